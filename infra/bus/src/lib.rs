@@ -1,0 +1,14 @@
+//! The bus port: how services tell each other what happened.
+//!
+//! Two lanes. The **durable** one delivers every accepted event to every consumer group at least once; the
+//! **broadcast** one reaches whoever listens now and may lose. See [`port`] for the promises, which every
+//! adapter keeps and the conformance suite checks.
+
+pub mod error;
+pub mod port;
+
+pub use error::Error;
+pub use port::{
+    Broadcast, Bus, Consumer, DeadLetter, DeadLetterId, Group, Handler, Heard, Listener, Outcome, RetryPolicy,
+    Subscription, Topology,
+};

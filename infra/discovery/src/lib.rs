@@ -1,0 +1,6 @@
+//! The discovery port: who serves which role, healthy, now. See [`port`] for the promises, which every
+//! adapter keeps and the conformance suite checks.
+
+pub mod port;
+
+pub use port::{Discovery, Error, Instance, Registration, View};

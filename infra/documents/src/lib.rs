@@ -1,0 +1,18 @@
+//! The documents port: where a service keeps what it owns.
+//!
+//! One document and its events commit together, durably. There are no transactions over several
+//! documents, because a model that needs none works on one SQLite file and on a sharded MongoDB alike.
+//! See [`port`] for the promises, which every adapter keeps and the conformance suite checks.
+
+pub mod error;
+pub mod key;
+pub mod port;
+pub mod table;
+
+pub use error::Error;
+pub use key::Key;
+pub use port::{
+    Appended, Collection, Cursor, Documents, Draft, Index, Order, Page, Pending, PendingScope, Revision, Scan,
+    Stored, Write,
+};
+pub use table::{Record, Table, Versioned};

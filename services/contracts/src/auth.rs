@@ -1,0 +1,171 @@
+//! What auth says: accounts, sessions and the tokens that stand for them.
+
+use garde::Validate;
+use serde::{Deserialize, Serialize};
+use tertulia_runtime::Timestamp;
+use utoipa::ToSchema;
+
+use crate::{SessionId, UserId};
+
+/// `POST /v1/accounts`.
+#[derive(Debug, Clone, Serialize, Deserialize, Validate, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CreateAccount {
+    /// Unique name: 2 to 32 lower-case letters, digits, `_`, `-` and `.`, beginning with a letter or digit.
+    #[garde(custom(handle))]
+    pub handle: String,
+    /// 10 to 256 bytes.
+    #[garde(length(bytes, min = 10, max = 256))]
+    #[schema(format = Password, min_length = 10, max_length = 256)]
+    pub password: String,
+    /// What others see; the handle if absent. At most 64 characters.
+    #[garde(inner(length(chars, min = 1, max = 64)))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub display_name: Option<String>,
+    /// At most 254 characters.
+    #[garde(inner(length(chars, max = 254), contains("@")))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub email: Option<String>,
+    /// The token of the one-time setup link; makes this account the operator's.
+    #[garde(inner(length(bytes, max = 128)))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub setup_token: Option<String>,
+}
+
+/// The rule for handles, the same for people and channels.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature is the validator's")]
+pub fn handle(handle: &str, _: &()) -> garde::Result {
+    let first = handle.bytes().next().is_some_and(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
+    let rest = handle.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_-.".contains(&byte));
+    if first && rest && (2..=32).contains(&handle.len()) {
+        return Ok(());
+    }
+    Err(garde::Error::new("use 2 to 32 lower-case letters, digits, _, - and ., beginning with a letter or digit"))
+}
+
+/// `POST /v1/sessions`.
+#[derive(Debug, Clone, Serialize, Deserialize, Validate, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CreateSession {
+    /// The handle or the e-mail address.
+    #[garde(length(bytes, min = 1, max = 254))]
+    pub identifier: String,
+    /// The password.
+    #[garde(length(bytes, min = 1, max = 256))]
+    #[schema(format = Password)]
+    pub password: String,
+}
+
+/// `POST /v1/sessions/refresh`.
+#[derive(Debug, Clone, Serialize, Deserialize, Validate, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RefreshSession {
+    /// The newest refresh token of the session. Single use: the answer holds the next.
+    #[garde(length(bytes, min = 1, max = 256))]
+    pub refresh_token: String,
+}
+
+/// An account as its owner sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Account {
+    /// Its id.
+    pub id: UserId,
+    /// Its unique name.
+    pub handle: String,
+    /// What others see.
+    pub display_name: String,
+    /// Only its owner sees it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub email: Option<String>,
+    /// Whether it runs this instance.
+    pub operator: bool,
+    /// When it was made.
+    pub created_at: Timestamp,
+}
+
+/// An account as others see it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct User {
+    /// Its id.
+    pub id: UserId,
+    /// Its unique name.
+    pub handle: String,
+    /// What others see.
+    pub display_name: String,
+}
+
+/// A login.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Session {
+    /// Its id.
+    pub id: SessionId,
+    /// When it began.
+    pub created_at: Timestamp,
+    /// When a token was last issued to it.
+    pub last_used_at: Timestamp,
+    /// The client's `User-Agent`, shortened.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device: Option<String>,
+    /// Whether it is the one that asks.
+    pub current: bool,
+}
+
+/// A signed-in client: the answer to sign-up, sign-in and refresh.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct SignedIn {
+    /// Whose.
+    pub account: Account,
+    /// The login.
+    pub session: Session,
+    /// An EdDSA-signed JWT, for `Authorization: Bearer`.
+    pub access_token: String,
+    /// What the next refresh takes. Shown once.
+    pub refresh_token: String,
+    /// The access token's life in seconds.
+    pub expires_in: u64,
+}
+
+/// `GET /.well-known/jwks.json`: RFC 7517, with the OKP keys of RFC 8037.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct Jwks {
+    /// The keys that access tokens may be signed with now.
+    pub keys: Vec<Jwk>,
+}
+
+/// One public key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Jwk {
+    /// `OKP`.
+    pub kty: String,
+    /// `Ed25519`.
+    pub crv: String,
+    /// What a token's header names.
+    pub kid: String,
+    /// `sig`.
+    #[serde(rename = "use")]
+    pub usage: String,
+    /// `EdDSA`.
+    pub alg: String,
+    /// The public key, base64url without padding.
+    pub x: String,
+}
+
+/// A list of sessions.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct Sessions {
+    /// Newest first.
+    pub items: Vec<Session>,
+    /// Absent at the end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_cursor: Option<String>,
+}
+
+/// A list of users.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct Users {
+    /// Those found.
+    pub items: Vec<User>,
+    /// Absent at the end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_cursor: Option<String>,
+}

@@ -1,0 +1,136 @@
+//! Events on the durable bus: their bodies, and the topology of who takes what.
+
+use serde::{Deserialize, Serialize};
+use tertulia_bus::{Group, Topology};
+use tertulia_runtime::EventBody;
+
+use crate::{
+    ConversationId, SessionId, UserId,
+    messaging::{Fact, Member, Message},
+};
+
+/// An account was made.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct UserRegistered {
+    /// Whose.
+    pub user_id: UserId,
+    /// Their unique name.
+    pub handle: String,
+    /// What others see.
+    pub display_name: String,
+}
+
+impl EventBody for UserRegistered {
+    const TYPE: &'static str = "user.registered";
+    fn partition_key(&self) -> String {
+        self.user_id.to_string()
+    }
+}
+
+/// A login ended before its time.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct SessionRevoked {
+    /// Whose.
+    pub user_id: UserId,
+    /// Which.
+    pub session_id: SessionId,
+}
+
+impl EventBody for SessionRevoked {
+    const TYPE: &'static str = "session.revoked";
+    fn partition_key(&self) -> String {
+        self.user_id.to_string()
+    }
+}
+
+/// A message stands in a log.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct MessagePosted {
+    /// The message.
+    pub message: Message,
+}
+
+impl EventBody for MessagePosted {
+    const TYPE: &'static str = "message.posted";
+    fn partition_key(&self) -> String {
+        self.message.conversation_id.to_string()
+    }
+}
+
+/// Somebody joined a conversation.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct MemberJoined {
+    /// Where.
+    pub conversation_id: ConversationId,
+    /// The position of the fact in its log.
+    pub seq: u64,
+    /// Who.
+    pub member: Member,
+}
+
+impl EventBody for MemberJoined {
+    const TYPE: &'static str = "member.joined";
+    fn partition_key(&self) -> String {
+        self.conversation_id.to_string()
+    }
+}
+
+/// Somebody left a conversation.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct MemberLeft {
+    /// Where.
+    pub conversation_id: ConversationId,
+    /// The position of the fact in its log.
+    pub seq: u64,
+    /// Who.
+    pub user_id: UserId,
+}
+
+impl EventBody for MemberLeft {
+    const TYPE: &'static str = "member.left";
+    fn partition_key(&self) -> String {
+        self.conversation_id.to_string()
+    }
+}
+
+/// A conversation was made or changed.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ConversationChanged {
+    /// Which.
+    pub conversation_id: ConversationId,
+    /// The position of the fact in its log.
+    pub seq: u64,
+    /// What happened.
+    pub fact: Fact,
+}
+
+impl EventBody for ConversationChanged {
+    const TYPE: &'static str = "conversation.changed";
+    fn partition_key(&self) -> String {
+        self.conversation_id.to_string()
+    }
+}
+
+/// Keeps messaging's projection of who there is.
+pub const MESSAGING: &str = "messaging";
+/// Writes memberships into the users' own logs.
+pub const MESSAGING_USER_LOGS: &str = "messaging.user_logs";
+
+/// Every topic there is.
+pub const TOPICS: &[&str] = &[
+    UserRegistered::TYPE,
+    SessionRevoked::TYPE,
+    MessagePosted::TYPE,
+    MemberJoined::TYPE,
+    MemberLeft::TYPE,
+    ConversationChanged::TYPE,
+];
+
+/// Every group there is, and what it takes.
+pub const GROUPS: &[Group] = &[
+    Group { name: MESSAGING, topics: &[UserRegistered::TYPE] },
+    Group { name: MESSAGING_USER_LOGS, topics: &[MemberJoined::TYPE, MemberLeft::TYPE] },
+];
+
+/// What every node declares on its bus before it publishes anything.
+pub const TOPOLOGY: Topology = Topology { topics: TOPICS, groups: GROUPS };

@@ -1,0 +1,195 @@
+//! The frames of the socket protocol `tertulia.v1`: text frames of JSON with short keys. docs/protocol.md is
+//! the specification; these types are its Rust spelling.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use ulid::Ulid;
+
+use crate::{ConnectionId, ConversationId, MessageId, UserId, auth::User};
+
+/// The WebSocket subprotocol.
+pub const SUBPROTOCOL: &str = "tertulia.v1";
+/// The largest frame a client may send, in bytes.
+pub const MAX_CLIENT_FRAME_BYTES: usize = 64 << 10;
+/// The most conversations a socket may have open.
+pub const MAX_OPEN: usize = 1_000;
+
+/// What a client sends.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(tag = "t", rename_all = "snake_case", deny_unknown_fields)]
+pub enum ClientFrame {
+    /// The first frame, and again with a fresh token before the old one expires.
+    Hello {
+        /// An access token.
+        token: String,
+        /// Where the client is, when it was here before.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        resume: Option<Resume>,
+    },
+    /// Opens a conversation, from behind `after` if it is given, else from now on.
+    Open {
+        /// The conversation.
+        c: ConversationId,
+        /// The last position the client has.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        after: Option<u64>,
+    },
+    /// Closes a conversation.
+    Close {
+        /// The conversation.
+        c: ConversationId,
+    },
+    /// Posts a message.
+    Send {
+        /// Comes back in the answer; at most 64 bytes.
+        #[serde(rename = "ref")]
+        reference: String,
+        /// The conversation.
+        c: ConversationId,
+        /// The client's name for the message.
+        client_id: Ulid,
+        /// CommonMark.
+        body: String,
+        /// The message it answers.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reply_to: Option<MessageId>,
+    },
+    /// Says that the user is typing.
+    Typing {
+        /// The conversation.
+        c: ConversationId,
+    },
+    /// Asks for a pong.
+    Ping,
+}
+
+/// Where a client was.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Resume {
+    /// The epoch the positions belong to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub epoch: Option<String>,
+    /// The last position of the user's own log.
+    #[serde(default)]
+    pub useq: u64,
+    /// The last position of each conversation that is open.
+    #[serde(default)]
+    pub seqs: BTreeMap<ConversationId, u64>,
+}
+
+/// What a server sends.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(tag = "t", rename_all = "snake_case")]
+pub enum ServerFrame {
+    /// The socket is authenticated; what was missed follows.
+    Ready {
+        /// Names this connection in logs.
+        session: ConnectionId,
+        /// Positions are of this epoch.
+        epoch: String,
+        /// The head of the user's own log.
+        useq: u64,
+        /// Who the client is.
+        user: User,
+    },
+    /// An entry of an open conversation's log.
+    Event {
+        /// The conversation.
+        c: ConversationId,
+        /// The entry's position.
+        seq: u64,
+        /// A [`crate::messaging::Fact`].
+        e: Box<RawValue>,
+    },
+    /// An entry of the user's own log.
+    User {
+        /// The entry's position.
+        useq: u64,
+        /// A [`crate::messaging::UserFact`].
+        e: Box<RawValue>,
+    },
+    /// The conversation is open; events after `head` follow as they happen.
+    Opened {
+        /// The conversation.
+        c: ConversationId,
+        /// The head of its log.
+        head: u64,
+    },
+    /// The client is too far behind in this conversation: load it anew.
+    Resync {
+        /// The conversation.
+        c: ConversationId,
+    },
+    /// Something happened in a conversation whose events were not sent.
+    Dirty {
+        /// The conversation.
+        c: ConversationId,
+        /// The head of its log.
+        head: u64,
+    },
+    /// The conversation is closed, by the client or because access was lost.
+    Closed {
+        /// The conversation.
+        c: ConversationId,
+    },
+    /// A send was committed.
+    Ack {
+        /// The send's reference.
+        #[serde(rename = "ref")]
+        reference: String,
+        /// The message's position.
+        seq: u64,
+        /// The message's id.
+        id: MessageId,
+    },
+    /// Something the client sent was refused.
+    Error {
+        /// The send's reference, if it was one.
+        #[serde(rename = "ref", default, skip_serializing_if = "Option::is_none")]
+        reference: Option<String>,
+        /// The conversation it was about.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        c: Option<ConversationId>,
+        /// The problem's stable code.
+        code: String,
+        /// One sentence for a person.
+        detail: String,
+        /// After so many seconds it may be tried again.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        retry_after: Option<u64>,
+    },
+    /// Somebody is typing.
+    Typing {
+        /// The conversation.
+        c: ConversationId,
+        /// Who.
+        user: UserId,
+    },
+    /// The answer to a ping.
+    Pong,
+}
+
+/// Why the server closed a socket, and so what the client does next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CloseCode {
+    /// Come back and resume: the node drains or the client was too slow.
+    Resume,
+    /// Get a fresh token first: it expired or the login was revoked.
+    LogInAgain,
+    /// Don't come back: the client breaks the protocol.
+    Stop,
+}
+
+impl CloseCode {
+    /// The code on the wire (RFC 6455 §7.4.2 leaves 4000 to 4999 to applications).
+    pub const fn code(self) -> u16 {
+        match self {
+            Self::Resume => 4000,
+            Self::LogInAgain => 4001,
+            Self::Stop => 4002,
+        }
+    }
+}

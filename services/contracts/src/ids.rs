@@ -1,0 +1,30 @@
+//! Every kind of id that crosses a service's border, in one list, so that no prefix is used twice.
+
+use tertulia_runtime::{Id, IdKind};
+
+macro_rules! id_kinds {
+    ($($(#[$doc:meta])* $kind:ident = $prefix:literal => $id:ident;)*) => {$(
+        #[doc = concat!("Marks the ids that begin with `", $prefix, "_`.")]
+        pub enum $kind {}
+        impl IdKind for $kind {
+            const PREFIX: &'static str = $prefix;
+        }
+        $(#[$doc])*
+        pub type $id = Id<$kind>;
+    )*};
+}
+
+id_kinds! {
+    /// A person's or a bot's account.
+    User = "usr" => UserId;
+    /// A login on one device.
+    Session = "ses" => SessionId;
+    /// A direct chat, a group or a channel.
+    Conversation = "cnv" => ConversationId;
+    /// A message in a conversation.
+    Message = "msg" => MessageId;
+    /// One running process.
+    Node = "nod" => NodeId;
+    /// One run of one process's log: a client whose epoch is another cannot resume by position.
+    Connection = "con" => ConnectionId;
+}

@@ -1,0 +1,15 @@
+//! The published language: what services, the gateway and clients say to each other.
+//!
+//! Typed ids, requests and answers, events, socket frames, the route table, and thin clients over the mesh.
+//! No rules and no storage live here: a type in this crate is a promise to someone we cannot see, so it only
+//! ever gains optional fields.
+
+pub mod auth;
+pub mod events;
+pub mod frames;
+pub mod ids;
+pub mod live;
+pub mod messaging;
+pub mod routes;
+
+pub use ids::{ConnectionId, ConversationId, MessageId, NodeId, SessionId, UserId};

@@ -1,0 +1,51 @@
+//! The live lane: what is broadcast from the services to the realtime nodes. Lossy, so every message can be
+//! found again in a log or does not matter for long.
+
+use std::fmt::Display;
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use crate::{SessionId, UserId};
+
+/// The channel of a log, named by what it belongs to: a conversation's id or a user's.
+pub fn log_channel(owner: impl Display) -> String {
+    format!("log/{owner}")
+}
+
+/// The channel of what a user's sockets must know at once and no log holds.
+pub fn control_channel(user: UserId) -> String {
+    format!("control/{user}")
+}
+
+/// On a log's channel: entries that were just committed, ascending, without a gap among themselves.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Tail {
+    /// The entries.
+    pub entries: Vec<RawEntry>,
+}
+
+/// An entry whose fact stays encoded: it is encoded once, by the service that commits it.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct RawEntry {
+    /// Its position in the log.
+    pub seq: u64,
+    /// A [`crate::messaging::Fact`] or a [`crate::messaging::UserFact`].
+    pub e: Box<RawValue>,
+}
+
+/// On a user's control channel.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Control {
+    /// A login ended: its sockets close and say "log in again".
+    SessionRevoked {
+        /// Which.
+        session_id: SessionId,
+    },
+    /// The user may no longer read a log: their sockets stop hearing it.
+    AccessLost {
+        /// The conversation.
+        conversation_id: crate::ConversationId,
+    },
+}

@@ -1,0 +1,337 @@
+//! What messaging says: conversations, their members, and the log each of them is.
+
+use garde::Validate;
+use serde::{Deserialize, Serialize};
+use tertulia_runtime::Timestamp;
+use ulid::Ulid;
+use utoipa::ToSchema;
+
+use crate::{ConversationId, MessageId, UserId};
+
+/// The most characters of a message's body.
+pub const MAX_BODY_CHARS: usize = 8_000;
+/// The most members named when a conversation is made.
+pub const MAX_INITIAL_MEMBERS: usize = 100;
+/// The most items of one page.
+pub const MAX_PAGE: usize = 200;
+
+/// What sort of conversation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ConversationKind {
+    /// Two people; one per pair.
+    Direct,
+    /// Many who talk.
+    Group,
+    /// Few who write, many who read.
+    Channel,
+}
+
+/// Who may find and read a conversation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Visibility {
+    /// Everybody on this instance.
+    Public,
+    /// Its members; to others it does not exist.
+    Private,
+    /// Everybody may find it, those who paid may read it.
+    Paid,
+}
+
+/// What a member may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum MemberRole {
+    /// Made it, or was handed it.
+    Owner,
+    /// Belongs to it.
+    Member,
+}
+
+/// `POST /v1/conversations`.
+#[derive(Debug, Clone, Serialize, Deserialize, Validate, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CreateConversation {
+    /// What sort.
+    #[garde(skip)]
+    pub kind: ConversationKind,
+    /// At most 120 characters; groups and channels need one.
+    #[garde(inner(length(chars, min = 1, max = 120)))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    /// A channel's unique name, by the rule for handles.
+    #[garde(inner(custom(crate::auth::handle)))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub handle: Option<String>,
+    /// `private` if absent; only channels may be public or paid.
+    #[garde(skip)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub visibility: Option<Visibility>,
+    /// Who belongs to it besides the maker; a direct one names exactly one.
+    #[garde(length(max = MAX_INITIAL_MEMBERS))]
+    #[serde(default)]
+    pub members: Vec<UserId>,
+}
+
+/// `PATCH /v1/conversations/{id}`.
+#[derive(Debug, Clone, Serialize, Deserialize, Validate, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct UpdateConversation {
+    /// The new title.
+    #[garde(inner(length(chars, min = 1, max = 120)))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+}
+
+/// A conversation as one of its readers sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Conversation {
+    /// Its id.
+    pub id: ConversationId,
+    /// What sort.
+    pub kind: ConversationKind,
+    /// Its name; direct ones have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    /// A channel's unique name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub handle: Option<String>,
+    /// Who may find and read it.
+    pub visibility: Visibility,
+    /// Who made it.
+    pub created_by: UserId,
+    /// When.
+    pub created_at: Timestamp,
+    /// The newest position of its log.
+    pub head_seq: u64,
+    /// The reader's place in it; absent for a reader who is not a member.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub membership: Option<Membership>,
+}
+
+/// A member's place in a conversation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Membership {
+    /// What they may do.
+    pub role: MemberRole,
+    /// When they joined.
+    pub joined_at: Timestamp,
+    /// How far they have read.
+    pub cursor_seq: u64,
+    /// How many messages stand behind that, their own not counted after their last.
+    pub unread: u64,
+}
+
+/// A member, as the other members see them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Member {
+    /// Who.
+    pub user_id: UserId,
+    /// What they may do.
+    pub role: MemberRole,
+    /// When they joined.
+    pub joined_at: Timestamp,
+}
+
+/// A list of conversations.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct Conversations {
+    /// Those the caller is a member of.
+    pub items: Vec<Conversation>,
+    /// Absent at the end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_cursor: Option<String>,
+}
+
+/// A list of members.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct Members {
+    /// In the order of their ids.
+    pub items: Vec<Member>,
+    /// Absent at the end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_cursor: Option<String>,
+}
+
+/// `POST /v1/conversations/{id}/messages`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Validate, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PostMessage {
+    /// A ULID the client makes up. Sending it again returns the first result.
+    #[garde(skip)]
+    #[schema(value_type = String, pattern = "^[0-7][0-9A-HJKMNP-TV-Z]{25}$")]
+    pub client_id: Ulid,
+    /// CommonMark; not only white space; no control characters but tab and line feed.
+    #[garde(length(chars, min = 1, max = MAX_BODY_CHARS))]
+    pub body: String,
+    /// The message it answers, in the same conversation.
+    #[garde(skip)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reply_to: Option<MessageId>,
+}
+
+/// The answer to a post.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Posted {
+    /// The message as it stands in the log.
+    pub message: Message,
+}
+
+/// A message.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Message {
+    /// Its id.
+    pub id: MessageId,
+    /// Where it stands.
+    pub conversation_id: ConversationId,
+    /// Its position in the conversation's log.
+    pub seq: u64,
+    /// Who wrote it.
+    pub author_id: UserId,
+    /// The name its author's client gave it.
+    #[schema(value_type = String)]
+    pub client_id: Ulid,
+    /// CommonMark.
+    pub body: String,
+    /// When it was committed.
+    pub created_at: Timestamp,
+    /// When it was last edited.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub edited_at: Option<Timestamp>,
+    /// When it was deleted; its body is empty then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deleted_at: Option<Timestamp>,
+    /// The message it answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reply_to: Option<MessageId>,
+    /// What hangs on it.
+    #[serde(default)]
+    #[schema(value_type = Vec<Object>)]
+    pub attachments: Vec<serde_json::Value>,
+    /// How people reacted.
+    #[serde(default)]
+    #[schema(value_type = Vec<Object>)]
+    pub reactions: Vec<serde_json::Value>,
+}
+
+/// A page of messages, in the order of their seq.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct Messages {
+    /// Ascending by seq.
+    pub items: Vec<Message>,
+    /// Absent at the end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_cursor: Option<String>,
+}
+
+/// Something that happened in a conversation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(tag = "type")]
+pub enum Fact {
+    /// The first entry of every log.
+    #[serde(rename = "conversation.created")]
+    ConversationCreated {
+        /// Who made it.
+        by: UserId,
+        /// When.
+        at: Timestamp,
+    },
+    /// Its title changed.
+    #[serde(rename = "conversation.updated")]
+    ConversationUpdated {
+        /// The new title.
+        title: String,
+        /// Who changed it.
+        by: UserId,
+        /// When.
+        at: Timestamp,
+    },
+    /// Somebody joined or was added.
+    #[serde(rename = "member.joined")]
+    MemberJoined {
+        /// Who.
+        member: Member,
+        /// Who added them.
+        by: UserId,
+    },
+    /// Somebody left or was removed.
+    #[serde(rename = "member.left")]
+    MemberLeft {
+        /// Who.
+        user_id: UserId,
+        /// Who removed them.
+        by: UserId,
+        /// When.
+        at: Timestamp,
+    },
+    /// A message was posted.
+    #[serde(rename = "message.posted")]
+    MessagePosted {
+        /// The message in its present state.
+        message: Message,
+    },
+}
+
+/// One entry of a conversation's log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Entry {
+    /// Its position: 1, 2, 3, without a gap.
+    pub seq: u64,
+    /// What happened.
+    pub e: Fact,
+}
+
+/// A page of a log.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct Log {
+    /// Ascending by seq, without a gap.
+    pub items: Vec<Entry>,
+    /// The newest position when the page was read: the page is the last if it ends there.
+    pub head_seq: u64,
+}
+
+/// Something that happened to a user: one entry of their own log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(tag = "type")]
+pub enum UserFact {
+    /// They became a member.
+    #[serde(rename = "conversation.joined")]
+    ConversationJoined {
+        /// Of what.
+        conversation_id: ConversationId,
+    },
+    /// They are no longer a member.
+    #[serde(rename = "conversation.left")]
+    ConversationLeft {
+        /// Of what.
+        conversation_id: ConversationId,
+    },
+}
+
+/// One entry of a user's log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct UserEntry {
+    /// Its position: 1, 2, 3, without a gap.
+    pub useq: u64,
+    /// What happened.
+    pub e: UserFact,
+}
+
+/// A page of a user's log.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct UserLog {
+    /// Ascending by useq, without a gap.
+    pub items: Vec<UserEntry>,
+    /// The newest position when the page was read.
+    pub head_useq: u64,
+}
+
+/// `PUT /v1/conversations/{id}/cursor`.
+#[derive(Debug, Clone, Serialize, Deserialize, Validate, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MoveCursor {
+    /// Everything up to here is read. Only ever moves forward; past the head it stops at the head.
+    #[garde(skip)]
+    pub seq: u64,
+}

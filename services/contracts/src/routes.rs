@@ -1,0 +1,102 @@
+//! The route table: every public path, who serves it and on what terms. The gateway is built from it, the
+//! services' routers and the OpenAPI document are held against it by tests.
+
+use std::time::Duration;
+
+use http::Method;
+
+/// The roles that serve public routes, by the names they are discovered under.
+pub mod role {
+    /// Accounts, sessions, keys.
+    pub const AUTH: &str = "auth";
+    /// Conversations and their logs.
+    pub const MESSAGING: &str = "messaging";
+    /// Sockets.
+    pub const REALTIME: &str = "realtime";
+    /// The edge.
+    pub const GATEWAY: &str = "gateway";
+}
+
+/// Who may call a route at all. What they may see and do there, the service decides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Anybody.
+    Public,
+    /// Whoever has a valid access token.
+    Member,
+    /// The gateway lets the request through unseen: the socket authenticates in its first frame.
+    InBand,
+}
+
+/// One public route.
+#[derive(Debug, Clone)]
+pub struct Route {
+    /// Its method.
+    pub method: Method,
+    /// Its path, as an axum pattern.
+    pub path: &'static str,
+    /// Who serves it.
+    pub role: &'static str,
+    /// Who may call it.
+    pub access: Access,
+    /// The largest body, in bytes.
+    pub body_limit_bytes: usize,
+    /// How long it may take; none for sockets.
+    pub timeout: Option<Duration>,
+    /// The path parameter that picks the instance, for routes that write to one log.
+    pub affinity: Option<&'static str>,
+}
+
+const JSON_BODY_BYTES: usize = 64 << 10;
+const TIMEOUT: Duration = Duration::from_secs(15);
+
+impl Route {
+    const fn new(method: Method, path: &'static str, role: &'static str) -> Self {
+        let timeout = Some(TIMEOUT);
+        let body_limit_bytes = JSON_BODY_BYTES;
+        Self { method, path, role, access: Access::Member, body_limit_bytes, timeout, affinity: None }
+    }
+
+    const fn public(mut self) -> Self {
+        self.access = Access::Public;
+        self
+    }
+
+    const fn socket(mut self) -> Self {
+        self.access = Access::InBand;
+        self.timeout = None;
+        self
+    }
+
+    const fn by(mut self, parameter: &'static str) -> Self {
+        self.affinity = Some(parameter);
+        self
+    }
+}
+
+/// Every public route but the gateway's own.
+pub const ROUTES: &[Route] = &[
+    Route::new(Method::POST, "/v1/accounts", role::AUTH).public(),
+    Route::new(Method::POST, "/v1/sessions", role::AUTH).public(),
+    Route::new(Method::POST, "/v1/sessions/refresh", role::AUTH).public(),
+    Route::new(Method::GET, "/v1/sessions", role::AUTH),
+    Route::new(Method::DELETE, "/v1/sessions/{id}", role::AUTH),
+    Route::new(Method::GET, "/v1/me", role::AUTH),
+    Route::new(Method::GET, "/v1/users", role::AUTH),
+    Route::new(Method::GET, "/v1/users/{id}", role::AUTH),
+    Route::new(Method::GET, "/.well-known/jwks.json", role::AUTH).public(),
+    Route::new(Method::GET, "/setup", role::AUTH).public(),
+    Route::new(Method::POST, "/v1/conversations", role::MESSAGING),
+    Route::new(Method::GET, "/v1/conversations", role::MESSAGING),
+    Route::new(Method::GET, "/v1/conversations/{id}", role::MESSAGING),
+    Route::new(Method::PATCH, "/v1/conversations/{id}", role::MESSAGING).by("id"),
+    Route::new(Method::GET, "/v1/conversations/{id}/members", role::MESSAGING),
+    Route::new(Method::PUT, "/v1/conversations/{id}/members/{user_id}", role::MESSAGING).by("id"),
+    Route::new(Method::DELETE, "/v1/conversations/{id}/members/{user_id}", role::MESSAGING).by("id"),
+    Route::new(Method::POST, "/v1/conversations/{id}/messages", role::MESSAGING).by("id"),
+    Route::new(Method::GET, "/v1/conversations/{id}/messages", role::MESSAGING),
+    Route::new(Method::GET, "/v1/conversations/{id}/log", role::MESSAGING),
+    Route::new(Method::PUT, "/v1/conversations/{id}/cursor", role::MESSAGING),
+    Route::new(Method::GET, "/v1/me/log", role::MESSAGING),
+    Route::new(Method::GET, "/v1/realtime", role::REALTIME).socket(),
+];
