@@ -1,1 +1,3 @@
-//! Under construction.
+//! Stories that cross services, told the same way to every topology, and the witness that judges them.
+
+pub mod journal;
