@@ -4,11 +4,16 @@
 //! **broadcast** one reaches whoever listens now and may lose. See [`port`] for the promises, which every
 //! adapter keeps and the conformance suite checks.
 
+mod ear;
 pub mod error;
+mod lanes;
 pub mod port;
+pub mod sqlite;
+mod wire;
 
 pub use error::Error;
 pub use port::{
     Broadcast, Bus, Consumer, DeadLetter, DeadLetterId, Group, Handler, Heard, Listener, Outcome, RetryPolicy,
-    Subscription, Topology,
+    Subscription, Topology, consume,
 };
+pub use sqlite::SqliteBus;

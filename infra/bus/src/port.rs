@@ -20,12 +20,15 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
-use tertulia_runtime::{Event, Timestamp};
+use tertulia_runtime::{Event, EventBody, Timestamp};
 
 use crate::Error;
 
 /// The largest encoded event or broadcast message: 256 KiB.
 pub const MAX_MESSAGE_BYTES: usize = 256 << 10;
+
+/// How much of a reason is kept with a dead letter.
+pub const MAX_REASON_CHARS: usize = 1_000;
 
 /// A set of consumers that share one copy of each event.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,6 +47,23 @@ pub struct Topology {
     pub topics: &'static [&'static str],
     /// Every group that may subscribe.
     pub groups: &'static [Group],
+}
+
+impl Topology {
+    /// The groups that take a topic.
+    pub(crate) fn takers(&self, topic: &str) -> Result<impl Iterator<Item = &'static Group>, Error> {
+        if !self.topics.contains(&topic) {
+            return Err(Error::Unknown(format!("the topic {topic}")));
+        }
+        let topic = topic.to_owned();
+        Ok(self.groups.iter().filter(move |group| group.topics.contains(&topic.as_str())))
+    }
+
+    /// Where a group stands in [`Self::groups`].
+    pub(crate) fn position(&self, group: &str) -> Result<usize, Error> {
+        let position = self.groups.iter().position(|known| known.name == group);
+        position.ok_or_else(|| Error::Unknown(format!("the group {group}")))
+    }
 }
 
 /// How often and how fast a failed event is tried again.
@@ -108,25 +128,42 @@ pub trait Consumer: Send + Sync {
     async fn stop(self: Box<Self>);
 }
 
+/// Reads an event's body for a handler. What cannot be read now can never be read by this release, so the
+/// error is the outcome to answer with: a rejection that says why.
+pub fn consume<B: EventBody>(event: &Event) -> Result<B, Outcome> {
+    event.body().map_err(|unreadable| Outcome::Reject(unreadable.to_string()))
+}
+
 /// Names a dead letter. Opaque.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct DeadLetterId(pub String);
 
-/// An event that a group gave up on.
+/// An event that a group gave up on, or something in its queue that was no event at all.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct DeadLetter {
     /// What names it for show, replay and drop.
     pub id: DeadLetterId,
     /// The group that gave up on it.
     pub group: String,
-    /// Why: the handler's last words.
+    /// Why: the handler's last words, cut off at [`MAX_REASON_CHARS`].
     pub reason: String,
-    /// How often it was tried.
+    /// How often it was tried; 0 for what could not even be decoded.
     pub attempts: u32,
     /// When it was given up on.
     pub at: Timestamp,
+    /// What was queued, as text: the event's JSON unless it is [unreadable](Self::event). Bytes that are not
+    /// UTF-8 are shown as replacement characters here and kept as they are for a replay.
+    pub body: String,
+}
+
+impl DeadLetter {
     /// The event.
-    pub event: Event,
+    ///
+    /// # Errors
+    /// What was queued is not an event.
+    pub fn event(&self) -> Result<Event, Error> {
+        serde_json::from_str(&self.body).map_err(|error| Error::Corrupt(error.to_string()))
+    }
 }
 
 /// A message on the lossy lane.
@@ -141,8 +178,8 @@ pub struct Broadcast {
 /// What a listener hears.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Heard {
-    /// A message of a channel it has joined.
-    Message(Broadcast),
+    /// A message of a channel it has joined. Shared by all listeners of a process.
+    Message(Arc<Broadcast>),
     /// Messages may have been lost since the last one heard, on any joined channel.
     Gap,
 }
@@ -163,8 +200,8 @@ pub trait Listener: Send + Sync {
 /// The bus.
 #[async_trait]
 pub trait Bus: Send + Sync {
-    /// Stores events durably for every group that takes them, in order. All or, at an error, nobody knows
-    /// which.
+    /// Stores events durably for every group that takes them, in order. After an error some of them may be
+    /// stored all the same.
     async fn publish(&self, events: &[Event]) -> Result<(), Error>;
 
     /// Starts to consume.
@@ -189,7 +226,7 @@ pub trait Bus: Send + Sync {
     /// Forgets a dead letter.
     async fn drop_letter(&self, group: &str, letter: &DeadLetterId) -> Result<(), Error>;
 
-    /// How many events wait, per group: for metrics and the doctor.
+    /// How many events wait, per group, without those in hand: for metrics and the doctor.
     async fn depths(&self) -> Result<Vec<(String, u64)>, Error>;
 
     /// Whether the bus answers, for readiness.

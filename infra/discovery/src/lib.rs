@@ -2,5 +2,7 @@
 //! adapter keeps and the conformance suite checks.
 
 pub mod port;
+mod static_list;
 
 pub use port::{Discovery, Error, Instance, Registration, View};
+pub use static_list::StaticDiscovery;

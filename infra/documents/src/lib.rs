@@ -4,9 +4,12 @@
 //! documents, because a model that needs none works on one SQLite file and on a sharded MongoDB alike.
 //! See [`port`] for the promises, which every adapter keeps and the conformance suite checks.
 
+mod bounds;
 pub mod error;
 pub mod key;
 pub mod port;
+mod range;
+pub mod sqlite;
 pub mod table;
 
 pub use error::Error;
@@ -15,4 +18,5 @@ pub use port::{
     Appended, Collection, Cursor, Documents, Draft, Index, Order, Page, Pending, PendingScope, Revision, Scan,
     Stored, Write,
 };
+pub use sqlite::SqliteDocuments;
 pub use table::{Record, Table, Versioned};

@@ -10,9 +10,15 @@
 //! * **Missing is not an error**, undecodable is ([`Error::Corrupt`]).
 //! * **Outbox.** Committed events stay [`Documents::pending`] until they are settled.
 //!
-//! Bounds: a document's body is at most [`MAX_BODY_BYTES`], an id [`MAX_ID_BYTES`], a key
-//! [`MAX_KEY_BYTES`], a page [`MAX_PAGE`], one run of [`Documents::append_many`] [`MAX_RUN`]; what exceeds
-//! one is [`Error::Invalid`].
+//! Bounds: a document's body is at most [`MAX_BODY_BYTES`] and [`MAX_DEPTH`] deep, an id [`MAX_ID_BYTES`], a
+//! key [`MAX_KEY_BYTES`], a page [`MAX_PAGE`], one run of [`Documents::append_many`] [`MAX_RUN`], an event
+//! [`MAX_EVENT_BYTES`], the events of a commit [`MAX_EVENTS`]; what exceeds one is [`Error::Invalid`], and so
+//! is U+0000 anywhere, since PostgreSQL behind a MongoDB-compatible server cannot hold it. Integers and
+//! floating-point numbers come back as they went in; an integer beyond `i64` may be [`Error::Invalid`].
+//!
+//! Not promised: which of several violations is reported, the order of a body's fields, and that a new
+//! index holds documents that have not been written since it was declared. A document deleted and inserted
+//! again starts at revision 1.
 
 use async_trait::async_trait;
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
@@ -24,6 +30,8 @@ use crate::{Error, Key};
 
 /// The largest body of a document: 1 MiB, well below MongoDB's 16 MiB with room for its outbox.
 pub const MAX_BODY_BYTES: usize = 1 << 20;
+/// How deep a body may nest; MongoDB stops at a hundred.
+pub const MAX_DEPTH: usize = 64;
 /// The longest id of a document.
 pub const MAX_ID_BYTES: usize = 256;
 /// The longest encoded key of an index.
@@ -32,6 +40,10 @@ pub const MAX_KEY_BYTES: usize = 1024;
 pub const MAX_PAGE: usize = 1000;
 /// The most documents in one run of [`Documents::append_many`].
 pub const MAX_RUN: usize = 256;
+/// The largest encoded event, below what the bus takes: one that cannot be published must not be committed.
+pub const MAX_EVENT_BYTES: usize = 192 << 10;
+/// The most events of one commit.
+pub const MAX_EVENTS: usize = 16;
 
 /// A set of documents of one type, with its indexes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
