@@ -200,7 +200,9 @@ mod tests {
     fn an_id_has_exactly_one_spelling() {
         let id: Id<Thing> = Id::from_ulid(Ulid::from_parts(1_700_000_000_000, 12345));
         assert_eq!(id.to_string().parse::<Id<Thing>>().unwrap(), id);
-        for wrong in ["", "thg_", "usr_01HF7YAT00000000000000C1S9", &id.to_string().to_lowercase(), &format!("{id}0")] {
+        for wrong in
+            ["", "thg_", "usr_01HF7YAT00000000000000C1S9", &id.to_string().to_lowercase(), &format!("{id}0")]
+        {
             assert!(wrong.parse::<Id<Thing>>().is_err(), "{wrong} was accepted");
         }
     }

@@ -7,8 +7,12 @@
 
 pub mod entropy;
 pub mod event;
+pub mod extract;
 pub mod fault;
 pub mod id;
+pub mod problem;
+#[cfg(any(test, feature = "testkit"))]
+pub mod testkit;
 pub mod time;
 pub mod trace;
 
