@@ -13,7 +13,7 @@ mod wire;
 
 pub use error::Error;
 pub use port::{
-    Broadcast, Bus, Consumer, DeadLetter, DeadLetterId, Group, Handler, Heard, Listener, Outcome, RetryPolicy,
-    Subscription, Topology, consume,
+    Broadcast, Bus, Consumer, DeadLetter, DeadLetterId, Group, Handler, Heard, Listener, Outcome,
+    RetryPolicy, Subscription, Topology, consume,
 };
 pub use sqlite::SqliteBus;
