@@ -80,8 +80,11 @@ mod tests {
     }
 
     fn text() -> impl Strategy<Value = String> {
-        prop::collection::vec(prop_oneof![Just('\0'), Just('\u{1}'), Just('\u{2}'), Just('\u{3}'), any::<char>()], 0..6)
-            .prop_map(|characters| characters.into_iter().collect())
+        prop::collection::vec(
+            prop_oneof![Just('\0'), Just('\u{1}'), Just('\u{2}'), Just('\u{3}'), any::<char>()],
+            0..6,
+        )
+        .prop_map(|characters| characters.into_iter().collect())
     }
 
     proptest! {

@@ -15,8 +15,8 @@ pub mod table;
 pub use error::Error;
 pub use key::Key;
 pub use port::{
-    Appended, Collection, Cursor, Documents, Draft, Index, Order, Page, Pending, PendingScope, Revision, Scan,
-    Stored, Write,
+    Appended, Collection, Cursor, Documents, Draft, Index, Order, Page, Pending, PendingScope, Revision,
+    Scan, Stored, Write,
 };
 pub use sqlite::SqliteDocuments;
 pub use table::{Record, Table, Versioned};

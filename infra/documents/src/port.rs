@@ -253,7 +253,12 @@ pub trait Documents: Send + Sync {
 
     /// Changes one document and appends its events to the outbox, both or neither, durably.
     /// Returns the document's new revision.
-    async fn commit(&self, collection: &Collection, write: Write, events: Vec<Event>) -> Result<Revision, Error>;
+    async fn commit(
+        &self,
+        collection: &Collection,
+        write: Write,
+        events: Vec<Event>,
+    ) -> Result<Revision, Error>;
 
     /// Inserts a run of documents in order, durably, and stops at the first that cannot be. An `Err` means
     /// that none is known to be committed.

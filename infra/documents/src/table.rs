@@ -74,7 +74,12 @@ impl<T: Record> Table<T> {
     }
 
     /// Replaces the record read at `revision`, with its events.
-    pub async fn replace(&self, value: &T, revision: Revision, events: Vec<Event>) -> Result<Revision, Error> {
+    pub async fn replace(
+        &self,
+        value: &T,
+        revision: Revision,
+        events: Vec<Event>,
+    ) -> Result<Revision, Error> {
         self.documents.commit(&T::COLLECTION, Write::Replace(draft(value)?, revision), events).await
     }
 

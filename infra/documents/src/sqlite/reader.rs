@@ -1,0 +1,52 @@
+//! The pool of readers: connections that only read, used on blocking threads.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use rusqlite::Connection;
+use tokio::sync::Semaphore;
+
+use super::{connect, unavailable};
+use crate::Error;
+
+/// Enough to keep every core of a small machine reading; each costs up to 2 MB of page cache.
+const READERS: usize = 4;
+
+/// Readers see the last commit and never wait for the writer.
+pub(super) struct Readers {
+    path: PathBuf,
+    idle: Arc<Mutex<Vec<Connection>>>,
+    permits: Arc<Semaphore>,
+}
+
+impl Readers {
+    pub(super) fn new(path: &Path) -> Self {
+        Self { path: path.to_owned(), idle: Arc::default(), permits: Arc::new(Semaphore::new(READERS)) }
+    }
+
+    /// Runs a query on a free reader. A query that has begun ends, even if its caller goes away.
+    pub(super) async fn read<T: Send + 'static>(
+        &self,
+        query: impl FnOnce(&Connection) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        let permit = self.permits.clone().acquire_owned().await.expect("nobody closes the semaphore");
+        let (path, idle) = (self.path.clone(), self.idle.clone());
+        let reading = tokio::task::spawn_blocking(move || {
+            let _permit = permit;
+            let free = idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+            let connection = free.map_or_else(|| open(&path), Ok)?;
+            let answer = query(&connection);
+            idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
+            answer
+        });
+        reading.await.map_err(|error| Error::Unavailable(error.to_string()))?
+    }
+}
+
+fn open(path: &Path) -> Result<Connection, Error> {
+    let connection = connect(path)?;
+    connection.pragma_update(None, "query_only", true).map_err(unavailable)?;
+    Ok(connection)
+}
