@@ -10,7 +10,7 @@ pub(crate) fn rendezvous<'a>(key: &str, candidates: &[&'a Instance]) -> Option<&
 
 /// The less busy of two different instances drawn by `random` (Mitzenmacher 2001).
 pub(crate) fn two_choices<'a>(
-    random: u64,
+    random: [u32; 2],
     candidates: &[&'a Instance],
     in_flight: impl Fn(&Instance) -> usize,
 ) -> Option<&'a Instance> {
@@ -18,7 +18,7 @@ pub(crate) fn two_choices<'a>(
     if count < 2 {
         return candidates.first().copied();
     }
-    let [first, offset] = [random & u64::from(u32::MAX), random >> 32].map(|half| half as usize);
+    let [first, offset] = random.map(|number| number as usize);
     let first = first % count;
     let second = (first + 1 + offset % (count - 1)) % count;
     [candidates[first], candidates[second]].into_iter().min_by_key(|instance| in_flight(instance))
@@ -79,11 +79,11 @@ mod tests {
     fn of_two_different_instances_the_less_busy_is_taken() {
         let all = instances(2);
         let all: Vec<_> = all.iter().collect();
-        for random in [0, 1, u64::MAX, 1 << 32, 12_345_678_901_234_567] {
+        for random in [[0, 0], [1, 0], [0, 1], [u32::MAX, u32::MAX], [123_456_789, 987_654_321]] {
             let chosen = two_choices(random, &all, |instance| usize::from(*instance == *all[0])).unwrap();
             assert_eq!(chosen, all[1]);
         }
-        assert_eq!(two_choices(7, &all[..1], |_| 9), Some(all[0]));
-        assert_eq!(two_choices(7, &[], |_| 9), None);
+        assert_eq!(two_choices([7, 7], &all[..1], |_| 9), Some(all[0]));
+        assert_eq!(two_choices([7, 7], &[], |_| 9), None);
     }
 }

@@ -22,9 +22,13 @@ mod lent;
 mod pool;
 mod remote;
 
-use std::{collections::HashMap, panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    panic::AssertUnwindSafe,
+    sync::{Arc, PoisonError, RwLock},
+    time::Duration,
+};
 
-use arc_swap::ArcSwap;
 use axum::{Router, body::Body};
 use futures_util::FutureExt as _;
 use http::{Request, Response};
@@ -83,7 +87,7 @@ pub struct Mesh {
 }
 
 struct Inner {
-    mounted: ArcSwap<HashMap<String, Router>>,
+    mounted: RwLock<HashMap<String, Router>>,
     remote: remote::Remote,
     config: MeshConfig,
 }
@@ -93,16 +97,13 @@ impl Mesh {
     /// runtime.
     pub fn new(discovery: Arc<dyn Discovery>, entropy: Arc<dyn Entropy>, config: MeshConfig) -> Self {
         let remote = remote::Remote::new(discovery, entropy, &config);
-        Self { inner: Arc::new(Inner { mounted: ArcSwap::default(), remote, config }) }
+        Self { inner: Arc::new(Inner { mounted: RwLock::default(), remote, config }) }
     }
 
     /// Serves a role in this process from now on.
     pub fn mount(&self, role: &str, router: Router) {
-        self.inner.mounted.rcu(|mounted| {
-            let mut mounted = HashMap::clone(mounted);
-            mounted.insert(role.to_owned(), router.clone());
-            mounted
-        });
+        let mut mounted = self.inner.mounted.write().unwrap_or_else(PoisonError::into_inner);
+        mounted.insert(role.to_owned(), router);
     }
 
     /// Sends a request to a role and returns the answer, whatever its status. The request's URI counts from
@@ -118,8 +119,7 @@ impl Mesh {
         let deadline = request.extensions().get::<Deadline>().map_or(self.inner.config.deadline, |it| it.0);
         let request = headers::forward(request);
         let answer = async {
-            let mounted = self.inner.mounted.load().get(role).cloned();
-            match mounted {
+            match self.mounted(role) {
                 Some(router) => call_here(role, router, request).await,
                 None => self.inner.remote.call(role, affinity.as_ref(), request).await,
             }
@@ -128,6 +128,10 @@ impl Mesh {
         answer
             .unwrap_or_else(|_| Err(MeshError::Timeout { role: role.to_owned(), after: deadline }))
             .map(headers::backward)
+    }
+
+    fn mounted(&self, role: &str) -> Option<Router> {
+        self.inner.mounted.read().unwrap_or_else(PoisonError::into_inner).get(role).cloned()
     }
 }
 

@@ -48,7 +48,7 @@ impl Pool {
         instances: &[Instance],
         affinity: Option<&Affinity>,
         except: Option<&Instance>,
-        random: u64,
+        random: [u32; 2],
     ) -> Option<(Instance, InFlight)> {
         let mut known = self.known();
         let now = Instant::now();
@@ -111,38 +111,43 @@ impl Drop for InFlight {
 mod tests {
     use super::*;
 
-    fn pool(count: u16) -> (Arc<Pool>, Vec<Instance>) {
+    fn pool(count: u16, pass_over: Duration) -> (Arc<Pool>, Vec<Instance>) {
         let instance = |n: u16| Instance {
             role: "auth".to_owned(),
             id: format!("auth-{n}"),
             address: ([127, 0, 0, 1], 9000 + n).into(),
         };
         let (_, view) = watch::channel(View::default());
-        (Pool::new(view, Duration::from_secs(3)), (0..count).map(instance).collect())
+        (Pool::new(view, pass_over), (0..count).map(instance).collect())
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn an_instance_that_refused_is_passed_over_for_a_while_unless_it_is_the_only_one() {
-        let (pool, instances) = pool(2);
+    #[test]
+    fn an_instance_that_refused_is_passed_over_unless_it_is_the_only_one() {
+        let (pool, instances) = pool(2, Duration::from_hours(1));
         pool.pass_over(&instances[0]);
         for random in 0..20 {
-            let (instance, _) = pool.enter(&instances, None, None, random).unwrap();
+            let (instance, _) = pool.enter(&instances, None, None, [random, 0]).unwrap();
             assert_eq!(instance, instances[1]);
         }
-        assert!(pool.enter(&instances[..1], None, None, 0).is_some());
+        assert!(pool.enter(&instances[..1], None, None, [0, 0]).is_some());
+        assert!(pool.enter(&instances, None, Some(&instances[1]), [0, 0]).is_some());
+    }
 
-        tokio::time::advance(Duration::from_secs(3)).await;
+    #[test]
+    fn when_its_time_is_over_an_instance_has_its_keys_again() {
+        let (pool, instances) = pool(2, Duration::ZERO);
         let key = Affinity("cnv_1".to_owned());
         let home = choice::rendezvous(&key.0, &instances.iter().collect::<Vec<_>>()).unwrap();
-        let (instance, _) = pool.enter(&instances, Some(&key), None, 0).unwrap();
+        pool.pass_over(home);
+        let (instance, _) = pool.enter(&instances, Some(&key), None, [0, 0]).unwrap();
         assert_eq!(instance, *home);
         assert!(pool.known().is_empty(), "what is idle is forgotten");
     }
 
-    #[tokio::test]
-    async fn requests_spread_over_instances_by_how_busy_they_are() {
-        let (pool, instances) = pool(4);
-        let spread = |random: u64| random.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    #[test]
+    fn requests_spread_over_instances_by_how_busy_they_are() {
+        let (pool, instances) = pool(4, Duration::ZERO);
+        let spread = |n: u32| [n.wrapping_mul(0x9E37_79B9), n.wrapping_mul(0x85EB_CA6B)].map(|it| it >> 8);
         let entered: Vec<_> =
             (0..100).map(|n| pool.enter(&instances, None, None, spread(n)).unwrap()).collect();
         for instance in &instances {

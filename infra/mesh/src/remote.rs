@@ -110,10 +110,10 @@ impl Remote {
         pool.or_insert_with(|| Pool::new(self.discovery.watch(role), self.pass_over)).clone()
     }
 
-    fn random(&self) -> u64 {
-        let mut bytes = [0; 8];
-        self.entropy.fill(&mut bytes);
-        u64::from_le_bytes(bytes)
+    fn random(&self) -> [u32; 2] {
+        let mut halves = [[0; 4]; 2];
+        self.entropy.fill(halves.as_flattened_mut());
+        halves.map(u32::from_le_bytes)
     }
 }
 
