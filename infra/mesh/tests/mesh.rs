@@ -17,7 +17,7 @@ use axum::{
     body::Body,
     extract::{
         Path, Request, State,
-        ws::{WebSocket, WebSocketUpgrade},
+        ws::{self, WebSocket, WebSocketUpgrade},
     },
     response::{IntoResponse, Response},
     routing::{any, get, post},
@@ -69,13 +69,19 @@ async fn panics() {
 }
 
 async fn breaks() -> Response {
-    let pieces = [Ok(Bytes::from_static(b"half")), Err(std::io::Error::other("lost its source"))];
-    Body::from_stream(stream::iter(pieces)).into_response()
+    let half = stream::once(async { Ok(Bytes::from_static(b"half")) });
+    let end = stream::once(async {
+        // The server sends what it has when it must wait.
+        tokio::task::yield_now().await;
+        Err(std::io::Error::other("lost its source"))
+    });
+    Body::from_stream(half.chain(end)).into_response()
 }
 
 async fn echo_frames(mut socket: WebSocket) {
     while let Some(Ok(frame)) = socket.recv().await {
-        if socket.send(frame).await.is_err() {
+        // A close is answered by the next `recv` itself.
+        if !matches!(frame, ws::Message::Close(_)) && socket.send(frame).await.is_err() {
             return;
         }
     }
@@ -135,6 +141,10 @@ async fn answers_are_the_same_here_and_elsewhere() {
             let mut headers = answer.headers().clone();
             // The server that stands between stamps its answers.
             assert_eq!(headers.remove("date").is_some(), way == "elsewhere");
+            // Whether it says so of an empty body is up to the server too.
+            if headers.get("content-length").is_some_and(|length| length == "0") {
+                headers.remove("content-length");
+            }
             let mut headers: Vec<_> =
                 headers.iter().map(|(name, value)| format!("{name}: {value:?}")).collect();
             headers.sort();
