@@ -10,6 +10,7 @@ pub mod event;
 pub mod extract;
 pub mod fault;
 pub mod id;
+pub mod lifecycle;
 pub mod problem;
 #[cfg(any(test, feature = "testkit"))]
 pub mod testkit;
@@ -22,6 +23,8 @@ pub use entropy::{Entropy, SystemEntropy};
 pub use event::{Event, EventBody};
 pub use fault::{Fault, FieldError, Kind};
 pub use id::{Id, IdKind, Ids};
+pub use lifecycle::Supervisor;
+pub use problem::Problem;
 pub use time::{Clock, SystemClock, Timestamp};
 
 /// The three things a program must not take from its surroundings if its runs are to be repeatable.
