@@ -12,7 +12,7 @@ use crate::{SessionId, UserId};
 #[serde(deny_unknown_fields)]
 pub struct CreateAccount {
     /// Unique name: 2 to 32 lower-case letters, digits, `_`, `-` and `.`, beginning with a letter or digit.
-    #[garde(custom(handle))]
+    #[garde(custom(self::handle))]
     pub handle: String,
     /// 10 to 256 bytes.
     #[garde(length(bytes, min = 10, max = 256))]
@@ -36,11 +36,15 @@ pub struct CreateAccount {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature is the validator's")]
 pub fn handle(handle: &str, _: &()) -> garde::Result {
     let first = handle.bytes().next().is_some_and(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
-    let rest = handle.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_-.".contains(&byte));
+    let rest = handle
+        .bytes()
+        .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_-.".contains(&byte));
     if first && rest && (2..=32).contains(&handle.len()) {
         return Ok(());
     }
-    Err(garde::Error::new("use 2 to 32 lower-case letters, digits, _, - and ., beginning with a letter or digit"))
+    Err(garde::Error::new(
+        "use 2 to 32 lower-case letters, digits, _, - and ., beginning with a letter or digit",
+    ))
 }
 
 /// `POST /v1/sessions`.

@@ -7,6 +7,7 @@
 pub mod auth;
 pub mod events;
 pub mod frames;
+pub mod identity;
 pub mod ids;
 pub mod live;
 pub mod messaging;

@@ -1,0 +1,53 @@
+//! For tests of services: tokens without auth.
+
+use std::{sync::Arc, time::Duration};
+
+use tertulia_runtime::{Ambient, Clock, Entropy};
+
+use super::{Claims, Identity, SEED_BYTES, SigningKey, Verifier};
+use crate::{SessionId, UserId, auth::Jwks};
+
+/// How long the tokens last.
+pub const TOKEN_LIFE: Duration = Duration::from_secs(600);
+
+/// Issues access tokens, and makes the verifier that accepts them.
+pub struct Signer {
+    ambient: Ambient,
+    key: SigningKey,
+}
+
+impl Signer {
+    /// A signer with a key of its own from this entropy, on this clock.
+    pub fn new(ambient: &Ambient) -> Self {
+        let mut seed = [0; SEED_BYTES];
+        ambient.entropy.fill(&mut seed);
+        Self { ambient: ambient.clone(), key: SigningKey::from_seed(&seed) }
+    }
+
+    /// A verifier that accepts this signer's tokens and no others.
+    pub fn verifier(&self) -> Arc<Verifier> {
+        let keys = Jwks { keys: vec![self.key.public().clone()] };
+        Arc::new(Verifier::fixed(keys, self.ambient.clock.clone()))
+    }
+
+    /// The key itself, for tokens out of the ordinary.
+    pub const fn key(&self) -> &SigningKey {
+        &self.key
+    }
+
+    /// A token of a user's new login.
+    pub fn token(&self, user_id: UserId) -> String {
+        self.token_of(user_id, self.ambient.ids.next())
+    }
+
+    /// A token of one login.
+    pub fn token_of(&self, user_id: UserId, session_id: SessionId) -> String {
+        self.key.sign(&Claims::new(user_id, session_id, false, self.ambient.now(), TOKEN_LIFE))
+    }
+
+    /// What the verifier makes of [`Signer::token_of`].
+    pub fn identity(&self, user_id: UserId, session_id: SessionId) -> Identity {
+        let expires_at = self.ambient.now().plus(TOKEN_LIFE);
+        Identity { user_id, session_id, expires_at, operator: false }
+    }
+}
