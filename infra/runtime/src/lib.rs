@@ -11,6 +11,7 @@ pub mod extract;
 pub mod fault;
 pub mod id;
 pub mod lifecycle;
+pub mod metrics;
 pub mod problem;
 #[cfg(any(test, feature = "testkit"))]
 pub mod testkit;
@@ -24,6 +25,7 @@ pub use event::{Event, EventBody};
 pub use fault::{Fault, FieldError, Kind};
 pub use id::{Id, IdKind, Ids};
 pub use lifecycle::Supervisor;
+pub use metrics::Metrics;
 pub use problem::Problem;
 pub use time::{Clock, SystemClock, Timestamp};
 

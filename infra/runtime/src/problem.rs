@@ -200,7 +200,8 @@ pub fn name_request(response: &mut Response, request_id: &str) {
 }
 
 /// Makes a problem of whatever else a router answers with a status of 400 or above: unmatched routes,
-/// wrong methods (with `Allow`), refusals of axum's own extractors, and panics.
+/// wrong methods (with `Allow`), refusals of axum's own extractors, and panics. Put it on after the last
+/// merge: a router merged later brings its own fallback.
 pub fn layers<S: Clone + Send + Sync + 'static>(router: Router<S>) -> Router<S> {
     router.layer(CatchPanicLayer::custom(of_panic)).layer(axum::middleware::map_response(ensure))
 }
