@@ -4,6 +4,8 @@
 //! **broadcast** one reaches whoever listens now and may lose. See [`port`] for the promises, which every
 //! adapter keeps and the conformance suite checks.
 
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod ear;
 pub mod error;
 mod lanes;
