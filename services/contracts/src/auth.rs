@@ -1,14 +1,16 @@
 //! What auth says: accounts, sessions and the tokens that stand for them.
 
+use std::fmt;
+
 use garde::Validate;
 use serde::{Deserialize, Serialize};
 use tertulia_runtime::Timestamp;
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 use crate::{SessionId, UserId};
 
 /// `POST /v1/accounts`.
-#[derive(Debug, Clone, Serialize, Deserialize, Validate, ToSchema)]
+#[derive(Clone, Serialize, Deserialize, Validate, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CreateAccount {
     /// Unique name: 2 to 32 lower-case letters, digits, `_`, `-` and `.`, beginning with a letter or digit.
@@ -19,11 +21,11 @@ pub struct CreateAccount {
     #[schema(format = Password, min_length = 10, max_length = 256)]
     pub password: String,
     /// What others see; the handle if absent. At most 64 characters.
-    #[garde(inner(length(chars, min = 1, max = 64)))]
+    #[garde(inner(length(chars, max = 64), custom(self::display_name)))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub display_name: Option<String>,
     /// At most 254 characters.
-    #[garde(inner(length(chars, max = 254), contains("@")))]
+    #[garde(inner(length(chars, max = 254), custom(self::email)))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub email: Option<String>,
     /// The token of the one-time setup link; makes this account the operator's.
@@ -47,8 +49,29 @@ pub fn handle(handle: &str, _: &()) -> garde::Result {
     ))
 }
 
+/// The rule for names that are shown: something must be seen of them, and nothing of what is not seen.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature is the validator's")]
+pub fn display_name(name: &str, _: &()) -> garde::Result {
+    if name.trim().is_empty() || name.chars().any(char::is_control) {
+        return Err(garde::Error::new("use at least one visible character, and no control characters"));
+    }
+    Ok(())
+}
+
+/// The rule for e-mail addresses: only what is certainly none is refused, since whether mail arrives is seen
+/// by sending some.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature is the validator's")]
+pub fn email(address: &str, _: &()) -> garde::Result {
+    let parts = address.rsplit_once('@');
+    let bad = |character: char| character.is_whitespace() || character.is_control();
+    if parts.is_some_and(|(who, host)| !who.is_empty() && !host.is_empty()) && !address.contains(bad) {
+        return Ok(());
+    }
+    Err(garde::Error::new("use an address of the form name@host"))
+}
+
 /// `POST /v1/sessions`.
-#[derive(Debug, Clone, Serialize, Deserialize, Validate, ToSchema)]
+#[derive(Clone, Serialize, Deserialize, Validate, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CreateSession {
     /// The handle or the e-mail address.
@@ -61,7 +84,7 @@ pub struct CreateSession {
 }
 
 /// `POST /v1/sessions/refresh`.
-#[derive(Debug, Clone, Serialize, Deserialize, Validate, ToSchema)]
+#[derive(Clone, Serialize, Deserialize, Validate, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RefreshSession {
     /// The newest refresh token of the session. Single use: the answer holds the next.
@@ -115,7 +138,7 @@ pub struct Session {
 }
 
 /// A signed-in client: the answer to sign-up, sign-in and refresh.
-#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
 pub struct SignedIn {
     /// Whose.
     pub account: Account,
@@ -164,6 +187,36 @@ pub struct Sessions {
     pub next_cursor: Option<String>,
 }
 
+/// The query of `GET /v1/users`: one of the two.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, Validate, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct FindUsers {
+    /// The one of this handle.
+    #[garde(inner(length(bytes, max = 64)))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub handle: Option<String>,
+    /// Those of these ids, separated by commas; at most 100.
+    #[garde(inner(length(bytes, max = 4096)))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ids: Option<String>,
+}
+
+/// The query of `GET /v1/sessions`.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, Validate, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct ListSessions {
+    /// Where the page before ended: its `next_cursor`.
+    #[garde(inner(length(bytes, max = 1024)))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<String>,
+    /// At most so many, 1 to 200; 50 if absent.
+    #[garde(inner(range(min = 1, max = 200)))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<usize>,
+}
+
 /// A list of users.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Users {
@@ -172,4 +225,22 @@ pub struct Users {
     /// Absent at the end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_cursor: Option<String>,
+}
+
+/// What holds a secret says in a log whom it is about and nothing more.
+macro_rules! discreet {
+    ($($type:ident { $($shown:ident),* })*) => {$(
+        impl fmt::Debug for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.debug_struct(stringify!($type))$(.field(stringify!($shown), &self.$shown))*.finish_non_exhaustive()
+            }
+        }
+    )*};
+}
+
+discreet! {
+    CreateAccount { handle }
+    CreateSession {}
+    RefreshSession {}
+    SignedIn { account, session }
 }
