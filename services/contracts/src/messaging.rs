@@ -15,6 +15,26 @@ pub const MAX_INITIAL_MEMBERS: usize = 100;
 /// The most items of one page.
 pub const MAX_PAGE: usize = 200;
 
+/// The rule for a message's body: something to see, and no control characters but tab and line feed.
+pub fn body(body: &str, _: &()) -> garde::Result {
+    visible(body, |character| character.is_control() && !matches!(character, '\t' | '\n'))
+}
+
+/// The rule for a title: something to see, on one line.
+pub fn title(title: &str, _: &()) -> garde::Result {
+    visible(title, char::is_control)
+}
+
+fn visible(text: &str, forbidden: impl Fn(char) -> bool) -> garde::Result {
+    if text.chars().any(forbidden) {
+        return Err(garde::Error::new("must not contain control characters"));
+    }
+    if text.trim().is_empty() {
+        return Err(garde::Error::new("must not be blank"));
+    }
+    Ok(())
+}
+
 /// What sort of conversation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
@@ -57,7 +77,7 @@ pub struct CreateConversation {
     #[garde(skip)]
     pub kind: ConversationKind,
     /// At most 120 characters; groups and channels need one.
-    #[garde(inner(length(chars, min = 1, max = 120)))]
+    #[garde(inner(length(chars, max = 120), custom(self::title)))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
     /// A channel's unique name, by the rule for handles.
@@ -79,7 +99,7 @@ pub struct CreateConversation {
 #[serde(deny_unknown_fields)]
 pub struct UpdateConversation {
     /// The new title.
-    #[garde(inner(length(chars, min = 1, max = 120)))]
+    #[garde(inner(length(chars, max = 120), custom(self::title)))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
 }
@@ -163,7 +183,7 @@ pub struct PostMessage {
     #[schema(value_type = String, pattern = "^[0-7][0-9A-HJKMNP-TV-Z]{25}$")]
     pub client_id: Ulid,
     /// CommonMark; not only white space; no control characters but tab and line feed.
-    #[garde(length(chars, min = 1, max = MAX_BODY_CHARS))]
+    #[garde(length(chars, max = MAX_BODY_CHARS), custom(self::body))]
     pub body: String,
     /// The message it answers, in the same conversation.
     #[garde(skip)]
@@ -232,6 +252,16 @@ pub enum Fact {
     /// The first entry of every log.
     #[serde(rename = "conversation.created")]
     ConversationCreated {
+        /// What sort.
+        kind: ConversationKind,
+        /// Its first title; direct ones have none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        title: Option<String>,
+        /// A channel's unique name.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        handle: Option<String>,
+        /// Who may find and read it.
+        visibility: Visibility,
         /// Who made it.
         by: UserId,
         /// When.

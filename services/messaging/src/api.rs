@@ -1,0 +1,74 @@
+//! The public routes. Thin: read the request, one use case, write the answer.
+
+mod conversations;
+mod logs;
+mod members;
+mod messages;
+mod paging;
+
+use std::sync::Arc;
+
+use axum::extract::FromRef;
+use tertulia_contracts::identity::Verifier;
+use tertulia_runtime::problem::Problem;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use crate::service::Messaging;
+
+/// What handlers work with.
+#[derive(Clone)]
+pub(crate) struct Api {
+    /// The use cases.
+    pub(crate) messaging: Messaging,
+    /// Tells who asks.
+    pub(crate) verifier: Arc<Verifier>,
+}
+
+impl FromRef<Api> for Messaging {
+    fn from_ref(api: &Api) -> Self {
+        api.messaging.clone()
+    }
+}
+
+impl FromRef<Api> for Arc<Verifier> {
+    fn from_ref(api: &Api) -> Self {
+        api.verifier.clone()
+    }
+}
+
+/// Every route, with its description.
+pub(crate) fn router() -> OpenApiRouter<Api> {
+    OpenApiRouter::<Api>::new()
+        .routes(routes!(conversations::create, conversations::list))
+        .routes(routes!(conversations::get, conversations::update))
+        .routes(routes!(members::list))
+        .routes(routes!(members::add, members::remove))
+        .routes(routes!(messages::post, messages::list))
+        .routes(routes!(logs::conversation_log))
+        .routes(routes!(logs::move_cursor))
+        .routes(routes!(logs::own_log))
+}
+
+/// How a request about one conversation can be refused.
+#[derive(utoipa::IntoResponses)]
+#[expect(dead_code, reason = "it only describes what problems there are")]
+enum Refused {
+    /// Without a valid access token.
+    #[response(status = 401, content_type = "application/problem+json")]
+    Unauthenticated(Problem),
+    /// The conversation may be found, but this may not be done in it (`not_allowed`).
+    #[response(status = 403, content_type = "application/problem+json")]
+    Forbidden(Problem),
+    /// There is no such conversation, or none the caller may know of (`conversation_not_found`).
+    #[response(status = 404, content_type = "application/problem+json")]
+    NotFound(Problem),
+    /// Fields are wrong; each is listed (`invalid_fields`).
+    #[response(status = 422, content_type = "application/problem+json")]
+    Invalid(Problem),
+    /// More is asked than can be taken just now; `Retry-After` says when to come back.
+    #[response(status = 429, content_type = "application/problem+json")]
+    RateLimited(Problem),
+    /// The store or another service is away; `Retry-After` says when to come back.
+    #[response(status = 503, content_type = "application/problem+json")]
+    Unavailable(Problem),
+}

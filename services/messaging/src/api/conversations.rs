@@ -1,0 +1,96 @@
+//! `/v1/conversations` and `/v1/conversations/{id}`.
+
+use axum::{Json, extract::State};
+use http::StatusCode;
+use tertulia_contracts::{
+    ConversationId,
+    identity::Caller,
+    messaging::{Conversation, Conversations, CreateConversation, UpdateConversation},
+};
+use tertulia_runtime::{
+    extract::{PathParam, QueryParams, ValidJson},
+    problem::Problem,
+};
+
+use super::{Refused, paging::ListQuery};
+use crate::service::{Messaging, conversations::Made};
+
+/// Makes a conversation
+///
+/// A direct conversation exists once per pair: asked for again, the one there is is answered with 200.
+#[utoipa::path(
+    post, path = "/v1/conversations", tag = "messaging",
+    security(("access_token" = [])),
+    request_body = CreateConversation,
+    responses(
+        (status = 201, description = "It is made.", body = Conversation),
+        (status = 200, description = "The pair has one already.", body = Conversation),
+        (status = 409, description = "Another channel has this handle (`handle_taken`).",
+            body = Problem, content_type = "application/problem+json"),
+        Refused,
+    ),
+)]
+pub(super) async fn create(
+    State(messaging): State<Messaging>,
+    Caller(caller): Caller,
+    ValidJson(request): ValidJson<CreateConversation>,
+) -> Result<(StatusCode, Json<Conversation>), Problem> {
+    Ok(match messaging.create(caller.user_id, request).await? {
+        Made::New(conversation) => (StatusCode::CREATED, Json(conversation)),
+        Made::Found(conversation) => (StatusCode::OK, Json(conversation)),
+    })
+}
+
+/// Lists the caller's conversations
+///
+/// Those they are a member of, the newest first, each with how much of it is unread.
+#[utoipa::path(
+    get, path = "/v1/conversations", tag = "messaging",
+    security(("access_token" = [])),
+    params(ListQuery),
+    responses((status = 200, description = "A page of them.", body = Conversations), Refused),
+)]
+pub(super) async fn list(
+    State(messaging): State<Messaging>,
+    Caller(caller): Caller,
+    QueryParams(query): QueryParams<ListQuery>,
+) -> Result<Json<Conversations>, Problem> {
+    let (after, limit) = query.read()?;
+    let page = messaging.list(caller.user_id, after, limit).await?;
+    let next_cursor = page.next.map(|cursor| cursor.encode());
+    Ok(Json(Conversations { items: page.items, next_cursor }))
+}
+
+/// Shows a conversation
+#[utoipa::path(
+    get, path = "/v1/conversations/{id}", tag = "messaging",
+    security(("access_token" = [])),
+    params(("id" = ConversationId, Path, description = "The conversation.")),
+    responses((status = 200, description = "As the caller sees it.", body = Conversation), Refused),
+)]
+pub(super) async fn get(
+    State(messaging): State<Messaging>,
+    Caller(caller): Caller,
+    PathParam(id): PathParam<ConversationId>,
+) -> Result<Json<Conversation>, Problem> {
+    Ok(Json(messaging.shown(id, caller.user_id).await?))
+}
+
+/// Changes a conversation
+///
+/// Its owner may rename it.
+#[utoipa::path(
+    patch, path = "/v1/conversations/{id}", tag = "messaging",
+    security(("access_token" = [])),
+    params(("id" = ConversationId, Path, description = "The conversation.")),
+    request_body = UpdateConversation,
+    responses((status = 200, description = "As it is now.", body = Conversation), Refused),
+)]
+pub(super) async fn update(
+    State(messaging): State<Messaging>,
+    Caller(caller): Caller,
+    PathParam(id): PathParam<ConversationId>,
+    ValidJson(change): ValidJson<UpdateConversation>,
+) -> Result<Json<Conversation>, Problem> {
+    Ok(Json(messaging.retitle(id, caller.user_id, change.title).await?))
+}

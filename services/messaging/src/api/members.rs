@@ -1,0 +1,77 @@
+//! `/v1/conversations/{id}/members`.
+
+use axum::{Json, extract::State};
+use http::StatusCode;
+use tertulia_contracts::{
+    ConversationId, UserId,
+    identity::Caller,
+    messaging::{Member, Members},
+};
+use tertulia_runtime::{
+    extract::{PathParam, QueryParams},
+    problem::Problem,
+};
+
+use super::{Refused, paging::ListQuery};
+use crate::service::Messaging;
+
+/// Lists the members of a conversation
+#[utoipa::path(
+    get, path = "/v1/conversations/{id}/members", tag = "messaging",
+    security(("access_token" = [])),
+    params(("id" = ConversationId, Path, description = "The conversation."), ListQuery),
+    responses((status = 200, description = "A page of them, by id.", body = Members), Refused),
+)]
+pub(super) async fn list(
+    State(messaging): State<Messaging>,
+    Caller(caller): Caller,
+    PathParam(id): PathParam<ConversationId>,
+    QueryParams(query): QueryParams<ListQuery>,
+) -> Result<Json<Members>, Problem> {
+    let (after, limit) = query.read()?;
+    let page = messaging.members(id, caller.user_id, after, limit).await?;
+    let next_cursor = page.next.map(|cursor| cursor.encode());
+    Ok(Json(Members { items: page.items, next_cursor }))
+}
+
+/// Makes somebody a member
+///
+/// The owner may add anybody to a group or a channel; everybody may join a public channel themselves. A member
+/// already is one.
+#[utoipa::path(
+    put, path = "/v1/conversations/{id}/members/{user_id}", tag = "messaging",
+    security(("access_token" = [])),
+    params(
+        ("id" = ConversationId, Path, description = "The conversation."),
+        ("user_id" = UserId, Path, description = "Who is to be a member."),
+    ),
+    responses((status = 200, description = "They are a member.", body = Member), Refused),
+)]
+pub(super) async fn add(
+    State(messaging): State<Messaging>,
+    Caller(caller): Caller,
+    PathParam((id, user)): PathParam<(ConversationId, UserId)>,
+) -> Result<Json<Member>, Problem> {
+    Ok(Json(messaging.add_member(id, caller.user_id, user).await?))
+}
+
+/// Ends a membership
+///
+/// The owner may remove anybody from a group or a channel; every member may leave. Who is none already is none.
+#[utoipa::path(
+    delete, path = "/v1/conversations/{id}/members/{user_id}", tag = "messaging",
+    security(("access_token" = [])),
+    params(
+        ("id" = ConversationId, Path, description = "The conversation."),
+        ("user_id" = UserId, Path, description = "Who is to be a member no longer."),
+    ),
+    responses((status = 204, description = "They are no member."), Refused),
+)]
+pub(super) async fn remove(
+    State(messaging): State<Messaging>,
+    Caller(caller): Caller,
+    PathParam((id, user)): PathParam<(ConversationId, UserId)>,
+) -> Result<StatusCode, Problem> {
+    messaging.remove_member(id, caller.user_id, user).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

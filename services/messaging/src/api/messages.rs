@@ -1,0 +1,72 @@
+//! `/v1/conversations/{id}/messages`.
+
+use axum::{Json, extract::State};
+use http::StatusCode;
+use tertulia_contracts::{
+    ConversationId,
+    identity::Caller,
+    messaging::{Messages, PostMessage, Posted},
+};
+use tertulia_runtime::{
+    extract::{PathParam, QueryParams, ValidJson},
+    problem::Problem,
+};
+
+use super::{
+    Refused,
+    paging::{MessagesQuery, cursor_of},
+};
+use crate::{
+    Error,
+    service::{Messaging, writer::Answer},
+};
+
+/// Posts a message
+///
+/// The client names the message with a ULID of its own. Sent again with the same content, the first result is
+/// answered with 200; the same name with another content is a conflict. What is answered is committed.
+#[utoipa::path(
+    post, path = "/v1/conversations/{id}/messages", tag = "messaging",
+    security(("access_token" = [])),
+    params(("id" = ConversationId, Path, description = "The conversation.")),
+    request_body = PostMessage,
+    responses(
+        (status = 201, description = "It stands in the log.", body = Posted),
+        (status = 200, description = "It stood there already: this is the first result.", body = Posted),
+        (status = 409, description = "The `client_id` names another message (`client_id_reused`).",
+            body = Problem, content_type = "application/problem+json"),
+        Refused,
+    ),
+)]
+pub(super) async fn post(
+    State(messaging): State<Messaging>,
+    Caller(caller): Caller,
+    PathParam(id): PathParam<ConversationId>,
+    ValidJson(post): ValidJson<PostMessage>,
+) -> Result<(StatusCode, Json<Posted>), Problem> {
+    match messaging.post(id, caller.user_id, post).await? {
+        Answer::Posted(message) => Ok((StatusCode::CREATED, Json(Posted { message }))),
+        Answer::Repeated(message) => Ok((StatusCode::OK, Json(Posted { message }))),
+        Answer::Changed => Err(Error::Stopped.into()),
+    }
+}
+
+/// Lists messages
+///
+/// The newest, or those nearest to a position, in the order of their log.
+#[utoipa::path(
+    get, path = "/v1/conversations/{id}/messages", tag = "messaging",
+    security(("access_token" = [])),
+    params(("id" = ConversationId, Path, description = "The conversation."), MessagesQuery),
+    responses((status = 200, description = "A page of them, ascending.", body = Messages), Refused),
+)]
+pub(super) async fn list(
+    State(messaging): State<Messaging>,
+    Caller(caller): Caller,
+    PathParam(id): PathParam<ConversationId>,
+    QueryParams(query): QueryParams<MessagesQuery>,
+) -> Result<Json<Messages>, Problem> {
+    let (span, limit) = query.read()?;
+    let page = messaging.messages(id, caller.user_id, span, limit).await?;
+    Ok(Json(Messages { items: page.messages, next_cursor: page.next.and_then(cursor_of) }))
+}

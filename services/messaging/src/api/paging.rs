@@ -1,0 +1,147 @@
+//! Query strings of lists.
+
+use garde::Validate;
+use serde::Deserialize;
+use tertulia_contracts::messaging::MAX_PAGE;
+use tertulia_documents::Cursor;
+use utoipa::IntoParams;
+
+use crate::{Error, store::entries::Span};
+
+const DEFAULT_PAGE: usize = 50;
+
+/// A page of a list.
+#[derive(Debug, Deserialize, Validate, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct ListQuery {
+    /// Where the page before this one ended: its `next_cursor`.
+    #[garde(inner(length(bytes, max = 4096)))]
+    cursor: Option<String>,
+    /// At most so many items; 50 if absent.
+    #[garde(inner(range(min = 1, max = MAX_PAGE)))]
+    #[param(minimum = 1, maximum = 200)]
+    limit: Option<usize>,
+}
+
+impl ListQuery {
+    pub(super) fn read(&self) -> Result<(Option<Cursor>, usize), Error> {
+        let cursor = self.cursor.as_deref().map(Cursor::decode).transpose().map_err(|_| not_ours())?;
+        Ok((cursor, self.limit.unwrap_or(DEFAULT_PAGE)))
+    }
+}
+
+/// A page of messages. At most one of `cursor`, `before_seq` and `after_seq`; without any, the newest.
+#[derive(Debug, Deserialize, Validate, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct MessagesQuery {
+    /// Where the page before this one ended: its `next_cursor`.
+    #[garde(inner(length(bytes, max = 32)))]
+    cursor: Option<String>,
+    /// The nearest messages below this position.
+    #[garde(skip)]
+    before_seq: Option<u64>,
+    /// The nearest messages above this position.
+    #[garde(skip)]
+    after_seq: Option<u64>,
+    /// At most so many items; 50 if absent.
+    #[garde(inner(range(min = 1, max = MAX_PAGE)))]
+    #[param(minimum = 1, maximum = 200)]
+    limit: Option<usize>,
+}
+
+impl MessagesQuery {
+    pub(super) fn read(&self) -> Result<(Span, usize), Error> {
+        let span = match (&self.cursor, self.before_seq, self.after_seq) {
+            (None, None, None) => Span::Newest,
+            (None, Some(seq), None) => Span::Before(seq),
+            (None, None, Some(seq)) => Span::After(seq),
+            (Some(cursor), None, None) => span_of(cursor).ok_or_else(not_ours)?,
+            _ => {
+                return Err(Error::invalid(
+                    "before_seq",
+                    "give at most one of cursor, before_seq and after_seq",
+                ));
+            }
+        };
+        Ok((span, self.limit.unwrap_or(DEFAULT_PAGE)))
+    }
+}
+
+/// A page of a log.
+#[derive(Debug, Deserialize, Validate, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct LogQuery {
+    /// Entries above this position; from the first if absent.
+    #[garde(skip)]
+    after_seq: Option<u64>,
+    /// At most so many entries; 50 if absent.
+    #[garde(inner(range(min = 1, max = MAX_PAGE)))]
+    #[param(minimum = 1, maximum = 200)]
+    limit: Option<usize>,
+}
+
+impl LogQuery {
+    pub(super) fn read(&self) -> (u64, usize) {
+        (self.after_seq.unwrap_or(0), self.limit.unwrap_or(DEFAULT_PAGE))
+    }
+}
+
+/// A page of one's own log.
+#[derive(Debug, Deserialize, Validate, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct OwnLogQuery {
+    /// Entries above this position; from the first if absent.
+    #[garde(skip)]
+    after_useq: Option<u64>,
+    /// At most so many entries; 50 if absent.
+    #[garde(inner(range(min = 1, max = MAX_PAGE)))]
+    #[param(minimum = 1, maximum = 200)]
+    limit: Option<usize>,
+}
+
+impl OwnLogQuery {
+    pub(super) fn read(&self) -> (u64, usize) {
+        (self.after_useq.unwrap_or(0), self.limit.unwrap_or(DEFAULT_PAGE))
+    }
+}
+
+/// A place among messages as a client carries it.
+pub(super) fn cursor_of(span: Span) -> Option<String> {
+    match span {
+        Span::Newest => None,
+        Span::Before(seq) => Some(format!("b{seq:x}")),
+        Span::After(seq) => Some(format!("a{seq:x}")),
+    }
+}
+
+fn span_of(cursor: &str) -> Option<Span> {
+    let seq = |text: &str| u64::from_str_radix(text, 16).ok();
+    match (cursor.strip_prefix('b'), cursor.strip_prefix('a')) {
+        (Some(text), _) => seq(text).map(Span::Before),
+        (_, Some(text)) => seq(text).map(Span::After),
+        _ => None,
+    }
+}
+
+fn not_ours() -> Error {
+    Error::invalid("cursor", "this is not a cursor of this list")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cursor_comes_back_as_the_place_it_was() {
+        for span in [Span::Before(0), Span::Before(255), Span::After(u64::MAX)] {
+            assert_eq!(span_of(&cursor_of(span).unwrap()), Some(span));
+        }
+        for foreign in ["", "b", "c1", "b-1", "bxyz", "aé"] {
+            assert_eq!(span_of(foreign), None, "{foreign}");
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! What can go wrong in messaging. Each variant is one [`Kind`].
+
+use std::{borrow::Cow, time::Duration};
+
+use tertulia_documents::Error as StoreError;
+use tertulia_runtime::{Fault, FieldError, Kind};
+
+use crate::model::access::Denied;
+
+/// A failure of messaging.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum Error {
+    /// There is no such conversation, or none that the caller may know of.
+    #[error("no such conversation for this caller")]
+    NoSuchConversation,
+    /// The caller may know of the conversation but not do this in it.
+    #[error("not allowed in this conversation")]
+    NotAllowed,
+    /// The author used this client id for another message in this conversation.
+    #[error("the client id names another message already")]
+    ClientIdReused,
+    /// Another channel has this handle.
+    #[error("the handle is taken")]
+    HandleTaken,
+    /// Fields that break a rule.
+    #[error("invalid fields: {0:?}")]
+    InvalidFields(Vec<FieldError>),
+    /// More is being written to this conversation than it can take.
+    #[error("the conversation's queue is full")]
+    Busy,
+    /// The service ends, or the conversation's writer failed.
+    #[error("the writer has stopped")]
+    Stopped,
+    /// Another service that had to be asked did not answer.
+    #[error("another service is away: {0}")]
+    Upstream(String),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The bus failed.
+    #[error(transparent)]
+    Bus(#[from] tertulia_bus::Error),
+}
+
+impl Error {
+    /// One wrong field.
+    pub fn invalid(field: impl Into<String>, message: impl Into<String>) -> Self {
+        Self::InvalidFields(vec![FieldError { field: field.into(), message: message.into() }])
+    }
+}
+
+impl From<Denied> for Error {
+    fn from(denied: Denied) -> Self {
+        match denied {
+            Denied::Hidden => Self::NoSuchConversation,
+            Denied::Forbidden => Self::NotAllowed,
+        }
+    }
+}
+
+impl Fault for Error {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::NoSuchConversation => Kind::NotFound,
+            Self::NotAllowed => Kind::Forbidden,
+            Self::ClientIdReused | Self::HandleTaken => Kind::Conflict,
+            Self::InvalidFields(_) => Kind::Invalid,
+            Self::Busy => Kind::RateLimited,
+            Self::Stopped | Self::Upstream(_) => Kind::Unavailable,
+            Self::Store(error) => error.kind(),
+            Self::Bus(error) => error.kind(),
+        }
+    }
+
+    fn code(&self) -> &'static str {
+        match self {
+            Self::NoSuchConversation => "conversation_not_found",
+            Self::NotAllowed => "not_allowed",
+            Self::ClientIdReused => "client_id_reused",
+            Self::HandleTaken => "handle_taken",
+            Self::InvalidFields(_) => "invalid_fields",
+            Self::Busy => "conversation_busy",
+            Self::Stopped => "shutting_down",
+            Self::Upstream(_) => "service_unavailable",
+            Self::Store(error) => error.code(),
+            Self::Bus(error) => error.code(),
+        }
+    }
+
+    fn detail(&self) -> Cow<'static, str> {
+        Cow::Borrowed(match self {
+            Self::NoSuchConversation => "There is no such conversation.",
+            Self::NotAllowed => "You may not do this in this conversation.",
+            Self::ClientIdReused => "This client_id names another message of yours in this conversation.",
+            Self::HandleTaken => "Another channel has this handle.",
+            Self::InvalidFields(_) => "Some fields are not valid.",
+            Self::Busy => "Too much is being written to this conversation just now. Try again in a moment.",
+            Self::Stopped => "This instance is shutting down. Try again.",
+            Self::Upstream(_) => "A part of the service is away just now. Try again in a moment.",
+            Self::Store(error) => return error.detail(),
+            Self::Bus(error) => return error.detail(),
+        })
+    }
+
+    fn fields(&self) -> Vec<FieldError> {
+        match self {
+            Self::InvalidFields(fields) => fields.clone(),
+            _ => Vec::new(),
+        }
+    }
+
+    fn retry_after(&self) -> Option<Duration> {
+        matches!(self, Self::Busy | Self::Stopped | Self::Upstream(_)).then_some(Duration::from_secs(1))
+    }
+}

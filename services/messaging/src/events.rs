@@ -1,0 +1,97 @@
+//! What messaging tells the other services, and what it listens to.
+
+use async_trait::async_trait;
+use tertulia_bus::{Handler, Outcome};
+use tertulia_contracts::{
+    events::{ConversationChanged, MemberJoined, MemberLeft, MessagePosted, UserRegistered},
+    messaging::{Fact, UserFact},
+};
+use tertulia_documents::Error as StoreError;
+use tertulia_runtime::{
+    Event, EventBody,
+    event::{SpecVersion, UnreadableEvent},
+};
+
+use crate::{
+    Error,
+    model::place::event_id,
+    service::user_logs::UserLogs,
+    store::{EntryRecord, Store},
+};
+
+const SOURCE: &str = "/messaging";
+
+/// The event that an entry of a conversation's log is. The same at every call, id and all.
+pub(crate) fn event_of(entry: &EntryRecord) -> Result<Event, StoreError> {
+    let conversation_id = entry.conversation()?;
+    let seq = entry.seq;
+    Ok(match entry.fact()? {
+        Fact::MessagePosted { message } => envelope(entry, &MessagePosted { message })?,
+        Fact::MemberJoined { member, .. } => envelope(entry, &MemberJoined { conversation_id, seq, member })?,
+        Fact::MemberLeft { user_id, .. } => envelope(entry, &MemberLeft { conversation_id, seq, user_id })?,
+        fact @ (Fact::ConversationCreated { .. } | Fact::ConversationUpdated { .. }) => {
+            envelope(entry, &ConversationChanged { conversation_id, seq, fact })?
+        }
+    })
+}
+
+fn envelope<B: EventBody>(entry: &EntryRecord, body: &B) -> Result<Event, StoreError> {
+    Ok(Event {
+        specversion: SpecVersion::V1,
+        id: event_id(entry.at, entry.conversation()?, entry.seq),
+        source: SOURCE.to_owned(),
+        kind: B::TYPE.to_owned(),
+        time: entry.at,
+        partitionkey: body.partition_key(),
+        schemaversion: B::VERSION,
+        traceparent: entry.traceparent.clone(),
+        data: serde_json::value::to_raw_value(body).expect("an event's body is plain data and encodes"),
+    })
+}
+
+/// Remembers who there is, from auth's events.
+pub(crate) struct RememberPeople(pub Store);
+
+#[async_trait]
+impl Handler for RememberPeople {
+    async fn handle(&self, event: &Event) -> Outcome {
+        match event.body::<UserRegistered>() {
+            Ok(registered) => outcome(self.0.remember_person(registered.user_id).await.map_err(Error::from)),
+            Err(error) => unreadable(&error),
+        }
+    }
+}
+
+/// Writes memberships into the logs of those they are of.
+pub(crate) struct TellUsers(pub UserLogs);
+
+#[async_trait]
+impl Handler for TellUsers {
+    async fn handle(&self, event: &Event) -> Outcome {
+        let told = match event.kind.as_str() {
+            MemberLeft::TYPE => event.body::<MemberLeft>().map(|left| {
+                let conversation_id = left.conversation_id;
+                (left.user_id, left.seq, UserFact::ConversationLeft { conversation_id })
+            }),
+            _ => event.body::<MemberJoined>().map(|joined| {
+                let conversation_id = joined.conversation_id;
+                (joined.member.user_id, joined.seq, UserFact::ConversationJoined { conversation_id })
+            }),
+        };
+        match told {
+            Ok((user, seq, fact)) => outcome(self.0.tell_membership(user, event, seq, &fact).await),
+            Err(error) => unreadable(&error),
+        }
+    }
+}
+
+fn outcome(result: Result<(), Error>) -> Outcome {
+    match result {
+        Ok(()) => Outcome::Done,
+        Err(error) => Outcome::Retry(error.to_string()),
+    }
+}
+
+fn unreadable(error: &UnreadableEvent) -> Outcome {
+    Outcome::Reject(error.to_string())
+}

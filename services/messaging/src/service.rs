@@ -1,0 +1,40 @@
+//! What messaging does: its use cases, and what works for them in the background.
+
+pub(crate) mod batch;
+pub(crate) mod conversations;
+pub(crate) mod keeper;
+pub(crate) mod ledger;
+pub(crate) mod live;
+pub(crate) mod people;
+pub(crate) mod reading;
+pub(crate) mod relay;
+pub(crate) mod user_logs;
+pub(crate) mod writer;
+
+use serde::Serialize;
+use serde_json::value::RawValue;
+use tertulia_runtime::Ambient;
+
+use crate::store::Store;
+
+/// The use cases. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Messaging {
+    /// The tables.
+    pub store: Store,
+    /// Keeps documents in step with logs.
+    pub keeper: keeper::Keeper,
+    /// The writers of conversations.
+    pub writers: writer::Writers,
+    /// Knows who there is.
+    pub people: people::People,
+    /// Users' own logs.
+    pub user_logs: user_logs::UserLogs,
+    /// Clock and ids.
+    pub ambient: Ambient,
+}
+
+/// Encodes a fact, once for all its uses.
+fn encode(fact: &impl Serialize) -> Box<RawValue> {
+    serde_json::value::to_raw_value(fact).expect("a fact is plain data and encodes")
+}

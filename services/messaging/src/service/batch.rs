@@ -1,0 +1,352 @@
+//! How a writer turns commands into entries: decide, append as one run, answer, tell whoever listens.
+
+use std::{
+    collections::{HashMap, HashSet, VecDeque},
+    sync::Arc,
+};
+
+use tertulia_contracts::{
+    ConversationId, MessageId, UserId,
+    live::Control,
+    messaging::{Fact, MemberRole, Message, PostMessage},
+};
+use tertulia_documents::Error as StoreError;
+use tertulia_runtime::{Ambient, Timestamp};
+
+use super::{
+    keeper::Keeper,
+    ledger::{Ledger, Reservation},
+    live::Live,
+    writer::{Answer, Command, Request},
+};
+use crate::{
+    Error,
+    model::{
+        access::{Action, Ground, may},
+        change::{Standing, decide},
+        place::message_id,
+    },
+    store::{Class, ConversationRecord, EntryRecord, Head, Store, entries::ONCE},
+    telemetry::Telemetry,
+};
+
+/// How many rounds in a row may commit nothing because another process was faster each time.
+const MAX_DEFEATS: usize = 64;
+/// The most members a writer remembers; when there are more it forgets all and reads again.
+const MAX_REMEMBERED: usize = 4_096;
+
+/// What every writer of a process works with.
+pub(crate) struct Desk {
+    /// The tables.
+    pub store: Store,
+    /// Counts for the entries.
+    pub ledger: Ledger,
+    /// Applies changes to documents.
+    pub keeper: Keeper,
+    /// Tells whoever listens.
+    pub live: Live,
+    /// The clock.
+    pub ambient: Ambient,
+    /// What is measured.
+    pub telemetry: Telemetry,
+}
+
+/// A conversation's writer.
+pub(crate) struct Pen {
+    desk: Arc<Desk>,
+    id: ConversationId,
+    owner: String,
+    held: Option<Held>,
+}
+
+/// The conversation as of its head. Only the next append can tell whether it still is.
+struct Held {
+    conversation: ConversationRecord,
+    head: Head,
+    roles: HashMap<UserId, Option<MemberRole>>,
+}
+
+/// A command that was decided, with the entry it becomes.
+struct Drafted {
+    command: Command,
+    entry: EntryRecord,
+    fact: Fact,
+}
+
+impl Pen {
+    /// The writer of this conversation, which knows nothing of it yet.
+    pub(crate) fn new(desk: Arc<Desk>, id: ConversationId) -> Self {
+        Self { desk, id, owner: id.to_string(), held: None }
+    }
+
+    /// Answers every command of a batch, in order, each once what it says is committed.
+    pub(crate) async fn write(&mut self, mut waiting: VecDeque<Command>) {
+        let mut defeats = 0;
+        while !waiting.is_empty() {
+            let before = waiting.len();
+            let result = self.round(&mut waiting).await;
+            defeats = if waiting.len() < before { 0 } else { defeats + 1 };
+            let error = match result {
+                Err(error) => error,
+                Ok(()) if defeats > MAX_DEFEATS => Error::Busy,
+                Ok(()) => continue,
+            };
+            self.held = None;
+            waiting.drain(..).for_each(|command| command.answer(Err(error.clone())));
+        }
+    }
+
+    /// Commits a run from the front of what waits. An error is everybody's who still waits.
+    async fn round(&mut self, waiting: &mut VecDeque<Command>) -> Result<(), Error> {
+        let mut held = match self.held.take() {
+            Some(held) => held,
+            None => self.load().await?,
+        };
+        self.remember_roles(&mut held, waiting).await?;
+        let replies = self.standing_replies(waiting).await?;
+        let reservation = self.desk.ledger.reserve(waiting.len());
+        let run = self.draft(&held, &replies, &reservation, waiting);
+        if run.is_empty() {
+            reservation.decided();
+            self.held = Some(held);
+            return Ok(());
+        }
+        self.append(held, run, reservation, waiting).await
+    }
+
+    /// Reads the head first and the documents after it, so that they show at least every change up to the head.
+    async fn load(&self) -> Result<Held, Error> {
+        let head = self.desk.store.head(&self.owner).await?;
+        let conversation = self.desk.keeper.settle(self.id).await?.ok_or(Error::NoSuchConversation)?;
+        // Settling may have founded the conversation: then the head lies behind, and the next append says so.
+        Ok(Held { conversation, head, roles: HashMap::new() })
+    }
+
+    async fn remember_roles(&self, held: &mut Held, waiting: &VecDeque<Command>) -> Result<(), Error> {
+        if held.roles.len() > MAX_REMEMBERED {
+            held.roles.clear();
+        }
+        let people: HashSet<UserId> = waiting.iter().flat_map(Command::people).collect();
+        let unknown: Vec<UserId> = people.into_iter().filter(|user| !held.roles.contains_key(user)).collect();
+        if unknown.is_empty() {
+            return Ok(());
+        }
+        let members = self.desk.store.members_among(self.id, &unknown).await?;
+        held.roles.extend(unknown.into_iter().map(|user| (user, None)));
+        held.roles.extend(members.into_iter().map(|member| (member.user_id, member.present_role())));
+        Ok(())
+    }
+
+    /// Those messages that are answered and indeed stand in this conversation.
+    async fn standing_replies(&self, waiting: &VecDeque<Command>) -> Result<Vec<MessageId>, Error> {
+        let answered: Vec<MessageId> = waiting.iter().filter_map(Command::reply_to).collect();
+        if answered.is_empty() {
+            return Ok(answered);
+        }
+        Ok(self.desk.store.standing(self.id, &answered).await?)
+    }
+
+    /// Decides commands from the front of what waits, until one depends on a change that is not committed yet.
+    /// Whoever is refused, or gets what is so already, is answered here.
+    fn draft(
+        &self,
+        held: &Held,
+        replies: &[MessageId],
+        reservation: &Reservation,
+        waiting: &mut VecDeque<Command>,
+    ) -> Vec<Drafted> {
+        let at = self.desk.ambient.now();
+        let mut place = held.head;
+        let mut stamps = reservation.stamps();
+        let mut run = Vec::with_capacity(waiting.len());
+        let mut changing = HashSet::new();
+        while let Some(command) = waiting.pop_front() {
+            if command.people().any(|user| changing.contains(&user)) {
+                waiting.push_front(command);
+                break;
+            }
+            let fact = match &command.request {
+                Request::Post(post) => {
+                    self.post(held, command.by, post, replies, place.seq + 1, at).map(Some)
+                }
+                Request::Change(change) => held.change(change, command.by, at),
+            };
+            match fact {
+                Err(error) => command.answer(Err(error)),
+                Ok(None) => command.answer(Ok(Answer::Changed)),
+                Ok(Some(fact)) => {
+                    changing.extend(command.subject());
+                    let class = class_of(&fact);
+                    let posted = u64::from(matches!(class, Class::Message { .. }));
+                    place = Head { seq: place.seq + 1, messages: place.messages + posted };
+                    let entry = EntryRecord {
+                        owner: self.owner.clone(),
+                        seq: place.seq,
+                        messages: place.messages,
+                        at,
+                        class,
+                        written: stamps.next(),
+                        traceparent: command.traceparent.clone(),
+                        fact: super::encode(&fact),
+                    };
+                    run.push(Drafted { command, entry, fact });
+                }
+            }
+        }
+        run
+    }
+
+    fn post(
+        &self,
+        held: &Held,
+        author_id: UserId,
+        post: &PostMessage,
+        replies: &[MessageId],
+        seq: u64,
+        at: Timestamp,
+    ) -> Result<Fact, Error> {
+        may(Action::Write, held.ground(author_id))?;
+        if post.reply_to.is_some_and(|message| !replies.contains(&message)) {
+            return Err(Error::invalid("reply_to", "there is no such message in this conversation"));
+        }
+        let message = Message {
+            id: message_id(at, self.id, seq),
+            conversation_id: self.id,
+            seq,
+            author_id,
+            client_id: post.client_id,
+            body: post.body.clone(),
+            created_at: at,
+            edited_at: None,
+            deleted_at: None,
+            reply_to: post.reply_to,
+            attachments: Vec::new(),
+            reactions: Vec::new(),
+        };
+        Ok(Fact::MessagePosted { message })
+    }
+
+    async fn append(
+        &mut self,
+        held: Held,
+        mut run: Vec<Drafted>,
+        reservation: Reservation,
+        waiting: &mut VecDeque<Command>,
+    ) -> Result<(), Error> {
+        let appended = self.desk.store.entries.append_many(run.iter().map(|drafted| &drafted.entry)).await;
+        let (committed, stopped_by) = match appended {
+            Ok(appended) => (appended.committed, appended.stopped_by),
+            Err(error) => (0, Some(error)),
+        };
+        let mut rest: VecDeque<Drafted> = run.split_off(committed).into();
+        let outcome = match stopped_by {
+            None | Some(StoreError::Conflict { .. }) => Ok(()),
+            Some(StoreError::Duplicate { index, .. }) if index == ONCE.name => {
+                let repeated = rest.pop_front().expect("a run stops at one of its entries").command;
+                self.repeat(repeated).await;
+                Ok(())
+            }
+            Some(error @ StoreError::Invalid(_)) => {
+                let refused = rest.pop_front().expect("a run stops at one of its entries").command;
+                refused.answer(Err(error.into()));
+                Ok(())
+            }
+            Some(error) => Err(error.into()),
+        };
+        if outcome.is_ok() {
+            reservation.decided();
+        }
+        let complete = rest.is_empty() && outcome.is_ok();
+        rest.into_iter().rev().for_each(|drafted| waiting.push_front(drafted.command));
+        self.accept(held, run, complete).await;
+        outcome
+    }
+
+    /// Answers the commands of committed entries and tells whoever listens, in this order: what is told is
+    /// committed, and nobody waits for the telling.
+    async fn accept(&mut self, mut held: Held, committed: Vec<Drafted>, complete: bool) {
+        self.desk.telemetry.committed(committed.len());
+        let mut changed = false;
+        let mut removed = Vec::new();
+        for drafted in &committed {
+            held.head = drafted.entry.head();
+            match &drafted.fact {
+                Fact::MessagePosted { .. } => continue,
+                Fact::MemberJoined { member, .. } => {
+                    held.roles.insert(member.user_id, Some(member.role));
+                }
+                Fact::MemberLeft { user_id, .. } => {
+                    held.roles.insert(*user_id, None);
+                    removed.push(*user_id);
+                }
+                Fact::ConversationUpdated { title, .. } => held.conversation.title = Some(title.clone()),
+                Fact::ConversationCreated { .. } => {}
+            }
+            changed = true;
+        }
+        if changed && let Err(error) = self.desk.keeper.settle(self.id).await {
+            // The change stands in the log; whoever reads next applies it.
+            tracing::warn!(conversation = %self.id, %error, "a committed change is not applied yet");
+        }
+        // What stopped an incomplete run was somebody else's entry: the head is another by now.
+        self.held = complete.then_some(held);
+        let mut tail = Vec::with_capacity(committed.len());
+        for Drafted { command, entry, fact } in committed {
+            command.answer(Ok(match fact {
+                Fact::MessagePosted { message } => Answer::Posted(message),
+                _ => Answer::Changed,
+            }));
+            tail.push(entry.into_raw());
+        }
+        self.desk.live.tell(&self.owner, tail).await;
+        for user in removed {
+            self.desk.live.control(user, &Control::AccessLost { conversation_id: self.id }).await;
+        }
+    }
+
+    /// Answers a post whose client id stands in the log already.
+    async fn repeat(&self, command: Command) {
+        let Request::Post(post) = &command.request else { return command.answer(Err(Error::Stopped)) };
+        let answer = self.first_result(command.by, post).await;
+        command.answer(answer);
+    }
+
+    async fn first_result(&self, author: UserId, post: &PostMessage) -> Result<Answer, Error> {
+        let first = self.desk.store.named(&self.owner, author, post.client_id).await?.ok_or(Error::Busy)?;
+        let message = first.message()?;
+        let same = message.body == post.body && message.reply_to == post.reply_to;
+        if same { Ok(Answer::Repeated(message)) } else { Err(Error::ClientIdReused) }
+    }
+}
+
+impl Held {
+    fn ground(&self, user: UserId) -> Ground {
+        let charter = &self.conversation.charter;
+        Ground { kind: charter.kind, visibility: charter.visibility, role: self.role(user) }
+    }
+
+    fn role(&self, user: UserId) -> Option<MemberRole> {
+        self.roles.get(&user).copied().flatten()
+    }
+
+    fn change(
+        &self,
+        change: &crate::model::change::Change,
+        by: UserId,
+        at: Timestamp,
+    ) -> Result<Option<Fact>, Error> {
+        let Ground { kind, visibility, role } = self.ground(by);
+        let subject_role = change.subject().and_then(|user| self.role(user));
+        let title = self.conversation.title.as_deref();
+        Ok(decide(change, by, at, Standing { kind, visibility, title, role, subject_role })?)
+    }
+}
+
+fn class_of(fact: &Fact) -> Class {
+    match fact {
+        Fact::MessagePosted { message } => {
+            Class::Message { author: message.author_id, client_id: message.client_id }
+        }
+        _ => Class::Change,
+    }
+}

@@ -1,0 +1,204 @@
+//! Conversations and their members: making, finding, listing, changing.
+
+use futures_util::{StreamExt, TryStreamExt, stream};
+use tertulia_contracts::{
+    ConversationId, UserId,
+    messaging::{Conversation, CreateConversation, Member, Membership},
+};
+use tertulia_documents::{Cursor, Error as StoreError, Page};
+
+use super::{Messaging, writer::Request};
+use crate::{
+    Error,
+    model::{
+        access::{Action, Ground, may},
+        change::Change,
+        founding::Charter,
+        unread::unread,
+    },
+    store::{ConversationRecord, Head, MemberRecord, conversations::HANDLE},
+};
+
+/// How many conversations of a list are looked at once.
+const AT_ONCE: usize = 8;
+
+/// What became of a wish for a conversation.
+pub(crate) enum Made {
+    /// There is a new one.
+    New(Conversation),
+    /// The pair had theirs already.
+    Found(Conversation),
+}
+
+/// A conversation and who looks at it.
+pub(crate) struct View {
+    /// The conversation.
+    pub conversation: ConversationRecord,
+    /// The looker's membership, while it lasts.
+    pub member: Option<MemberRecord>,
+}
+
+impl Messaging {
+    /// The conversation, if this user may do this in it.
+    pub(crate) async fn view(&self, id: ConversationId, user: UserId, action: Action) -> Result<View, Error> {
+        let conversation = self.keeper.settle(id).await?.ok_or(Error::NoSuchConversation)?;
+        let member =
+            self.store.member(id, user).await?.map(|member| member.value).filter(|member| member.present);
+        let role = member.as_ref().map(|member| member.role);
+        let (kind, visibility) = (conversation.charter.kind, conversation.charter.visibility);
+        may(action, Ground { kind, visibility, role })?;
+        Ok(View { conversation, member })
+    }
+
+    /// Makes a conversation. For a direct one, finds the pair's if there is one.
+    pub(crate) async fn create(&self, by: UserId, request: CreateConversation) -> Result<Made, Error> {
+        let named: Vec<(UserId, String)> = (0..)
+            .zip(&request.members)
+            .map(|(index, user): (usize, _)| (*user, format!("members[{index}]")))
+            .collect();
+        let charter = Charter::of(request, by, self.ambient.now()).map_err(Error::InvalidFields)?;
+        if let Some(found) = self.direct_of(&charter, by).await? {
+            return Ok(Made::Found(found));
+        }
+        self.people.must_exist(&named).await?;
+        let title = charter.title.clone();
+        let conversation = ConversationRecord { id: self.ambient.ids.next(), charter, title, applied_seq: 0 };
+        match self.store.conversations.insert(&conversation, Vec::new()).await {
+            Ok(_) => Ok(Made::New(self.shown(conversation.id, by).await?)),
+            Err(StoreError::Duplicate { index, .. }) if index == HANDLE.name => Err(Error::HandleTaken),
+            // The other of the pair was faster.
+            Err(error @ StoreError::Duplicate { .. }) => {
+                let found = self.direct_of(&conversation.charter, by).await?;
+                found.map(Made::Found).ok_or(error.into())
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn direct_of(&self, charter: &Charter, by: UserId) -> Result<Option<Conversation>, Error> {
+        let Some(pair) = charter.pair() else { return Ok(None) };
+        match self.store.direct(pair).await? {
+            Some(found) => Ok(Some(self.shown(found.id, by).await?)),
+            None => Ok(None),
+        }
+    }
+
+    /// The conversation as this user sees it.
+    pub(crate) async fn shown(&self, id: ConversationId, user: UserId) -> Result<Conversation, Error> {
+        let View { conversation, member } = self.view(id, user, Action::Find).await?;
+        let head = self.store.head(&id.to_string()).await?;
+        let membership = match &member {
+            Some(member) => Some(self.membership(member, head).await?),
+            None => None,
+        };
+        let charter = conversation.charter;
+        Ok(Conversation {
+            id,
+            kind: charter.kind,
+            title: conversation.title,
+            handle: charter.handle,
+            visibility: charter.visibility,
+            created_by: charter.created_by,
+            created_at: charter.created_at,
+            head_seq: head.seq,
+            membership,
+        })
+    }
+
+    /// A member's place, in a log that reaches so far.
+    pub(super) async fn membership(&self, member: &MemberRecord, head: Head) -> Result<Membership, Error> {
+        // Who has read everything has nothing unread, whatever they wrote.
+        let own_last = if member.cursor_messages < head.messages {
+            self.store.last_post(&member.conversation_id.to_string(), member.user_id).await?
+        } else {
+            Head::default()
+        };
+        Ok(Membership {
+            role: member.role,
+            joined_at: member.joined_at,
+            cursor_seq: member.cursor_seq,
+            unread: unread(head.messages, member.cursor_messages, own_last.messages),
+        })
+    }
+
+    /// A page of the conversations that a user is a member of, newest first.
+    pub(crate) async fn list(
+        &self,
+        user: UserId,
+        after: Option<Cursor>,
+        limit: usize,
+    ) -> Result<Page<Conversation>, Error> {
+        let page = self.store.memberships_of(user, after, limit).await?;
+        let shown = page.items.into_iter().map(|member| self.listed(member.conversation_id, user));
+        let items: Vec<Option<Conversation>> = stream::iter(shown).buffered(AT_ONCE).try_collect().await?;
+        Ok(Page { items: items.into_iter().flatten().collect(), next: page.next })
+    }
+
+    async fn listed(&self, id: ConversationId, user: UserId) -> Result<Option<Conversation>, Error> {
+        match self.shown(id, user).await {
+            Ok(conversation) => Ok(Some(conversation)),
+            // They were removed since their memberships were read.
+            Err(Error::NoSuchConversation) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// A page of a conversation's members.
+    pub(crate) async fn members(
+        &self,
+        id: ConversationId,
+        user: UserId,
+        after: Option<Cursor>,
+        limit: usize,
+    ) -> Result<Page<Member>, Error> {
+        self.view(id, user, Action::ListMembers).await?;
+        let page = self.store.members_of(id, after, limit).await?;
+        Ok(Page { items: page.items.iter().map(MemberRecord::shown).collect(), next: page.next })
+    }
+
+    /// Renames a conversation.
+    pub(crate) async fn retitle(
+        &self,
+        id: ConversationId,
+        by: UserId,
+        title: Option<String>,
+    ) -> Result<Conversation, Error> {
+        match title {
+            Some(title) => {
+                self.writers.write(id, by, Request::Change(Change::Retitle(title))).await?;
+            }
+            // A change of nothing takes the same right as a change.
+            None => {
+                self.view(id, by, Action::Update).await?;
+            }
+        }
+        self.shown(id, by).await
+    }
+
+    /// Makes somebody a member, perhaps oneself. Again is the same.
+    pub(crate) async fn add_member(
+        &self,
+        id: ConversationId,
+        by: UserId,
+        user: UserId,
+    ) -> Result<Member, Error> {
+        // Whether somebody exists is nobody's business who may not add them.
+        let action = if user == by { Action::Join } else { Action::AddMember };
+        self.view(id, by, action).await?;
+        self.people.must_exist(&[(user, "user_id".to_owned())]).await?;
+        self.writers.write(id, by, Request::Change(Change::Add(user))).await?;
+        let member = self.store.member(id, user).await?.filter(|member| member.value.present);
+        member.map(|member| member.value.shown()).ok_or(Error::NoSuchConversation)
+    }
+
+    /// Ends somebody's membership, perhaps one's own. Again is the same.
+    pub(crate) async fn remove_member(
+        &self,
+        id: ConversationId,
+        by: UserId,
+        user: UserId,
+    ) -> Result<(), Error> {
+        self.writers.write(id, by, Request::Change(Change::Remove(user))).await?;
+        Ok(())
+    }
+}

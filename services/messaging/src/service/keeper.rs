@@ -1,0 +1,185 @@
+//! Keeps documents in step with the logs they are projections of.
+//!
+//! The log is the truth; members and titles follow from it. A change is committed by its log entry alone, and
+//! applied to the documents afterwards: at once by whoever wrote it, and again by everybody who comes by and
+//! finds a change that was not applied: readers, other writers, the relay. Applying is repeatable in any order,
+//! since each document remembers the seq it follows from and never goes back. A conversation itself begins with
+//! its charter, in one commit; its first entries are written by the same rule.
+
+use futures_util::{StreamExt, TryStreamExt, stream};
+use tertulia_contracts::{
+    ConversationId, UserId,
+    messaging::{Fact, Member, MemberRole},
+};
+use tertulia_documents::{Error as StoreError, Versioned};
+use tertulia_runtime::Timestamp;
+
+use super::ledger::Ledger;
+use crate::{
+    Error,
+    store::{Class, ConversationRecord, EntryRecord, Head, MemberRecord, Store},
+};
+
+/// How many changes are applied before the conversation remembers that they are.
+const PAGE: usize = 200;
+/// How many documents are written at once: enough for the store to share a commit between them.
+const AT_ONCE: usize = 32;
+/// How often a write that somebody else keeps overtaking is tried; every defeat is another's progress.
+const MAX_ATTEMPTS: usize = 1_000;
+
+/// Applies logs to documents. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Keeper {
+    store: Store,
+    ledger: Ledger,
+}
+
+impl Keeper {
+    /// A keeper that writes with this process's counts.
+    pub(crate) fn new(store: Store, ledger: Ledger) -> Self {
+        Self { store, ledger }
+    }
+
+    /// The conversation, founded, and with every change applied that its log held when this was called.
+    pub(crate) async fn settle(&self, id: ConversationId) -> Result<Option<ConversationRecord>, Error> {
+        for _ in 0..MAX_ATTEMPTS {
+            let Some(Versioned { value: mut conversation, revision }) = self.store.conversation(id).await?
+            else {
+                return Ok(None);
+            };
+            if !conversation.is_founded() {
+                self.found(&conversation).await?;
+            }
+            let changes = self.store.changes_after(&id.to_string(), conversation.applied_seq, PAGE).await?;
+            let Some(last) = changes.last() else { return Ok(Some(conversation)) };
+            let applied_seq = last.seq;
+            self.apply(&mut conversation, &changes).await?;
+            conversation.applied_seq = applied_seq;
+            match self.store.conversations.replace(&conversation, revision, Vec::new()).await {
+                Ok(_) if changes.len() < PAGE => return Ok(Some(conversation)),
+                Ok(_) | Err(StoreError::Conflict { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(Error::Busy)
+    }
+
+    /// Writes what is missing of a conversation's first entries.
+    async fn found(&self, conversation: &ConversationRecord) -> Result<(), Error> {
+        let owner = conversation.id.to_string();
+        let facts = conversation.charter.facts();
+        for _ in 0..MAX_ATTEMPTS {
+            let written = self.store.head(&owner).await?.seq;
+            let missing: Vec<(u64, &Fact)> = (1..).zip(&facts).filter(|(seq, _)| *seq > written).collect();
+            if missing.is_empty() {
+                return Ok(());
+            }
+            let reservation = self.ledger.reserve(missing.len());
+            let entries =
+                missing.into_iter().zip(reservation.stamps()).map(|((seq, fact), written)| EntryRecord {
+                    owner: owner.clone(),
+                    seq,
+                    messages: 0,
+                    at: conversation.charter.created_at,
+                    class: Class::Change,
+                    written: Some(written),
+                    traceparent: tertulia_runtime::trace::current_traceparent(),
+                    fact: super::encode(fact),
+                });
+            let entries: Vec<EntryRecord> = entries.collect();
+            let stopped_by = match self.store.entries.append_many(&entries).await {
+                Ok(appended) => appended.stopped_by,
+                Err(error) => Some(error),
+            };
+            match stopped_by {
+                // At a conflict somebody else founds it too, with the same entries.
+                None | Some(StoreError::Conflict { .. }) => reservation.decided(),
+                Some(error) => return Err(error.into()),
+            }
+        }
+        Err(Error::Busy)
+    }
+
+    async fn apply(
+        &self,
+        conversation: &mut ConversationRecord,
+        changes: &[EntryRecord],
+    ) -> Result<(), Error> {
+        let mut memberships = Vec::new();
+        for change in changes {
+            match change.fact()? {
+                Fact::MemberJoined { member, .. } => {
+                    memberships.push((change.head(), member.user_id, Some(member)));
+                }
+                Fact::MemberLeft { user_id, .. } => memberships.push((change.head(), user_id, None)),
+                Fact::ConversationUpdated { title, .. } => conversation.title = Some(title),
+                Fact::ConversationCreated { .. } | Fact::MessagePosted { .. } => {}
+            }
+        }
+        let id = conversation.id;
+        let writes = memberships
+            .into_iter()
+            .map(|(place, user, joined)| self.apply_membership(id, user, joined, place));
+        stream::iter(writes).buffer_unordered(AT_ONCE).try_collect().await
+    }
+
+    async fn apply_membership(
+        &self,
+        conversation: ConversationId,
+        user: UserId,
+        joined: Option<Member>,
+        place: Head,
+    ) -> Result<(), Error> {
+        for _ in 0..MAX_ATTEMPTS {
+            let found = self.store.member(conversation, user).await?;
+            let (before, revision) =
+                found.map_or((None, None), |found| (Some(found.value), Some(found.revision)));
+            if before.as_ref().is_some_and(|before| before.changed_seq >= place.seq) {
+                return Ok(());
+            }
+            let after = membership_after(conversation, user, before, joined.as_ref(), place);
+            let written = match revision {
+                Some(revision) => self.store.members.replace(&after, revision, Vec::new()).await,
+                None => self.store.members.insert(&after, Vec::new()).await,
+            };
+            match written {
+                Ok(_) => return Ok(()),
+                Err(StoreError::Conflict { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(Error::Busy)
+    }
+}
+
+fn membership_after(
+    conversation_id: ConversationId,
+    user_id: UserId,
+    before: Option<MemberRecord>,
+    joined: Option<&Member>,
+    place: Head,
+) -> MemberRecord {
+    let before = before.unwrap_or(MemberRecord {
+        conversation_id,
+        user_id,
+        present: false,
+        role: MemberRole::Member,
+        joined_at: Timestamp::EPOCH,
+        changed_seq: 0,
+        cursor_seq: 0,
+        cursor_messages: 0,
+    });
+    match joined {
+        // What was said before they came is not unread to them.
+        Some(member) => MemberRecord {
+            present: true,
+            role: member.role,
+            joined_at: member.joined_at,
+            changed_seq: place.seq,
+            cursor_seq: before.cursor_seq.max(place.seq),
+            cursor_messages: before.cursor_messages.max(place.messages),
+            ..before
+        },
+        None => MemberRecord { present: false, changed_seq: place.seq, ..before },
+    }
+}

@@ -1,0 +1,127 @@
+//! Posting, reading and how far one has read.
+
+use tertulia_contracts::{
+    ConversationId, UserId,
+    live::RawEntry,
+    messaging::{Membership, Message, PostMessage},
+};
+use tertulia_documents::Error as StoreError;
+
+use super::{
+    Messaging,
+    writer::{Answer, Request},
+};
+use crate::{
+    Error,
+    model::access::Action,
+    store::{EntryRecord, Head, entries::Span},
+};
+
+/// How often a cursor that somebody else keeps moving is tried; every defeat is another's progress.
+const MAX_ATTEMPTS: usize = 100;
+
+/// A page of messages.
+pub(crate) struct MessagePage {
+    /// Ascending.
+    pub messages: Vec<Message>,
+    /// Where the next page in the same direction lies; none at the end of the log.
+    pub next: Option<Span>,
+}
+
+/// A page of a log, its facts still encoded.
+pub(crate) struct LogPage {
+    /// Ascending.
+    pub entries: Vec<RawEntry>,
+    /// The newest position when the page was read.
+    pub head_seq: u64,
+}
+
+impl Messaging {
+    /// Posts a message, once, however often it is asked for.
+    pub(crate) async fn post(
+        &self,
+        id: ConversationId,
+        author: UserId,
+        post: PostMessage,
+    ) -> Result<Answer, Error> {
+        self.writers.write(id, author, Request::Post(post)).await
+    }
+
+    /// A page of messages.
+    pub(crate) async fn messages(
+        &self,
+        id: ConversationId,
+        user: UserId,
+        span: Span,
+        limit: usize,
+    ) -> Result<MessagePage, Error> {
+        self.view(id, user, Action::Read).await?;
+        // One more than asked for shows whether the page is the last.
+        let mut entries = self.store.messages(&id.to_string(), span, limit + 1).await?;
+        let more = entries.len() > limit;
+        if more {
+            match span {
+                Span::After(_) => entries.truncate(limit),
+                Span::Newest | Span::Before(_) => drop(entries.remove(0)),
+            }
+        }
+        let next = match span {
+            Span::After(_) => entries.last().map(|last| Span::After(last.seq)),
+            Span::Newest | Span::Before(_) => entries.first().map(|first| Span::Before(first.seq)),
+        };
+        let messages = entries.iter().map(EntryRecord::message).collect::<Result<_, _>>()?;
+        Ok(MessagePage { messages, next: next.filter(|_| more) })
+    }
+
+    /// A page of the log behind a position.
+    pub(crate) async fn log(
+        &self,
+        id: ConversationId,
+        user: UserId,
+        after: u64,
+        limit: usize,
+    ) -> Result<LogPage, Error> {
+        self.view(id, user, Action::Read).await?;
+        let owner = id.to_string();
+        let entries = self.store.log_after(&owner, after, limit).await?;
+        let head_seq = self.store.head(&owner).await?.seq;
+        Ok(LogPage { entries: entries.into_iter().map(EntryRecord::into_raw).collect(), head_seq })
+    }
+
+    /// Moves a member's cursor forward, at most to the head.
+    pub(crate) async fn move_cursor(
+        &self,
+        id: ConversationId,
+        user: UserId,
+        seq: u64,
+    ) -> Result<Membership, Error> {
+        self.view(id, user, Action::MoveCursor).await?;
+        let owner = id.to_string();
+        for _ in 0..MAX_ATTEMPTS {
+            let head = self.store.head(&owner).await?;
+            let member = self.store.member(id, user).await?.filter(|member| member.value.present);
+            let mut member = member.ok_or(Error::NoSuchConversation)?;
+            let read = self.place(&owner, seq, head).await?;
+            if read.seq <= member.value.cursor_seq {
+                return self.membership(&member.value, head).await;
+            }
+            member.value.cursor_seq = read.seq;
+            member.value.cursor_messages = read.messages;
+            match self.store.members.replace(&member.value, member.revision, Vec::new()).await {
+                Ok(_) => return self.membership(&member.value, head).await,
+                Err(StoreError::Conflict { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(Error::Busy)
+    }
+
+    /// What there is up to a position, at most the head.
+    async fn place(&self, owner: &str, seq: u64, head: Head) -> Result<Head, Error> {
+        if seq >= head.seq || seq == 0 {
+            return Ok(if seq == 0 { Head::default() } else { head });
+        }
+        let entry = self.store.entry(owner, seq).await?;
+        Ok(entry.map_or_else(Head::default, |entry| entry.head()))
+    }
+}

@@ -1,0 +1,225 @@
+//! Publishes what is written. An entry is its own event, so nothing has to be stored beside it.
+//!
+//! The relay reads its process's entries in the order of their counts, publishes them, awaits the confirm, and
+//! moves a checkpoint forward now and then. After a crash the checkpoint stands still; relays of other processes,
+//! or of the same one started again, see that, publish what lies behind it, and delete it. What was published
+//! already is published again with the same event ids. Nothing here is in the way of posting: while the bus is
+//! away entries are written all the same, and published when it is back.
+
+use std::{collections::HashMap, ops::Range, sync::Arc, time::Duration};
+
+use tertulia_bus::Bus;
+use tertulia_documents::{Error as StoreError, Revision, Versioned};
+use tertulia_runtime::{Ambient, Timestamp};
+use tokio::time::MissedTickBehavior;
+use tokio_util::sync::CancellationToken;
+
+use super::{keeper::Keeper, ledger::Ledger};
+use crate::{
+    Error,
+    events::event_of,
+    store::{CheckpointRecord, Class, Store, entries::WriterId},
+    telemetry::Telemetry,
+};
+
+/// How many entries are published at once.
+const PAGE: usize = 256;
+/// How many other writers' checkpoints are watched at once; more are seen when those are gone.
+const MAX_WATCHED: usize = 256;
+
+/// How patient the relay is.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Pace {
+    /// How often the checkpoint is moved, failures are tried again and others are looked after.
+    pub tick: Duration,
+    /// How often a writer without news says that it lives.
+    pub heartbeat: Duration,
+    /// A writer whose checkpoint stood still for so long is taken for dead.
+    pub lease: Duration,
+}
+
+/// Publishes this process's entries, and those of dead ones.
+pub(crate) struct Relay {
+    /// The tables.
+    pub store: Store,
+    /// Where events go.
+    pub bus: Arc<dyn Bus>,
+    /// This process's counts.
+    pub ledger: Ledger,
+    /// Applies what a dead writer left unapplied.
+    pub keeper: Keeper,
+    /// The clock.
+    pub ambient: Ambient,
+    /// What is measured.
+    pub telemetry: Telemetry,
+    /// How patient.
+    pub pace: Pace,
+}
+
+/// What one run of the relay remembers.
+struct Progress {
+    /// Every own entry below this count is published, but for those in doubt.
+    next: u64,
+    /// Other writers' checkpoints, and when each was first seen as it is.
+    watched: HashMap<WriterId, (Revision, Timestamp)>,
+}
+
+impl Relay {
+    /// Says that this process may write: from now on, whatever it writes is published, by itself or another.
+    pub(crate) async fn register(&self) -> Result<(), Error> {
+        let (writer, seen_at) = (self.ledger.writer(), self.ambient.now());
+        self.store
+            .checkpoints
+            .insert(&CheckpointRecord { writer, published_n: 0, seen_at }, Vec::new())
+            .await?;
+        Ok(())
+    }
+
+    /// Publishes until shutdown. Started again after a panic, it goes on from the checkpoint.
+    pub(crate) async fn run(&self, shutdown: CancellationToken) -> Result<(), Error> {
+        let checkpoint = self.store.checkpoints.get(&self.ledger.writer().to_string()).await?;
+        let next = checkpoint.map_or(1, |checkpoint| checkpoint.value.published_n + 1);
+        let mut progress = Progress { next, watched: HashMap::new() };
+        let mut tick = tokio::time::interval(self.pace.tick);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut failed = false;
+        while !shutdown.is_cancelled() {
+            let ticked = tokio::select! {
+                () = shutdown.cancelled() => false,
+                _ = tick.tick() => true,
+                // After a failure only the tick tries again: a bus that is away is not asked at every post.
+                () = self.ledger.moved(), if !failed => false,
+            };
+            let result = self.work(&mut progress, ticked).await;
+            self.telemetry.unpublished(self.ledger.undecided().saturating_sub(progress.next));
+            failed = result.is_err();
+            if let Err(error) = result {
+                tracing::warn!(%error, "entries could not be published; they wait in their logs");
+            }
+        }
+        self.retire(progress).await
+    }
+
+    /// Publishes the last of a process whose writers have ended. Without a checkpoint nobody has to wait until
+    /// this process may be taken for dead; while anything is left, the checkpoint stays and says so.
+    async fn retire(&self, mut progress: Progress) -> Result<(), Error> {
+        self.publish_own(&mut progress).await?;
+        self.move_checkpoint(&progress).await?;
+        let writer = self.ledger.writer().to_string();
+        if self.ledger.first_doubt().is_none()
+            && let Some(checkpoint) = self.store.checkpoints.get(&writer).await?
+        {
+            self.store.checkpoints.delete(&writer, checkpoint.revision, Vec::new()).await?;
+        }
+        Ok(())
+    }
+
+    async fn work(&self, progress: &mut Progress, ticked: bool) -> Result<(), Error> {
+        self.publish_own(progress).await?;
+        if ticked {
+            self.resolve_doubts().await?;
+            self.move_checkpoint(progress).await?;
+            self.take_over(progress).await?;
+            self.finish_foundings().await?;
+        }
+        Ok(())
+    }
+
+    async fn publish_own(&self, progress: &mut Progress) -> Result<(), Error> {
+        let end = self.ledger.undecided();
+        if progress.next < end {
+            self.publish(self.ledger.writer(), progress.next..end, |next| progress.next = next).await?;
+            progress.next = end;
+        }
+        Ok(())
+    }
+
+    /// Publishes a writer's entries of these counts, in order, and tells of each page that is accepted.
+    async fn publish(
+        &self,
+        writer: WriterId,
+        counts: Range<u64>,
+        mut accepted: impl FnMut(u64),
+    ) -> Result<(), Error> {
+        let mut from = counts.start;
+        while from < counts.end {
+            let entries = self.store.written(writer, from, counts.end, PAGE).await?;
+            let Some((_, last)) = entries.last().and_then(|entry| entry.written) else { return Ok(()) };
+            for entry in entries.iter().filter(|entry| entry.class == Class::Change) {
+                // Whoever is told of a change finds it applied, also when its writer died before applying it.
+                self.keeper.settle(entry.conversation()?).await?;
+            }
+            let events = entries.iter().map(event_of).collect::<Result<Vec<_>, _>>()?;
+            self.bus.publish(&events).await?;
+            self.telemetry.published(events.len());
+            from = last + 1;
+            accepted(from);
+        }
+        Ok(())
+    }
+
+    /// Publishes what there is of appends whose outcome was unknown, once it must have become visible.
+    async fn resolve_doubts(&self) -> Result<(), Error> {
+        for range in self.ledger.doubts_before(self.ambient.now().minus(self.pace.lease)) {
+            self.publish(self.ledger.writer(), range.clone(), |_| {}).await?;
+            self.ledger.resolve(&range);
+        }
+        Ok(())
+    }
+
+    async fn move_checkpoint(&self, progress: &Progress) -> Result<(), Error> {
+        let writer = self.ledger.writer();
+        let published_n = self.ledger.first_doubt().unwrap_or(progress.next).min(progress.next) - 1;
+        let seen_at = self.ambient.now();
+        let checkpoint = CheckpointRecord { writer, published_n, seen_at };
+        match self.store.checkpoints.get(&writer.to_string()).await? {
+            Some(Versioned { value, revision }) => {
+                let recent = seen_at.since(value.seen_at) < self.pace.heartbeat;
+                if value.published_n == published_n && recent {
+                    return Ok(());
+                }
+                self.store.checkpoints.replace(&checkpoint, revision, Vec::new()).await?;
+            }
+            // Another took this process for dead, while it was paused.
+            None => {
+                self.store.checkpoints.insert(&checkpoint, Vec::new()).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Publishes what dead writers left behind. Two processes may do it at once; events are then published twice.
+    async fn take_over(&self, progress: &mut Progress) -> Result<(), Error> {
+        let now = self.ambient.now();
+        let mut watched = HashMap::new();
+        for Versioned { value: checkpoint, revision } in self.store.checkpoints(MAX_WATCHED).await? {
+            let writer = checkpoint.writer;
+            if writer == self.ledger.writer() {
+                continue;
+            }
+            let seen = progress.watched.get(&writer).filter(|(seen, _)| *seen == revision);
+            let (_, since) = seen.copied().unwrap_or((revision, now));
+            watched.insert(writer, (revision, since));
+            if now.since(since) < self.pace.lease {
+                continue;
+            }
+            tracing::info!(%writer, published_n = checkpoint.published_n, "publishing what a dead writer left behind");
+            self.publish(writer, checkpoint.published_n + 1..u64::MAX, |_| {}).await?;
+            match self.store.checkpoints.delete(&writer.to_string(), revision, Vec::new()).await {
+                Ok(()) | Err(StoreError::Conflict { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+            watched.remove(&writer);
+        }
+        progress.watched = watched;
+        Ok(())
+    }
+
+    /// Founds conversations whose maker died between the charter and the first entries.
+    async fn finish_foundings(&self) -> Result<(), Error> {
+        for conversation in self.store.unfounded(PAGE).await? {
+            self.keeper.settle(conversation.id).await?;
+        }
+        Ok(())
+    }
+}

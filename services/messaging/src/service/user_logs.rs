@@ -1,0 +1,96 @@
+//! Each user's own log: what happened to them, whichever conversation it happened in.
+
+use tertulia_contracts::{ConversationId, UserId, live::RawEntry, messaging::UserFact};
+use tertulia_documents::Error as StoreError;
+use tertulia_runtime::{Ambient, Event};
+
+use super::live::Live;
+use crate::{
+    Error,
+    store::{Class, EntryRecord, Store, entries::ONCE},
+};
+
+/// How often an append that others overtake is tried; every defeat is another's progress.
+const MAX_ATTEMPTS: usize = 100;
+
+/// Writes and reads users' logs. Cheap to clone.
+///
+/// Little is written to one user's log, so it needs no writer of its own: whoever appends reads the head and
+/// tries again if another was faster.
+#[derive(Clone)]
+pub(crate) struct UserLogs {
+    store: Store,
+    live: Live,
+    ambient: Ambient,
+}
+
+/// A page of a user's log, its facts still encoded.
+pub(crate) struct UserPage {
+    /// Ascending.
+    pub entries: Vec<RawEntry>,
+    /// The newest position when the page was read.
+    pub head_seq: u64,
+}
+
+impl UserLogs {
+    /// The logs in this store.
+    pub(crate) fn new(store: Store, live: Live, ambient: Ambient) -> Self {
+        Self { store, live, ambient }
+    }
+
+    /// Tells a user of a membership that began or ended at this seq of its conversation. The same event twice
+    /// is told once, and an event that arrives when the membership has changed again is not told at all: so
+    /// the last word on a conversation in the user's log is always true, in whatever order events come.
+    pub(crate) async fn tell_membership(
+        &self,
+        user: UserId,
+        event: &Event,
+        seq: u64,
+        fact: &UserFact,
+    ) -> Result<(), Error> {
+        let membership = self.store.member(conversation_of(fact), user).await?;
+        if membership.is_some_and(|membership| membership.value.changed_seq > seq) {
+            return Ok(());
+        }
+        let owner = user.to_string();
+        for _ in 0..MAX_ATTEMPTS {
+            let head = self.store.head(&owner).await?;
+            let entry = EntryRecord {
+                owner: owner.clone(),
+                seq: head.seq + 1,
+                messages: 0,
+                at: self.ambient.now(),
+                class: Class::Told { event: event.id },
+                written: None,
+                traceparent: event.traceparent.clone(),
+                fact: super::encode(fact),
+            };
+            match self.store.entries.insert(&entry, Vec::new()).await {
+                Ok(_) => {
+                    self.live.tell(&owner, vec![entry.into_raw()]).await;
+                    return Ok(());
+                }
+                Err(StoreError::Conflict { .. }) => {}
+                Err(StoreError::Duplicate { index, .. }) if index == ONCE.name => return Ok(()),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(Error::Busy)
+    }
+
+    /// What happened to a user behind a position of their log.
+    pub(crate) async fn page(&self, user: UserId, after: u64, limit: usize) -> Result<UserPage, Error> {
+        let owner = user.to_string();
+        let entries = self.store.log_after(&owner, after, limit).await?;
+        let head_seq = self.store.head(&owner).await?.seq;
+        Ok(UserPage { entries: entries.into_iter().map(EntryRecord::into_raw).collect(), head_seq })
+    }
+}
+
+fn conversation_of(fact: &UserFact) -> ConversationId {
+    match fact {
+        UserFact::ConversationJoined { conversation_id } | UserFact::ConversationLeft { conversation_id } => {
+            *conversation_id
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! One writer per conversation: an actor that appends to its log in batches.
+//!
+//! A writer holds nothing that matters. What it remembers of its conversation is right exactly as long as its
+//! next append succeeds: the place behind the remembered head is taken by whoever appends first, in this process
+//! or another, and whoever comes second reads again and decides again. So a decision (may they write, are they a
+//! member) always holds at the very place in the log where its entry stands.
+
+use std::{sync::Arc, time::Duration};
+
+use moka::future::Cache;
+use tertulia_contracts::{
+    ConversationId, MessageId, UserId,
+    messaging::{Message, PostMessage},
+};
+use tertulia_documents::port::MAX_RUN;
+use tertulia_runtime::{Supervisor, trace::current_traceparent};
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+
+use super::batch::{Desk, Pen};
+use crate::{Error, model::change::Change};
+
+/// How many conversations may have a writer at once, and how a writer behaves.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    /// The most writers at once; beyond it those used least are let go.
+    pub writers: u64,
+    /// The most commands that wait for one writer; beyond it posting is refused.
+    pub queue: usize,
+    /// A writer with nothing to do for so long is let go.
+    pub idle: Duration,
+}
+
+/// What somebody asks of a conversation's writer.
+#[derive(Debug)]
+pub(crate) struct Command {
+    /// Who asks.
+    pub by: UserId,
+    /// What for.
+    pub request: Request,
+    /// The trace it belongs to.
+    pub traceparent: Option<String>,
+    reply: oneshot::Sender<Result<Answer, Error>>,
+}
+
+/// What can be asked of a writer.
+#[derive(Debug)]
+pub(crate) enum Request {
+    /// To post a message.
+    Post(PostMessage),
+    /// To change members or title.
+    Change(Change),
+}
+
+/// What became of a command. Whatever it says is committed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Answer {
+    /// The message stands in the log now.
+    Posted(Message),
+    /// The message stood there already, from an earlier try.
+    Repeated(Message),
+    /// The change is made, or was so already.
+    Changed,
+}
+
+impl Command {
+    /// Answers it; nobody may be waiting any more, which is fine.
+    pub(crate) fn answer(self, answer: Result<Answer, Error>) {
+        let _ = self.reply.send(answer);
+    }
+
+    /// Everybody whose membership it depends on.
+    pub(crate) fn people(&self) -> impl Iterator<Item = UserId> + use<> {
+        std::iter::once(self.by).chain(self.subject())
+    }
+
+    /// The message it answers.
+    pub(crate) fn reply_to(&self) -> Option<MessageId> {
+        match &self.request {
+            Request::Post(post) => post.reply_to,
+            Request::Change(_) => None,
+        }
+    }
+
+    /// Whose membership it may change.
+    pub(crate) fn subject(&self) -> Option<UserId> {
+        match &self.request {
+            Request::Post(_) => None,
+            Request::Change(change) => change.subject(),
+        }
+    }
+}
+
+/// Every writer of this process. Cheap to clone.
+///
+/// The cache of queues is what keeps writers alive: when it lets a queue go, its writer finishes what is in it
+/// and ends.
+#[derive(Clone)]
+pub(crate) struct Writers {
+    queues: Cache<ConversationId, mpsc::Sender<Command>>,
+    queue_limit: usize,
+    desk: Arc<Desk>,
+    supervisor: Supervisor,
+}
+
+impl Writers {
+    /// No writers yet.
+    pub(crate) fn new(desk: Desk, supervisor: Supervisor, limits: Limits) -> Self {
+        let queues = Cache::builder().max_capacity(limits.writers).time_to_idle(limits.idle).build();
+        Self { queues, queue_limit: limits.queue, desk: Arc::new(desk), supervisor }
+    }
+
+    /// Hands a command to the conversation's writer and waits for what becomes of it.
+    pub(crate) async fn write(
+        &self,
+        id: ConversationId,
+        by: UserId,
+        request: Request,
+    ) -> Result<Answer, Error> {
+        let (reply, answer) = oneshot::channel();
+        self.submit(id, Command { by, request, traceparent: current_traceparent(), reply }).await?;
+        answer.await.unwrap_or(Err(Error::Stopped))
+    }
+
+    async fn submit(&self, id: ConversationId, mut command: Command) -> Result<(), Error> {
+        // A writer that ended between the look-up and the send is replaced once.
+        for _ in 0..2 {
+            let queue = self.queues.get_with(id, async { self.open(id) }).await;
+            command = match queue.try_send(command) {
+                Ok(()) => return Ok(()),
+                Err(mpsc::error::TrySendError::Full(_)) => return Err(Error::Busy),
+                Err(mpsc::error::TrySendError::Closed(command)) => command,
+            };
+            self.queues.invalidate(&id).await;
+        }
+        Err(Error::Stopped)
+    }
+
+    fn open(&self, id: ConversationId) -> mpsc::Sender<Command> {
+        let (sender, queue) = mpsc::channel(self.queue_limit);
+        let pen = Pen::new(self.desk.clone(), id);
+        self.supervisor.spawn("messaging.writer", run(pen, queue, self.supervisor.shutdown_token()));
+        sender
+    }
+}
+
+async fn run(mut pen: Pen, mut queue: mpsc::Receiver<Command>, shutdown: CancellationToken) {
+    loop {
+        let mut batch = Vec::new();
+        tokio::select! {
+            // From here on nothing new is taken; what waits is still written.
+            () = shutdown.cancelled(), if !queue.is_closed() => queue.close(),
+            taken = queue.recv_many(&mut batch, MAX_RUN) => {
+                if taken == 0 {
+                    return;
+                }
+                pen.write(batch.into()).await;
+            }
+        }
+    }
+}

@@ -1,0 +1,270 @@
+//! Entries of logs. A log belongs to a conversation or to a user; its owner's id names it.
+
+use std::fmt::Display;
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use tertulia_contracts::{
+    ConversationId, MessageId, UserId,
+    live::RawEntry,
+    messaging::{Fact, MAX_PAGE, Message},
+};
+use tertulia_documents::{Collection, Error, Index, Key, Record, Scan};
+use tertulia_runtime::{Id, IdKind, Timestamp, event::EventId};
+use ulid::Ulid;
+
+use super::Store;
+use crate::model::place::{entry_id, entry_id_prefix, message_id, seq_of};
+
+/// Names the ids of writers.
+pub(crate) enum WriterKind {}
+
+impl IdKind for WriterKind {
+    const PREFIX: &'static str = "wrt";
+}
+
+/// One process's right to write entries, and its place in the publishing of them.
+pub(crate) type WriterId = Id<WriterKind>;
+
+/// One entry of one log. Its document id is its place, so the store itself keeps places unique.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct EntryRecord {
+    /// Whose log: a conversation's or a user's id.
+    pub owner: String,
+    /// Its position: 1, 2, 3, without a gap.
+    pub seq: u64,
+    /// How many messages the log holds up to here, this one included.
+    pub messages: u64,
+    /// When it was written.
+    pub at: Timestamp,
+    /// What sort of entry it is.
+    pub class: Class,
+    /// Who wrote it and which of theirs it is, for entries that are published. Counts up per writer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub written: Option<(WriterId, u64)>,
+    /// W3C Trace Context of the request that caused it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub traceparent: Option<String>,
+    /// The fact, encoded once for the log, the broadcast and the answers.
+    pub fact: Box<RawValue>,
+}
+
+/// What an entry is found by besides its place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "class", rename_all = "snake_case")]
+pub(crate) enum Class {
+    /// A message. The author's client gave it a name, which makes a repeat a repeat.
+    Message {
+        /// Who wrote it.
+        author: UserId,
+        /// Its name.
+        client_id: Ulid,
+    },
+    /// Anything else that happened in a conversation.
+    Change,
+    /// Something that happened to a user.
+    Told {
+        /// The event that told it: it is told once, however often the event comes.
+        event: EventId,
+    },
+}
+
+/// One message per author and client id, one telling per event.
+pub(crate) const ONCE: Index = Index::unique("once");
+/// An author's messages in a log.
+const AUTHORS: Index = Index::ordered("authors");
+/// The messages of a log.
+const MESSAGES: Index = Index::ordered("messages");
+/// What is no message in a conversation's log.
+const CHANGES: Index = Index::ordered("changes");
+/// A writer's entries in the order of its count: the log's own outbox.
+const WRITTEN: Index = Index::unique("written");
+
+impl Record for EntryRecord {
+    const COLLECTION: Collection =
+        Collection { name: "entries", indexes: &[ONCE, AUTHORS, MESSAGES, CHANGES, WRITTEN] };
+
+    fn id(&self) -> String {
+        entry_id(&self.owner, self.seq)
+    }
+
+    fn keys(&self) -> Vec<(Index, Key)> {
+        let log = || Key::new().text(&self.owner);
+        let mut keys = match self.class {
+            Class::Message { author, client_id } => vec![
+                (ONCE, log().display(author).display(client_id)),
+                (AUTHORS, log().display(author).number(self.seq)),
+                (MESSAGES, log().number(self.seq)),
+            ],
+            Class::Change => vec![(CHANGES, log().number(self.seq))],
+            Class::Told { event } => vec![(ONCE, log().display(event))],
+        };
+        keys.extend(self.written.map(|(writer, n)| (WRITTEN, Key::new().display(writer).number(n))));
+        keys
+    }
+}
+
+impl EntryRecord {
+    /// The fact of a conversation's entry.
+    pub(crate) fn fact(&self) -> Result<Fact, Error> {
+        serde_json::from_str(self.fact.get()).map_err(|error| self.corrupt(&error))
+    }
+
+    /// The message that this entry is the posting of.
+    pub(crate) fn message(&self) -> Result<Message, Error> {
+        match self.fact()? {
+            Fact::MessagePosted { message } => Ok(message),
+            _ => Err(self.corrupt(&"a message was expected")),
+        }
+    }
+
+    /// The conversation whose log it is in.
+    pub(crate) fn conversation(&self) -> Result<ConversationId, Error> {
+        self.owner.parse().map_err(|error| self.corrupt(&error))
+    }
+
+    /// Its place in the log.
+    pub(crate) fn head(&self) -> Head {
+        Head { seq: self.seq, messages: self.messages }
+    }
+
+    /// As it is broadcast and listed.
+    pub(crate) fn into_raw(self) -> RawEntry {
+        RawEntry { seq: self.seq, e: self.fact }
+    }
+
+    fn corrupt(&self, cause: &dyn Display) -> Error {
+        Error::Corrupt {
+            collection: Self::COLLECTION.name.to_owned(),
+            id: self.id(),
+            cause: cause.to_string(),
+        }
+    }
+}
+
+/// The newest place of a log; all zero for an empty one.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Head {
+    /// The newest position.
+    pub seq: u64,
+    /// How many messages there are.
+    pub messages: u64,
+}
+
+/// Which messages a page holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Span {
+    /// The newest.
+    Newest,
+    /// The nearest below this position.
+    Before(u64),
+    /// The nearest above this position.
+    After(u64),
+}
+
+impl Store {
+    /// The newest place of a log.
+    pub(crate) async fn head(&self, owner: &str) -> Result<Head, Error> {
+        let newest = Scan::of(Index::ID, Key::from_encoded(entry_id_prefix(owner)), 1).descending();
+        let newest = self.entries.scan(newest).await?.items.pop();
+        Ok(newest.map_or_else(Head::default, |entry| entry.value.head()))
+    }
+
+    /// The entry at a place.
+    pub(crate) async fn entry(&self, owner: &str, seq: u64) -> Result<Option<EntryRecord>, Error> {
+        Ok(self.entries.get(&entry_id(owner, seq)).await?.map(|entry| entry.value))
+    }
+
+    /// The entries behind a position, ascending.
+    pub(crate) async fn log_after(
+        &self,
+        owner: &str,
+        seq: u64,
+        limit: usize,
+    ) -> Result<Vec<EntryRecord>, Error> {
+        let scan = Scan::of(Index::ID, Key::from_encoded(entry_id_prefix(owner)), limit)
+            .from(Key::from_encoded(entry_id(owner, seq.saturating_add(1))));
+        self.entries_of(scan).await
+    }
+
+    /// The entries behind a position that are no messages, ascending.
+    pub(crate) async fn changes_after(
+        &self,
+        owner: &str,
+        seq: u64,
+        limit: usize,
+    ) -> Result<Vec<EntryRecord>, Error> {
+        let log = Key::new().text(owner);
+        let from = log.clone().number(seq.saturating_add(1));
+        self.entries_of(Scan::of(CHANGES, log, limit).from(from)).await
+    }
+
+    /// A page of messages, ascending. One more than [`MAX_PAGE`] may be asked for, to see whether more follow.
+    pub(crate) async fn messages(
+        &self,
+        owner: &str,
+        span: Span,
+        limit: usize,
+    ) -> Result<Vec<EntryRecord>, Error> {
+        debug_assert!(limit <= MAX_PAGE + 1);
+        let log = Key::new().text(owner);
+        let all = Scan::of(MESSAGES, log.clone(), limit);
+        let page = match span {
+            Span::Newest => all.descending(),
+            Span::Before(seq) => all.to(log.number(seq)).descending(),
+            Span::After(seq) => all.from(log.number(seq.saturating_add(1))),
+        };
+        let mut entries = self.entries_of(page).await?;
+        entries.sort_unstable_by_key(|entry| entry.seq);
+        Ok(entries)
+    }
+
+    /// The last place at which somebody posted in a log; all zero if they never did.
+    pub(crate) async fn last_post(&self, owner: &str, author: UserId) -> Result<Head, Error> {
+        let scan = Scan::of(AUTHORS, Key::new().text(owner).display(author), 1).descending();
+        Ok(self.entries_of(scan).await?.pop().map_or_else(Head::default, |entry| entry.head()))
+    }
+
+    /// The message that an author's client named so in a log.
+    pub(crate) async fn named(
+        &self,
+        owner: &str,
+        author: UserId,
+        client_id: Ulid,
+    ) -> Result<Option<EntryRecord>, Error> {
+        let key = Key::new().text(owner).display(author).display(client_id);
+        Ok(self.entries.find(ONCE, key).await?.map(|entry| entry.value))
+    }
+
+    /// Those of these messages that stand in this conversation.
+    pub(crate) async fn standing(
+        &self,
+        log: ConversationId,
+        messages: &[MessageId],
+    ) -> Result<Vec<MessageId>, Error> {
+        let owner = log.to_string();
+        let places: Vec<String> = messages.iter().map(|message| entry_id(&owner, seq_of(*message))).collect();
+        let entries = self.entries.get_many(&places).await?.into_iter().map(|entry| entry.value);
+        let posts = entries.filter(|entry| matches!(entry.class, Class::Message { .. }));
+        let ids: Vec<MessageId> = posts.map(|entry| message_id(entry.at, log, entry.seq)).collect();
+        Ok(messages.iter().copied().filter(|message| ids.contains(message)).collect())
+    }
+
+    /// A writer's entries whose count lies in `from..to`, ascending.
+    pub(crate) async fn written(
+        &self,
+        writer: WriterId,
+        from: u64,
+        to: u64,
+        limit: usize,
+    ) -> Result<Vec<EntryRecord>, Error> {
+        let own = Key::new().display(writer);
+        let scan = Scan::of(WRITTEN, own.clone(), limit).from(own.clone().number(from)).to(own.number(to));
+        self.entries_of(scan).await
+    }
+
+    async fn entries_of(&self, scan: Scan) -> Result<Vec<EntryRecord>, Error> {
+        let page = self.entries.scan(scan).await?;
+        Ok(page.items.into_iter().map(|entry| entry.value).collect())
+    }
+}
