@@ -5,6 +5,7 @@
 //! value, so two whole systems can run in one process; the only process-wide thing is the `tracing`
 //! subscriber, which the binary installs once.
 
+pub mod config;
 pub mod entropy;
 pub mod event;
 pub mod extract;

@@ -222,7 +222,7 @@ impl TestResponse {
     /// # Panics
     /// When it has another; the body is shown.
     #[track_caller]
-    #[must_use]
+    #[expect(clippy::return_self_not_must_use, reason = "the status is often all a test asks for")]
     pub fn expect(self, status: u16) -> Self {
         assert_eq!(self.status.as_u16(), status, "the answer was: {}", self.text());
         self
