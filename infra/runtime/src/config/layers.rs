@@ -1,4 +1,10 @@
-use std::{collections::BTreeMap, ffi::OsString, fmt::Write, fs, path::Path};
+use std::{
+    collections::BTreeMap,
+    ffi::OsString,
+    fmt::{self, Write},
+    fs,
+    path::Path,
+};
 
 use serde::de::DeserializeOwned;
 use toml::{
