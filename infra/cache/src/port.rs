@@ -2,10 +2,11 @@
 //!
 //! * **Losing it loses no truth.** No call fails: when the server is away a read is a miss, a write does
 //!   nothing, and quotas are kept by each node for itself; how often that happened is in [`CacheStats`].
-//! * **Bounded.** Every entry expires, and an adapter holds at most what it is configured to.
+//! * **Bounded.** Every entry expires, and an adapter holds at most what it is configured to. What it has no
+//!   room for it forgets early.
 //! * **Atomic.** Counters and quotas are exact under any number of callers on any number of nodes while the
 //!   server is there.
-//! * **Single flight.** Of the callers that miss one key at the same time on one node, one fills it.
+//! * **Single flight.** Of the callers that miss one key at the same time on one node, one fills it: see [`SingleFlight`](crate::SingleFlight), which does so over every adapter.
 
 use std::time::Duration;
 
@@ -44,8 +45,8 @@ pub struct CacheStats {
     pub degraded: u64,
 }
 
-
-/// A shared, bounded, expiring store of what can be computed again.
+/// A shared, bounded, expiring store of what can be computed again. Values, counters and quotas each have
+/// keys of their own: a counter `x` and a value `x` are two things.
 #[async_trait]
 pub trait Cache: Send + Sync {
     /// What is kept under this key, if it is there and has not expired.
