@@ -5,6 +5,8 @@
 //! See [`port`] for the promises, which every adapter keeps and the conformance suite checks.
 
 mod bounds;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 pub mod error;
 pub mod key;
 pub mod port;

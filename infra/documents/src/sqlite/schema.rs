@@ -48,8 +48,8 @@ fn migrate(connection: &mut Connection, migrations: &[&str]) -> Result<(), Error
 /// An index that is new to an existing table starts empty: a document enters it when it is next written.
 fn create_table(connection: &Connection, collection: &Collection) -> rusqlite::Result<()> {
     let table = collection.name;
-    let keys: String =
-        collection.indexes.iter().map(|index| format!("\"k_{}\" TEXT, ", index.name)).collect();
+    let columns = collection.indexes.iter().map(|index| format!("\"k_{}\" TEXT, ", index.name));
+    let keys = columns.collect::<Vec<_>>().concat();
     connection.execute_batch(&format!(
         "CREATE TABLE IF NOT EXISTS \"{table}\" (
             id TEXT PRIMARY KEY NOT NULL, revision INTEGER NOT NULL, {keys}body TEXT NOT NULL) STRICT"
@@ -96,8 +96,8 @@ mod tests {
         let mut connection = Connection::open_in_memory().unwrap();
         prepare(&mut connection, &[Collection { name: "things", indexes: &[] }]).unwrap();
         connection.execute("INSERT INTO things VALUES ('a', 1, '{}')", []).unwrap();
-        let indexed =
-            Collection { name: "things", indexes: &[Index::unique("name"), Index::ordered("size")] };
+        const INDEXES: &[Index] = &[Index::unique("name"), Index::ordered("size")];
+        let indexed = Collection { name: "things", indexes: INDEXES };
         prepare(&mut connection, &[indexed]).unwrap();
         prepare(&mut connection, &[indexed]).unwrap();
         connection.execute("UPDATE things SET k_name = 'x'", []).unwrap();

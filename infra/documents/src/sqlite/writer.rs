@@ -86,7 +86,9 @@ impl Writer {
             Ok(answers) => {
                 self.stats.count(documents);
                 let last_event = last_event(&batch, &answers);
-                batch.into_iter().zip(answers).for_each(|(job, answer)| job.answer(Ok(answer)));
+                for (job, answer) in batch.into_iter().zip(answers) {
+                    job.answer(Ok(answer));
+                }
                 if last_event.is_some() {
                     self.committed.send_replace(last_event);
                 }
@@ -95,7 +97,9 @@ impl Writer {
                 let error = unavailable(cause);
                 tracing::error!(%error, documents, "a transaction failed");
                 self.roll_back();
-                batch.into_iter().for_each(|job| job.answer(Err(error.clone())));
+                for job in batch {
+                    job.answer(Err(error.clone()));
+                }
             }
         }
     }
