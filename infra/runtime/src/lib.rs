@@ -14,6 +14,7 @@ pub mod id;
 pub mod lifecycle;
 pub mod metrics;
 pub mod problem;
+pub mod telemetry;
 #[cfg(any(test, feature = "testkit"))]
 pub mod testkit;
 pub mod time;

@@ -1,26 +1,63 @@
 //! W3C Trace Context (<https://www.w3.org/TR/trace-context/>) in and out of the current span, so that one
 //! trace shows request, commit, event and consumer.
 
+use http::{HeaderMap, HeaderName, HeaderValue};
 use opentelemetry::trace::{SpanContext, SpanId, TraceContextExt, TraceFlags, TraceId, TraceState};
-use tracing::Span;
+use tracing::{Span, field::Empty};
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 
-/// The `traceparent` of the current span, if it belongs to a trace.
+use crate::Event;
+
+/// The `traceparent` of the innermost span that belongs to a trace, if there is one.
 pub fn current_traceparent() -> Option<String> {
-    let context = Span::current().context();
+    // The span's own context would not do: a library's span within ours has none.
+    let context = opentelemetry::Context::current();
     let span = context.span();
     let span = span.span_context();
     span.is_valid()
         .then(|| format!("00-{}-{}-{:02x}", span.trace_id(), span.span_id(), span.trace_flags().to_u8()))
 }
 
-/// Makes `span` a child of the span that `traceparent` names; a malformed one is ignored, as the
-/// recommendation asks.
+/// Makes `span`, which has not been entered yet, a child of the span that `traceparent` names; a malformed
+/// one is ignored, as the recommendation asks.
 pub fn set_parent(span: &Span, traceparent: &str) {
     if let Some(parent) = parse(traceparent) {
         let context = opentelemetry::Context::new().with_remote_span_context(parent);
-        // Without an exporter there is no layer to keep the parent: then there is nothing to join.
+        // Without telemetry there is no layer to keep the parent: then there is nothing to join.
         let _ = span.set_parent(context);
+    }
+}
+
+/// Writes the span's trace id into its field `trace_id`, which log lines show; after [`set_parent`].
+pub fn note_trace_id(span: &Span) {
+    let trace_id = span.context().span().span_context().trace_id();
+    if trace_id != TraceId::INVALID {
+        span.record("trace_id", tracing::field::display(trace_id));
+    }
+}
+
+/// The span in which `group` handles an event: part of the trace of whatever caused it.
+pub fn event_span(group: &str, event: &Event) -> Span {
+    let span = tracing::error_span!(
+        "event",
+        group,
+        kind = event.kind,
+        event_id = %event.id,
+        trace_id = Empty,
+        otel.kind = "consumer",
+    );
+    if let Some(traceparent) = &event.traceparent {
+        set_parent(&span, traceparent);
+    }
+    note_trace_id(&span);
+    span
+}
+
+/// Names the current span in the headers of an outgoing request.
+pub fn inject(headers: &mut HeaderMap) {
+    let value = current_traceparent().and_then(|traceparent| HeaderValue::from_str(&traceparent).ok());
+    if let Some(value) = value {
+        headers.insert(HeaderName::from_static("traceparent"), value);
     }
 }
 
