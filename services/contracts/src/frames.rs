@@ -118,10 +118,11 @@ pub enum ServerFrame {
         /// The head of its log.
         head: u64,
     },
-    /// The client is too far behind in this conversation: load it anew.
+    /// The client is too far behind in this log: load it anew. What follows, follows the head.
     Resync {
-        /// The conversation.
-        c: ConversationId,
+        /// The conversation; absent for the user's own log.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        c: Option<ConversationId>,
     },
     /// Something happened in a conversation whose events were not sent.
     Dirty {
@@ -172,6 +173,30 @@ pub enum ServerFrame {
     Pong,
 }
 
+impl ServerFrame {
+    /// Reads a frame. Use this and not `serde_json::from_str`: behind a tag, serde buffers what it reads and
+    /// cannot keep a fact encoded, so that deriving alone never reads an [`ServerFrame::Event`].
+    ///
+    /// # Errors
+    /// The text is no frame of the protocol.
+    pub fn from_json(text: &str) -> Result<Self, serde_json::Error> {
+        #[derive(Deserialize)]
+        struct Entry {
+            c: Option<ConversationId>,
+            #[serde(alias = "useq")]
+            seq: Option<u64>,
+            e: Option<Box<RawValue>>,
+        }
+        if let Ok(Entry { c, seq: Some(seq), e: Some(e) }) = serde_json::from_str(text) {
+            return Ok(match c {
+                Some(c) => Self::Event { c, seq, e },
+                None => Self::User { useq: seq, e },
+            });
+        }
+        serde_json::from_str(text)
+    }
+}
+
 /// Why the server closed a socket, and so what the client does next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CloseCode {
@@ -191,5 +216,52 @@ impl CloseCode {
             Self::LogInAgain => 4001,
             Self::Stop => 4002,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{json, value::to_raw_value};
+
+    use super::*;
+
+    #[test]
+    fn every_frame_of_a_server_is_read_as_it_was_written() {
+        let c = ConversationId::from_ulid(Ulid::from_parts(1, 2));
+        let user = UserId::from_ulid(Ulid::from_parts(1, 3));
+        let id = MessageId::from_ulid(Ulid::from_parts(1, 4));
+        let e = || to_raw_value(&json!({"type": "message.posted", "t": "ready", "seq": 1})).unwrap();
+        let reference = || "1".to_owned();
+        let frames = [
+            ServerFrame::Ready {
+                session: ConnectionId::from_ulid(Ulid::from_parts(1, 5)),
+                epoch: "1".to_owned(),
+                useq: 3,
+                user: User { id: user, handle: "ada".to_owned(), display_name: "Ada".to_owned() },
+            },
+            ServerFrame::Event { c, seq: 13, e: e() },
+            ServerFrame::User { useq: 4, e: e() },
+            ServerFrame::Opened { c, head: 13 },
+            ServerFrame::Resync { c: Some(c) },
+            ServerFrame::Resync { c: None },
+            ServerFrame::Dirty { c, head: 14 },
+            ServerFrame::Closed { c },
+            ServerFrame::Ack { reference: reference(), seq: 14, id },
+            ServerFrame::Error {
+                reference: Some(reference()),
+                c: None,
+                code: "rate_limited".to_owned(),
+                detail: "Too many.".to_owned(),
+                retry_after: Some(1),
+            },
+            ServerFrame::Typing { c, user },
+            ServerFrame::Pong,
+        ];
+        for frame in frames {
+            let text = serde_json::to_string(&frame).unwrap();
+            let read = ServerFrame::from_json(&text).unwrap_or_else(|error| panic!("{text}: {error}"));
+            assert_eq!(serde_json::to_string(&read).unwrap(), text);
+        }
+        assert!(ServerFrame::from_json(r#"{"t":"dance"}"#).is_err());
     }
 }

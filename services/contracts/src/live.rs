@@ -34,6 +34,13 @@ pub struct RawEntry {
     pub e: Box<RawValue>,
 }
 
+/// On a conversation's log channel: somebody is typing. No log holds it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Typing {
+    /// Who.
+    pub typing: UserId,
+}
+
 /// On a user's control channel.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]

@@ -1,0 +1,60 @@
+//! What can go wrong before a socket is one.
+
+use std::{borrow::Cow, time::Duration};
+
+use tertulia_runtime::{Fault, Kind};
+
+/// Why a node does not take a socket, or cannot serve sockets at all.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The page that asks is of another site.
+    #[error("the origin {0:?} is not allowed")]
+    ForeignOrigin(String),
+    /// The client does not offer `tertulia.v1`.
+    #[error("the client does not offer the subprotocol")]
+    NoSubprotocol,
+    /// The node has as many sockets as it may.
+    #[error("the node is full")]
+    Full,
+    /// The node is leaving.
+    #[error("the node is draining")]
+    Draining,
+    /// The live lane cannot be listened to.
+    #[error("the bus cannot be listened to: {0}")]
+    Bus(#[from] tertulia_bus::Error),
+}
+
+impl Fault for Error {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::ForeignOrigin(_) => Kind::Forbidden,
+            Self::NoSubprotocol => Kind::Invalid,
+            Self::Full | Self::Draining => Kind::Unavailable,
+            Self::Bus(error) => error.kind(),
+        }
+    }
+
+    fn code(&self) -> &'static str {
+        match self {
+            Self::ForeignOrigin(_) => "origin_refused",
+            Self::NoSubprotocol => "subprotocol_required",
+            Self::Full => "node_full",
+            Self::Draining => "node_draining",
+            Self::Bus(error) => error.code(),
+        }
+    }
+
+    fn detail(&self) -> Cow<'static, str> {
+        Cow::Borrowed(match self {
+            Self::ForeignOrigin(_) => "Sockets are not opened from pages of that site.",
+            Self::NoSubprotocol => "Offer the WebSocket subprotocol tertulia.v1.",
+            Self::Full => "This node has as many sockets as it may. Try again in a moment.",
+            Self::Draining => "This node is leaving. Try again: another one answers.",
+            Self::Bus(error) => return error.detail(),
+        })
+    }
+
+    fn retry_after(&self) -> Option<Duration> {
+        matches!(self, Self::Full | Self::Draining).then_some(Duration::from_secs(1))
+    }
+}

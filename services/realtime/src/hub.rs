@@ -1,0 +1,388 @@
+//! The node's part in realtime: which sockets there are, which logs they hear, and the one task that hears the
+//! live lane, gives each event out, mends holes and looks after what has gone quiet.
+
+use std::{
+    collections::{HashMap, HashSet, hash_map::Entry},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use bytes::Bytes;
+use futures_util::{StreamExt as _, future::BoxFuture, stream::FuturesUnordered};
+use tertulia_bus::{Broadcast, Bus, Heard, Listener};
+use tertulia_contracts::{
+    ConnectionId, ConversationId, UserId,
+    frames::ServerFrame,
+    identity::Verifier,
+    live::{Control, Typing, log_channel},
+};
+use tertulia_runtime::{Ambient, Kind, lifecycle::CancellationToken};
+use tokio::{
+    sync::{Notify, Semaphore},
+    time::{Instant, MissedTickBehavior},
+};
+
+use crate::{
+    Config,
+    catch_up::repair,
+    error::Error,
+    feed::{Attachment, Feed, Owner},
+    meters::Meters,
+    parting::Parting,
+    socket::{Login, Socket},
+    upstream::Upstream,
+    wire::{self, OnLogChannel},
+};
+
+/// How often the quiet ones are looked after. All deadlines here are this coarse.
+const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
+/// Holes mended at once.
+const MAX_REPAIRS: usize = 8;
+
+/// The sockets of this node and what they hear.
+pub(crate) struct Hub {
+    pub config: Config,
+    pub ambient: Ambient,
+    pub upstream: Upstream,
+    pub verifier: Arc<Verifier>,
+    pub meters: Meters,
+    bus: Arc<dyn Bus>,
+    ear: Arc<dyn Listener>,
+    started: Instant,
+    draining: AtomicBool,
+    sockets: Mutex<HashMap<ConnectionId, Arc<Socket>>>,
+    gone: Notify,
+    users: Mutex<HashMap<UserId, Vec<Arc<Socket>>>>,
+    feeds: Mutex<HashMap<Owner, Arc<Feed>>>,
+    holes: Mutex<HashSet<Owner>>,
+    hole_found: Notify,
+    repairs: Semaphore,
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // The maps are changed by single inserts and removals, so a panic elsewhere leaves them whole.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Hub {
+    pub(crate) async fn new(config: Config, deps: crate::Deps) -> Result<Arc<Self>, Error> {
+        let ear = deps.bus.listen().await?;
+        Ok(Arc::new(Self {
+            config,
+            ambient: deps.ambient,
+            upstream: Upstream::new(deps.mesh),
+            verifier: deps.verifier,
+            meters: Meters::new(&deps.metrics),
+            bus: deps.bus,
+            ear,
+            started: Instant::now(),
+            draining: AtomicBool::new(false),
+            sockets: Mutex::default(),
+            gone: Notify::new(),
+            users: Mutex::default(),
+            feeds: Mutex::default(),
+            holes: Mutex::default(),
+            hole_found: Notify::new(),
+            repairs: Semaphore::new(MAX_REPAIRS),
+        }))
+    }
+
+    /// Milliseconds since the hub began: what idleness is measured in.
+    pub(crate) fn uptime_ms(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// A place for one more socket.
+    pub(crate) fn admit(self: &Arc<Self>) -> Result<Seat, Error> {
+        let mut sockets = locked(&self.sockets);
+        // Read under the lock that draining takes its list under, or one could slip in behind it.
+        if self.draining.load(Relaxed) {
+            return Err(Error::Draining);
+        }
+        if sockets.len() >= self.config.max_sockets {
+            return Err(Error::Full);
+        }
+        let id = self.ambient.ids.next();
+        let socket = Arc::new(Socket::new(id, self.uptime_ms(), self.config.outbox_bytes));
+        sockets.insert(id, socket.clone());
+        self.meters.sockets.inc();
+        Ok(Seat { hub: self.clone(), socket })
+    }
+
+    /// Counts a socket as its user's, so that what concerns the user reaches it.
+    pub(crate) fn enrol(&self, login: Login, socket: &Arc<Socket>) -> Result<(), Parting> {
+        let mut users = locked(&self.users);
+        let theirs = users.entry(login.user).or_default();
+        if theirs.len() >= self.config.max_sockets_per_user {
+            return Err(Parting::stop("too many sockets of one user"));
+        }
+        theirs.push(socket.clone());
+        Ok(())
+    }
+
+    /// Holds a log's feed for a socket.
+    pub(crate) fn attach(&self, owner: Owner, socket: &Arc<Socket>) -> Arc<Attachment> {
+        let mut feeds = locked(&self.feeds);
+        let feed = feeds.entry(owner).or_insert_with(|| Arc::new(Feed::new(owner))).clone();
+        // Attached under the map's lock: an idle feed is taken out under the same one.
+        Arc::new(Attachment::new(feed, socket.clone()))
+    }
+
+    /// Sees to it that this node hears a feed that it holds.
+    pub(crate) async fn join(&self, feed: &Feed) -> Result<(), tertulia_bus::Error> {
+        let mut joined = feed.joined.lock().await;
+        if !*joined {
+            for channel in feed.owner.channels() {
+                self.ear.join(&channel).await?;
+            }
+            *joined = true;
+        }
+        Ok(())
+    }
+
+    async fn leave(&self, feed: Arc<Feed>) {
+        let mut joined = feed.joined.lock().await;
+        if !feed.is_idle() {
+            return;
+        }
+        for channel in feed.owner.channels() {
+            if let Err(error) = self.ear.leave(&channel).await {
+                tracing::warn!(%error, channel, "a channel cannot be left; the next sweep tries again");
+                return;
+            }
+        }
+        *joined = false;
+        if let Entry::Occupied(entry) = locked(&self.feeds).entry(feed.owner)
+            && feed.is_idle()
+        {
+            entry.remove();
+        }
+    }
+
+    /// Tells the other listeners of a conversation that somebody is typing. Lossy.
+    pub(crate) async fn say_typing(&self, conversation: ConversationId, user: UserId) {
+        let payload = serde_json::to_vec(&Typing { typing: user }).expect("an id is plain data and encodes");
+        let message = Broadcast { channel: log_channel(conversation), payload: payload.into() };
+        if let Err(error) = self.bus.broadcast(message).await {
+            tracing::debug!(%error, "typing was not broadcast");
+        }
+    }
+
+    /// Hears the live lane and looks after the node's sockets until shutdown has emptied it.
+    pub(crate) async fn run(self: Arc<Self>, shutdown: CancellationToken) {
+        // If a run before this one panicked, what it was hearing just then is lost.
+        self.doubt_everything();
+        let mut jobs: FuturesUnordered<BoxFuture<'_, ()>> = FuturesUnordered::new();
+        let mut sweep = tokio::time::interval(SWEEP_INTERVAL);
+        sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut drained = std::pin::pin!(async {
+            shutdown.cancelled().await;
+            self.drain().await;
+        });
+        loop {
+            tokio::select! {
+                heard = self.ear.hear() => self.hear(heard),
+                () = self.hole_found.notified() => {
+                    let holes = std::mem::take(&mut *locked(&self.holes));
+                    for feed in holes.into_iter().filter_map(|owner| self.feed(owner)) {
+                        jobs.extend(self.repair_of(&feed, false));
+                    }
+                }
+                _ = sweep.tick() => {
+                    self.sweep_sockets();
+                    self.sweep_feeds(&mut jobs);
+                }
+                Some(()) = jobs.next(), if !jobs.is_empty() => {}
+                () = &mut drained => return,
+            }
+        }
+    }
+
+    /// A conversation is known to reach at least this far.
+    pub(crate) fn heard_of(&self, conversation: ConversationId, seq: u64) {
+        if let Some(feed) = self.feed(Owner::Conversation(conversation)) {
+            feed.heard_of(seq);
+        }
+    }
+
+    fn feed(&self, owner: Owner) -> Option<Arc<Feed>> {
+        locked(&self.feeds).get(&owner).cloned()
+    }
+
+    fn hear(&self, heard: Heard) {
+        match heard {
+            Heard::Message(message) => {
+                let Broadcast { channel, payload } = &*message;
+                if let Some(log) = channel.strip_prefix("log/") {
+                    self.hear_log(log, payload);
+                } else if let Some(user) = channel.strip_prefix("control/") {
+                    self.hear_control(user, payload);
+                }
+            }
+            Heard::Gap => {
+                self.meters.gaps.inc();
+                self.doubt_everything();
+            }
+        }
+    }
+
+    fn doubt_everything(&self) {
+        for feed in locked(&self.feeds).values() {
+            feed.doubt();
+            locked(&self.holes).insert(feed.owner);
+        }
+        self.hole_found.notify_one();
+    }
+
+    fn hear_log(&self, log: &str, payload: &Bytes) {
+        let owner = log.parse().map(Owner::Conversation).or_else(|_| log.parse().map(Owner::User));
+        let Some(feed) = owner.ok().and_then(|owner| self.feed(owner)) else { return };
+        let message: OnLogChannel<'_> = match serde_json::from_slice(payload) {
+            Ok(message) => message,
+            Err(error) => {
+                tracing::error!(%error, log, "what was broadcast on a log's channel does not decode");
+                feed.doubt();
+                return;
+            }
+        };
+        let delivered = feed.deliver(&message.entries);
+        self.meters.deliveries.inc_by(delivered.frames);
+        if delivered.hole {
+            locked(&self.holes).insert(feed.owner);
+            self.hole_found.notify_one();
+        }
+        if let (Some(user), Owner::Conversation(c)) = (message.typing, feed.owner) {
+            let (told, dropped) = feed.whisper(&wire::encode(&ServerFrame::Typing { c, user }), user);
+            self.meters.deliveries.inc_by(told);
+            self.meters.dropped.inc_by(dropped);
+        }
+    }
+
+    fn hear_control(&self, user: &str, payload: &Bytes) {
+        let (Ok(user), Ok(control)) = (user.parse(), serde_json::from_slice(payload)) else {
+            tracing::error!(user, "what was broadcast on a control channel does not decode");
+            return;
+        };
+        let sockets = locked(&self.users).get(&user).cloned().unwrap_or_default();
+        match control {
+            Control::SessionRevoked { session_id } => {
+                let of_session = |socket: &&Arc<Socket>| socket.login().is_some_and(|it| it.session == session_id);
+                for socket in sockets.iter().filter(of_session) {
+                    socket.part(Parting::log_in_again("the login was ended"));
+                }
+            }
+            Control::AccessLost { conversation_id } => {
+                let feed = self.feed(Owner::Conversation(conversation_id));
+                for socket in &sockets {
+                    if let Some(feed) = &feed {
+                        feed.silence(socket);
+                    }
+                    socket.lose(conversation_id);
+                }
+            }
+        }
+    }
+
+    fn repair_of(&self, feed: &Arc<Feed>, patient: bool) -> Option<BoxFuture<'_, ()>> {
+        let claim = feed.claim_repair(patient)?;
+        Some(Box::pin(async move {
+            let _permit = self.repairs.acquire().await.expect("the semaphore is never closed");
+            self.meters.repairs.inc();
+            let Err(refusal) = repair(self, &claim).await else { return claim.done() };
+            tracing::warn!(owner = ?claim.feed.owner, code = refusal.code, "a hole could not be mended yet");
+            if let (Kind::NotFound | Kind::Forbidden, Owner::Conversation(c)) = (refusal.kind, claim.feed.owner) {
+                // In whose name it was read, may not read it any more; the next try is in another's.
+                claim.feed.silence(&claim.socket);
+                claim.socket.lose(c);
+            }
+        }))
+    }
+
+    fn sweep_feeds<'a>(&'a self, jobs: &mut FuturesUnordered<BoxFuture<'a, ()>>) {
+        let feeds: Vec<Arc<Feed>> = locked(&self.feeds).values().cloned().collect();
+        for feed in feeds {
+            if feed.is_idle() {
+                jobs.push(Box::pin(self.leave(feed)));
+            } else {
+                jobs.extend(self.repair_of(&feed, true));
+            }
+        }
+    }
+
+    /// Closes who never said hello, whose token ran out and who is gone; asks the silent whether they are there.
+    fn sweep_sockets(&self) {
+        let (now_ms, now) = (self.uptime_ms(), self.ambient.now());
+        let limits = &self.config;
+        for socket in locked(&self.sockets).values() {
+            let (heard, pinged) = (socket.heard_at_ms(), socket.pinged_at_ms());
+            let waits_for_pong = pinged > heard;
+            if socket.login().is_none() {
+                if now_ms.saturating_sub(socket.opened_at_ms) >= limits.hello_timeout_ms {
+                    socket.part(Parting::stop("no hello in time"));
+                }
+            } else if socket.has_expired(now) {
+                socket.part(Parting::log_in_again("the token expired"));
+            } else if waits_for_pong && now_ms.saturating_sub(pinged) >= limits.pong_timeout_ms {
+                socket.part(Parting::resume("no answer to a ping"));
+            } else if !waits_for_pong && now_ms.saturating_sub(heard) >= self.ping_after_ms(socket) {
+                socket.ping(now_ms);
+            }
+        }
+    }
+
+    /// Up to a quarter later than configured, each socket at its own moment, so that pings do not come in waves.
+    fn ping_after_ms(&self, socket: &Socket) -> u64 {
+        let spread = (self.config.ping_interval_ms / 4).max(1);
+        let random_part = u64::try_from(socket.id.ulid().random() % u128::from(spread)).unwrap_or(0);
+        self.config.ping_interval_ms + random_part
+    }
+
+    /// Sends everyone elsewhere, spread over the configured time, and waits until they have gone.
+    async fn drain(&self) {
+        let sockets: Vec<Arc<Socket>> = {
+            let sockets = locked(&self.sockets);
+            self.draining.store(true, Relaxed);
+            sockets.values().cloned().collect()
+        };
+        let spread = Duration::from_millis(self.config.drain_ms);
+        // The map has no order, so whoever is early in it is so by chance.
+        let pause = spread / u32::try_from(sockets.len().max(1)).unwrap_or(u32::MAX);
+        let begin = Instant::now();
+        for (nth, socket) in (0u32..).zip(&sockets) {
+            tokio::time::sleep_until(begin + pause * nth).await;
+            socket.part(Parting::resume("the node is leaving"));
+        }
+        loop {
+            let gone = self.gone.notified();
+            if locked(&self.sockets).is_empty() {
+                return;
+            }
+            gone.await;
+        }
+    }
+}
+
+/// A socket's place in the hub; given back when dropped.
+pub(crate) struct Seat {
+    pub hub: Arc<Hub>,
+    pub socket: Arc<Socket>,
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        if let Some(login) = self.socket.login()
+            && let Entry::Occupied(mut theirs) = locked(&self.hub.users).entry(login.user)
+        {
+            theirs.get_mut().retain(|socket| socket.id != self.socket.id);
+            if theirs.get().is_empty() {
+                theirs.remove();
+            }
+        }
+        locked(&self.hub.sockets).remove(&self.socket.id);
+        self.hub.meters.sockets.dec();
+        self.hub.gone.notify_one();
+    }
+}

@@ -1,0 +1,212 @@
+//! Messaging and auth as far as a socket needs them: logs in memory, in the shapes of the contracts.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex},
+};
+
+use axum::{
+    Json, Router,
+    extract::{FromRef, Path, Query, State},
+    http::StatusCode,
+    routing::{get, post},
+};
+use serde::Deserialize;
+use serde_json::{Value, json, value::to_raw_value};
+use tertulia_bus::{Broadcast, Bus};
+use tertulia_contracts::{
+    ConversationId, UserId,
+    auth::Account,
+    identity::{Caller, Verifier},
+    live::{RawEntry, Tail, log_channel},
+    messaging::{Fact, Message, PostMessage, Posted, UserFact},
+};
+use tertulia_runtime::{Ambient, problem::Problem};
+
+type Hook = Box<dyn FnOnce() + Send>;
+
+/// The services behind the sockets.
+pub(crate) struct Fake {
+    pub ambient: Ambient,
+    pub bus: Arc<dyn Bus>,
+    verifier: Arc<Verifier>,
+    state: Mutex<Logs>,
+    /// Runs after the next page was read and before it is answered.
+    after_read: Mutex<Option<Hook>>,
+    /// Every post, in the order of their arrival.
+    pub posts: Mutex<Vec<String>>,
+}
+
+#[derive(Default)]
+struct Logs {
+    conversations: BTreeMap<ConversationId, Vec<Fact>>,
+    users: BTreeMap<UserId, Vec<UserFact>>,
+    strangers: BTreeSet<(ConversationId, UserId)>,
+}
+
+#[derive(Clone)]
+struct Shared(Arc<Fake>);
+
+impl FromRef<Shared> for Arc<Verifier> {
+    fn from_ref(shared: &Shared) -> Self {
+        shared.0.verifier.clone()
+    }
+}
+
+#[derive(Deserialize)]
+struct Behind {
+    #[serde(alias = "after_useq")]
+    after_seq: u64,
+    limit: usize,
+}
+
+impl Fake {
+    pub(crate) fn new(ambient: Ambient, bus: Arc<dyn Bus>, verifier: Arc<Verifier>) -> Arc<Self> {
+        let (state, after_read, posts) = Default::default();
+        Arc::new(Self { ambient, bus, verifier, state, after_read, posts })
+    }
+
+    pub(crate) fn messaging(self: &Arc<Self>) -> Router {
+        Router::new()
+            .route("/v1/conversations/{c}/log", get(log))
+            .route("/v1/conversations/{c}/messages", post(take))
+            .route("/v1/me/log", get(own_log))
+            .with_state(Shared(self.clone()))
+    }
+
+    pub(crate) fn auth(self: &Arc<Self>) -> Router {
+        Router::new().route("/v1/me", get(me)).with_state(Shared(self.clone()))
+    }
+
+    /// A user may not read a conversation.
+    pub(crate) fn estrange(&self, c: ConversationId, user: UserId) {
+        self.state.lock().unwrap().strangers.insert((c, user));
+    }
+
+    /// Commits a message and tells nobody. Returns its position.
+    pub(crate) fn commit(&self, c: ConversationId, author: UserId, body: &str) -> u64 {
+        let (id, client_id, created_at) = (self.ambient.ids.next(), self.ambient.ids.next_ulid(), self.ambient.now());
+        let mut state = self.state.lock().unwrap();
+        let log = state.conversations.entry(c).or_default();
+        let seq = log.len() as u64 + 1;
+        let message = Message {
+            id,
+            conversation_id: c,
+            seq,
+            author_id: author,
+            client_id,
+            body: body.to_owned(),
+            created_at,
+            edited_at: None,
+            deleted_at: None,
+            reply_to: None,
+            attachments: Vec::new(),
+            reactions: Vec::new(),
+        };
+        log.push(Fact::MessagePosted { message });
+        seq
+    }
+
+    /// Broadcasts entries that were committed.
+    pub(crate) async fn tell(&self, c: ConversationId, seqs: std::ops::RangeInclusive<u64>) {
+        let entries = {
+            let state = self.state.lock().unwrap();
+            let log = &state.conversations[&c];
+            seqs.map(|seq| RawEntry { seq, e: to_raw_value(&log[usize::try_from(seq).unwrap() - 1]).unwrap() }).collect()
+        };
+        self.broadcast(log_channel(c), &Tail { entries }).await;
+    }
+
+    /// Commits and broadcasts a message.
+    pub(crate) async fn post(&self, c: ConversationId, author: UserId, body: &str) -> u64 {
+        let seq = self.commit(c, author, body);
+        self.tell(c, seq..=seq).await;
+        seq
+    }
+
+    /// Commits and broadcasts an entry of a user's own log.
+    pub(crate) async fn post_own(&self, user: UserId, fact: UserFact) -> u64 {
+        let (seq, e) = {
+            let mut state = self.state.lock().unwrap();
+            let log = state.users.entry(user).or_default();
+            log.push(fact.clone());
+            (log.len() as u64, to_raw_value(&fact).unwrap())
+        };
+        self.broadcast(log_channel(user), &Tail { entries: vec![RawEntry { seq, e }] }).await;
+        seq
+    }
+
+    pub(crate) async fn broadcast(&self, channel: String, payload: &impl serde::Serialize) {
+        let payload = serde_json::to_vec(payload).unwrap().into();
+        self.bus.broadcast(Broadcast { channel, payload }).await.unwrap();
+    }
+
+    /// Does something between the reading of the next page and its answer.
+    pub(crate) fn after_next_read(&self, hook: impl FnOnce() + Send + 'static) {
+        *self.after_read.lock().unwrap() = Some(Box::new(hook));
+    }
+}
+
+fn page(log: &[impl serde::Serialize], behind: &Behind, seq: &str, head: &str) -> Value {
+    let first = usize::try_from(behind.after_seq).unwrap_or(usize::MAX).min(log.len());
+    let items = log.iter().enumerate().skip(first).take(behind.limit.min(200));
+    let items: Vec<Value> = items.map(|(at, fact)| json!({ seq: at + 1, "e": fact })).collect();
+    json!({ "items": items, head: log.len() })
+}
+
+async fn log(
+    State(Shared(fake)): State<Shared>,
+    Caller(caller): Caller,
+    Path(c): Path<ConversationId>,
+    Query(behind): Query<Behind>,
+) -> Result<Json<Value>, Problem> {
+    let page = {
+        let state = fake.state.lock().unwrap();
+        let log = state.conversations.get(&c).filter(|_| !state.strangers.contains(&(c, caller.user_id)));
+        page(log.ok_or_else(Problem::not_found)?, &behind, "seq", "head_seq")
+    };
+    let hook = fake.after_read.lock().unwrap().take();
+    if let Some(hook) = hook {
+        hook();
+    }
+    Ok(Json(page))
+}
+
+async fn own_log(
+    State(Shared(fake)): State<Shared>,
+    Caller(caller): Caller,
+    Query(behind): Query<Behind>,
+) -> Json<Value> {
+    let state = fake.state.lock().unwrap();
+    let log = state.users.get(&caller.user_id).map(Vec::as_slice).unwrap_or_default();
+    Json(page(log, &behind, "useq", "head_useq"))
+}
+
+async fn take(
+    State(Shared(fake)): State<Shared>,
+    Caller(caller): Caller,
+    Path(c): Path<ConversationId>,
+    Json(message): Json<PostMessage>,
+) -> Result<(StatusCode, Json<Posted>), Problem> {
+    if !fake.state.lock().unwrap().conversations.contains_key(&c) {
+        return Err(Problem::not_found());
+    }
+    fake.posts.lock().unwrap().push(message.body.clone());
+    let seq = fake.post(c, caller.user_id, &message.body).await;
+    let state = fake.state.lock().unwrap();
+    let Fact::MessagePosted { message } = state.conversations[&c][usize::try_from(seq).unwrap() - 1].clone() else {
+        unreachable!("a message was committed there");
+    };
+    Ok((StatusCode::CREATED, Json(Posted { message })))
+}
+
+async fn me(State(Shared(fake)): State<Shared>, Caller(caller): Caller) -> Json<Account> {
+    Json(Account {
+        id: caller.user_id,
+        handle: "ada".to_owned(),
+        display_name: "Ada".to_owned(),
+        email: None,
+        operator: false,
+        created_at: fake.ambient.now(),
+    })
+}

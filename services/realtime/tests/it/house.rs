@@ -1,0 +1,169 @@
+//! One realtime node on a loopback port, and the handles of what stands around it.
+
+use std::{sync::Arc, time::Duration};
+
+use tempfile::TempDir;
+use tertulia_bus::SqliteBus;
+use tertulia_client::{Closed, Socket, SocketError};
+use tertulia_contracts::{
+    ConversationId, UserId,
+    events::TOPOLOGY,
+    frames::{ClientFrame, Resume, ServerFrame},
+    identity::testkit::Signer,
+    routes::role,
+};
+use tertulia_discovery::StaticDiscovery;
+use tertulia_mesh::{Mesh, MeshConfig};
+use tertulia_realtime::{Config, Deps, build};
+use tertulia_runtime::{
+    Ambient, Supervisor,
+    lifecycle::{ServeLimits, serve},
+    metrics::Metrics,
+    testkit::{FrozenClock, frozen},
+};
+use tokio::net::TcpListener;
+
+use crate::{
+    crooked_bus::{CrookedBus, Faults},
+    fake::Fake,
+};
+
+/// Longer than anything here takes.
+pub(crate) const SOON: Duration = Duration::from_secs(20);
+
+pub(crate) struct House {
+    pub base: String,
+    pub ambient: Ambient,
+    pub clock: Arc<FrozenClock>,
+    pub signer: Signer,
+    pub fake: Arc<Fake>,
+    pub faults: Arc<Faults>,
+    pub metrics: Metrics,
+    pub supervisor: Supervisor,
+    _folder: TempDir,
+}
+
+impl House {
+    pub(crate) async fn new() -> Self {
+        Self::with(Config::default()).await
+    }
+
+    pub(crate) async fn with(config: Config) -> Self {
+        let (ambient, clock) = frozen(1);
+        let folder = tempfile::tempdir().unwrap();
+        let straight = SqliteBus::open(&folder.path().join("bus.db"), TOPOLOGY, ambient.clone()).await.unwrap();
+        let faults = Arc::new(Faults::default());
+        let bus = Arc::new(CrookedBus { straight, faults: faults.clone() });
+        let signer = Signer::new(&ambient);
+        let mesh = Mesh::new(Arc::new(StaticDiscovery::new([])), ambient.entropy.clone(), MeshConfig::default());
+        let fake = Fake::new(ambient.clone(), bus.clone(), signer.verifier());
+        mesh.mount(role::MESSAGING, fake.messaging());
+        mesh.mount(role::AUTH, fake.auth());
+        let (supervisor, metrics) = (Supervisor::default(), Metrics::new());
+        let deps = Deps {
+            ambient: ambient.clone(),
+            supervisor: supervisor.clone(),
+            metrics: metrics.clone(),
+            bus,
+            mesh,
+            verifier: signer.verifier(),
+        };
+        let router = build(config, deps).await.unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let base = format!("http://{}", listener.local_addr().unwrap());
+        serve(listener, router, ServeLimits::default(), &supervisor);
+        Self { base, ambient, clock, signer, fake, faults, metrics, supervisor, _folder: folder }
+    }
+
+    pub(crate) fn user(&self) -> UserId {
+        self.ambient.ids.next()
+    }
+
+    /// A conversation that holds so many messages already.
+    pub(crate) fn conversation(&self, messages: u64) -> ConversationId {
+        let (c, author) = (self.ambient.ids.next(), self.user());
+        for seq in 1..=messages {
+            assert_eq!(self.fake.commit(c, author, &format!("message {seq}")), seq);
+        }
+        c
+    }
+
+    pub(crate) async fn connect(&self, user: UserId) -> Socket {
+        self.resume(user, None).await
+    }
+
+    pub(crate) async fn resume(&self, user: UserId, resume: Option<Resume>) -> Socket {
+        let (socket, ready) = Socket::hello(&self.base, &self.signer.token(user), resume).await.unwrap();
+        assert!(matches!(ready, ServerFrame::Ready { user: ref whom, .. } if whom.id == user), "{ready:?}");
+        socket
+    }
+
+    /// A socket with one conversation open.
+    pub(crate) async fn connect_and_open(&self, user: UserId, c: ConversationId) -> Socket {
+        let mut socket = self.connect(user).await;
+        socket.say(&ClientFrame::Open { c, after: None }).await.unwrap();
+        assert!(matches!(hear(&mut socket).await, ServerFrame::Opened { .. }));
+        socket
+    }
+
+    /// A metric's value, by its line in the page.
+    pub(crate) fn metric(&self, name: &str) -> u64 {
+        let page = self.metrics.text();
+        let value = page.lines().find_map(|line| line.strip_prefix("tertulia_realtime_")?.strip_prefix(name));
+        value.and_then(|value| value.trim().parse().ok()).unwrap_or(0)
+    }
+}
+
+/// The next frame, soon.
+pub(crate) async fn hear(socket: &mut Socket) -> ServerFrame {
+    let heard = tokio::time::timeout(SOON, socket.hear()).await;
+    heard.expect("the server says something soon").expect("the socket is open")
+}
+
+/// How the socket ends, soon, and how many frames came before that.
+pub(crate) async fn closed(socket: &mut Socket) -> (Closed, usize) {
+    tokio::time::timeout(SOON, async {
+        let mut frames = 0;
+        loop {
+            match socket.hear().await {
+                Ok(_) => frames += 1,
+                Err(SocketError::Closed(closed)) => return (closed, frames),
+                Err(error) => panic!("{error}"),
+            }
+        }
+    })
+    .await
+    .expect("the server closes the socket soon")
+}
+
+/// Every frame up to the answer to a ping: what the server had to say by now.
+pub(crate) async fn heard_by_now(socket: &mut Socket) -> Vec<ServerFrame> {
+    socket.say(&ClientFrame::Ping).await.unwrap();
+    let mut frames = Vec::new();
+    loop {
+        match hear(socket).await {
+            ServerFrame::Pong => return frames,
+            frame => frames.push(frame),
+        }
+    }
+}
+
+/// The positions of a conversation's events among these frames.
+pub(crate) fn seqs(frames: &[ServerFrame], of: ConversationId) -> Vec<u64> {
+    let seq = |frame: &ServerFrame| match frame {
+        ServerFrame::Event { c, seq, .. } if *c == of => Some(*seq),
+        _ => None,
+    };
+    frames.iter().filter_map(seq).collect()
+}
+
+/// Frames up to the `opened` of a conversation, that one not included, and the head it names.
+pub(crate) async fn until_opened(socket: &mut Socket, of: ConversationId) -> (Vec<ServerFrame>, u64) {
+    let mut frames = Vec::new();
+    loop {
+        match hear(socket).await {
+            ServerFrame::Opened { c, head } if c == of => return (frames, head),
+            frame => frames.push(frame),
+        }
+    }
+}

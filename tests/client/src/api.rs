@@ -1,0 +1,206 @@
+//! The HTTP API as one user.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use http::{Method, StatusCode};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use tertulia_contracts::{
+    ConversationId, UserId,
+    auth::{Account, CreateAccount, CreateSession, RefreshSession, SignedIn},
+    messaging::{Conversation, Conversations, CreateConversation, Log, Messages, PostMessage, Posted, UserLog},
+};
+
+/// Why a request brought nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum ApiError {
+    /// No answer, or half of one: it may have been done.
+    #[error("no answer: {0}")]
+    NoAnswer(#[from] reqwest::Error),
+    /// The server said no.
+    #[error("{status}: {code}: {detail}")]
+    Refused {
+        /// Its status.
+        status: StatusCode,
+        /// Its stable code.
+        code: String,
+        /// Its sentence.
+        detail: String,
+    },
+    /// The answer is not what the API promises.
+    #[error("the answer does not decode: {0}")]
+    Malformed(#[from] serde_json::Error),
+}
+
+impl ApiError {
+    /// The stable code of a refusal.
+    pub fn code(&self) -> Option<&str> {
+        match self {
+            Self::Refused { code, .. } => Some(code),
+            _ => None,
+        }
+    }
+
+    /// Whether the same request may succeed later: no answer, 429, 502, 503 and 504.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::NoAnswer(_) => true,
+            Self::Refused { status, .. } => matches!(status.as_u16(), 429 | 502..=504),
+            Self::Malformed(_) => false,
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct Problem {
+    code: String,
+    detail: String,
+}
+
+#[derive(Debug, Clone)]
+struct Tokens {
+    access: String,
+    refresh: String,
+}
+
+/// One user's way into one server. Clones share the login.
+#[derive(Debug, Clone)]
+pub struct Api {
+    base: String,
+    http: reqwest::Client,
+    tokens: Arc<Mutex<Option<Tokens>>>,
+}
+
+impl Api {
+    /// Nobody yet, at `http://host:port`.
+    pub fn new(base: &str) -> Self {
+        Self { base: base.trim_end_matches('/').to_owned(), http: reqwest::Client::new(), tokens: Arc::default() }
+    }
+
+    /// The same user through another gateway.
+    #[must_use]
+    pub fn at(&self, base: &str) -> Self {
+        Self { base: base.trim_end_matches('/').to_owned(), ..self.clone() }
+    }
+
+    /// The same server as somebody with this access token.
+    #[must_use]
+    pub fn with_token(&self, access: &str) -> Self {
+        let tokens = Tokens { access: access.to_owned(), refresh: String::new() };
+        Self { tokens: Arc::new(Mutex::new(Some(tokens))), ..self.clone() }
+    }
+
+    /// `http://host:port`.
+    pub fn base(&self) -> &str {
+        &self.base
+    }
+
+    /// The newest access token; empty before signing in.
+    pub fn token(&self) -> String {
+        self.tokens().as_ref().map(|tokens| tokens.access.clone()).unwrap_or_default()
+    }
+
+    fn tokens(&self) -> std::sync::MutexGuard<'_, Option<Tokens>> {
+        self.tokens.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn keep(&self, signed_in: SignedIn) -> Account {
+        let (access, refresh) = (signed_in.access_token, signed_in.refresh_token);
+        *self.tokens() = Some(Tokens { access, refresh });
+        signed_in.account
+    }
+
+    /// Makes an account and is it from now on.
+    pub async fn sign_up(&self, handle: &str, password: &str) -> Result<Account, ApiError> {
+        let (handle, password) = (handle.to_owned(), password.to_owned());
+        let account = CreateAccount { handle, password, display_name: None, email: None, setup_token: None };
+        Ok(self.keep(self.send(Method::POST, "/v1/accounts", Some(&account)).await?))
+    }
+
+    /// Signs in and is that user from now on.
+    pub async fn sign_in(&self, identifier: &str, password: &str) -> Result<Account, ApiError> {
+        let session = CreateSession { identifier: identifier.to_owned(), password: password.to_owned() };
+        Ok(self.keep(self.send(Method::POST, "/v1/sessions", Some(&session)).await?))
+    }
+
+    /// Gets a fresh access token.
+    pub async fn refresh(&self) -> Result<Account, ApiError> {
+        let refresh_token = self.tokens().as_ref().map(|tokens| tokens.refresh.clone()).unwrap_or_default();
+        let refresh = RefreshSession { refresh_token };
+        Ok(self.keep(self.send(Method::POST, "/v1/sessions/refresh", Some(&refresh)).await?))
+    }
+
+    /// Makes a conversation.
+    pub async fn create(&self, conversation: &CreateConversation) -> Result<Conversation, ApiError> {
+        self.send(Method::POST, "/v1/conversations", Some(conversation)).await
+    }
+
+    /// One conversation.
+    pub async fn conversation(&self, c: ConversationId) -> Result<Conversation, ApiError> {
+        self.get(&format!("/v1/conversations/{c}")).await
+    }
+
+    /// The user's conversations, first page.
+    pub async fn conversations(&self) -> Result<Conversations, ApiError> {
+        self.get("/v1/conversations").await
+    }
+
+    /// Adds a member, or joins.
+    pub async fn put_member(&self, c: ConversationId, user: UserId) -> Result<serde_json::Value, ApiError> {
+        self.send::<(), _>(Method::PUT, &format!("/v1/conversations/{c}/members/{user}"), None).await
+    }
+
+    /// Removes a member, or leaves.
+    pub async fn delete_member(&self, c: ConversationId, user: UserId) -> Result<serde_json::Value, ApiError> {
+        self.send::<(), _>(Method::DELETE, &format!("/v1/conversations/{c}/members/{user}"), None).await
+    }
+
+    /// Posts a message.
+    pub async fn post(&self, c: ConversationId, message: &PostMessage) -> Result<Posted, ApiError> {
+        self.send(Method::POST, &format!("/v1/conversations/{c}/messages"), Some(message)).await
+    }
+
+    /// The messages behind a position, ascending.
+    pub async fn messages(&self, c: ConversationId, after_seq: u64, limit: usize) -> Result<Messages, ApiError> {
+        self.get(&format!("/v1/conversations/{c}/messages?after_seq={after_seq}&limit={limit}")).await
+    }
+
+    /// The log behind a position.
+    pub async fn log(&self, c: ConversationId, after_seq: u64, limit: usize) -> Result<Log, ApiError> {
+        self.get(&format!("/v1/conversations/{c}/log?after_seq={after_seq}&limit={limit}")).await
+    }
+
+    /// The user's own log behind a position.
+    pub async fn my_log(&self, after_useq: u64, limit: usize) -> Result<UserLog, ApiError> {
+        self.get(&format!("/v1/me/log?after_useq={after_useq}&limit={limit}")).await
+    }
+
+    async fn get<A: DeserializeOwned>(&self, path: &str) -> Result<A, ApiError> {
+        self.send::<(), _>(Method::GET, path, None).await
+    }
+
+    /// Any request in JSON; an empty answer reads as `null`.
+    pub async fn send<Q: Serialize + Sync, A: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Q>,
+    ) -> Result<A, ApiError> {
+        let mut request = self.http.request(method, format!("{}{path}", self.base));
+        let token = self.token();
+        if !token.is_empty() {
+            request = request.bearer_auth(token);
+        }
+        if let Some(body) = body {
+            request = request.json(body);
+        }
+        let answer = request.send().await?;
+        let status = answer.status();
+        let bytes = answer.bytes().await?;
+        if !status.is_success() {
+            let unsaid = || Problem { code: status.to_string(), detail: "(no problem)".to_owned() };
+            let Problem { code, detail } = serde_json::from_slice(&bytes).unwrap_or_else(|_| unsaid());
+            return Err(ApiError::Refused { status, code, detail });
+        }
+        Ok(serde_json::from_slice(if bytes.is_empty() { b"null" } else { &bytes })?)
+    }
+}

@@ -1,0 +1,15 @@
+//! A reference client: what docs/protocol.md and the HTTP API ask of one, and no more.
+//!
+//! [`Api`] speaks HTTP as one user. [`Socket`] is a bare connection that says and hears single frames.
+//! [`Session`] is what people hold on to: it connects, resumes, fills holes, applies every event once and in
+//! order, sends until it is acknowledged, and does what a close code asks.
+
+mod api;
+mod session;
+mod socket;
+mod timeline;
+
+pub use api::{Api, ApiError};
+pub use session::{Journal, Sent, Session, SessionEnd};
+pub use socket::{Closed, Socket, SocketError};
+pub use timeline::{Step, Timeline};
