@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tertulia_runtime::{Ambient, Clock, Entropy};
+use tertulia_runtime::Ambient;
 
 use super::{Claims, Identity, SEED_BYTES, SigningKey, Verifier};
 use crate::{SessionId, UserId, auth::Jwks};

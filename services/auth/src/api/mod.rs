@@ -1,0 +1,56 @@
+//! The routes, thin: extract, one use case, convert.
+
+mod accounts;
+mod keys;
+mod sessions;
+mod setup;
+mod users;
+
+use axum::{
+    Router,
+    extract::{FromRef as _, FromRequestParts},
+    routing::get,
+};
+use http::request::Parts;
+use tertulia_contracts::identity::{Caller, Identity};
+use tertulia_runtime::Problem;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use crate::App;
+
+fn public() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(accounts::create_account))
+        .routes(routes!(accounts::get_me))
+        .routes(routes!(sessions::list_sessions, sessions::create_session))
+        .routes(routes!(sessions::refresh_session))
+        .routes(routes!(sessions::delete_session))
+        .routes(routes!(users::find_users))
+        .routes(routes!(users::get_user))
+        .routes(routes!(keys::get_jwks))
+        .routes(routes!(setup::get_setup_page))
+}
+
+pub(crate) fn router(app: App) -> Router {
+    let (public, _) = public().split_for_parts();
+    // For other services, over the mesh; the gateway knows no such path.
+    public.route("/internal/users/{id}", get(users::get_user_internally)).with_state(app)
+}
+
+/// The service's part of the OpenAPI document.
+pub fn openapi() -> utoipa::openapi::OpenApi {
+    public().into_openapi()
+}
+
+/// A caller whose session still runs: auth can look, so here an ended one ends at once.
+struct LiveCaller(Identity);
+
+impl FromRequestParts<App> for LiveCaller {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        let Caller(identity) = Caller::from_request_parts(parts, app).await?;
+        App::from_ref(app).0.check_live(&identity).await?;
+        Ok(Self(identity))
+    }
+}

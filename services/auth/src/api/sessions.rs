@@ -1,0 +1,88 @@
+//! `/v1/sessions`.
+
+use axum::{Json, extract::State};
+use http::{HeaderMap, StatusCode, header};
+use tertulia_contracts::{
+    SessionId,
+    auth::{CreateSession, ListSessions, RefreshSession, Sessions, SignedIn},
+};
+use tertulia_runtime::{
+    Problem,
+    extract::{PathParam, QueryParams, ValidJson},
+};
+
+use super::LiveCaller;
+use crate::App;
+
+/// What the client calls itself.
+pub(super) fn device(headers: &HeaderMap) -> Option<&str> {
+    headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok())
+}
+
+/// Sign in
+#[utoipa::path(
+    post, path = "/v1/sessions", tag = "sessions", request_body = CreateSession,
+    responses(
+        (status = 201, description = "A session.", body = SignedIn),
+        (status = 401, description = "`wrong_credentials`"),
+        (status = 503, description = "`busy`: too many are signing in"),
+    ),
+)]
+pub(super) async fn create_session(
+    State(App(auth)): State<App>,
+    headers: HeaderMap,
+    ValidJson(request): ValidJson<CreateSession>,
+) -> Result<(StatusCode, Json<SignedIn>), Problem> {
+    Ok((StatusCode::CREATED, Json(auth.sign_in(request, device(&headers)).await?)))
+}
+
+/// Trade a refresh token for the next one
+///
+/// Each is used once; showing one again ends its session.
+#[utoipa::path(
+    post, path = "/v1/sessions/refresh", tag = "sessions", request_body = RefreshSession,
+    responses(
+        (status = 200, description = "The session with new tokens.", body = SignedIn),
+        (status = 401, description = "`refresh_token_invalid`, `refresh_token_reused`"),
+    ),
+)]
+pub(super) async fn refresh_session(
+    State(App(auth)): State<App>,
+    ValidJson(request): ValidJson<RefreshSession>,
+) -> Result<Json<SignedIn>, Problem> {
+    Ok(Json(auth.refresh(&request.refresh_token).await?))
+}
+
+/// The caller's sessions
+#[utoipa::path(
+    get, path = "/v1/sessions", tag = "sessions", params(ListSessions), security(("bearer" = [])),
+    responses((status = 200, description = "Newest first.", body = Sessions)),
+)]
+pub(super) async fn list_sessions(
+    State(App(auth)): State<App>,
+    LiveCaller(caller): LiveCaller,
+    QueryParams(query): QueryParams<ListSessions>,
+) -> Result<Json<Sessions>, Problem> {
+    Ok(Json(auth.sessions(&caller, &query).await?))
+}
+
+/// End one of the caller's sessions
+///
+/// Its refresh token is worth nothing from now on, its sockets close, and its access token ends within
+/// minutes.
+#[utoipa::path(
+    delete, path = "/v1/sessions/{id}", tag = "sessions", params(("id" = SessionId, Path)),
+    security(("bearer" = [])),
+    responses(
+        (status = 204, description = "It has ended."),
+        (status = 404, description = "`session_not_found`: the caller has no such session"),
+    ),
+)]
+pub(super) async fn delete_session(
+    State(App(auth)): State<App>,
+    LiveCaller(caller): LiveCaller,
+    PathParam(id): PathParam<SessionId>,
+) -> Result<StatusCode, Problem> {
+    auth.end_session(caller.user_id, id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

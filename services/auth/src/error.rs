@@ -1,0 +1,163 @@
+//! What can go wrong in auth.
+
+use std::{borrow::Cow, time::Duration};
+
+use tertulia_documents as documents;
+use tertulia_runtime::{Fault, FieldError, Kind};
+
+/// Why auth refused or failed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Another account has this handle.
+    #[error("the handle is taken")]
+    HandleTaken,
+    /// The handle would let its owner pose as the house.
+    #[error("the handle is reserved")]
+    HandleReserved,
+    /// Another account has this e-mail address.
+    #[error("the e-mail address is taken")]
+    EmailTaken,
+    /// Accounts are made by the operator alone.
+    #[error("registration is closed")]
+    RegistrationClosed,
+    /// The setup link is unknown, too old or used.
+    #[error("the setup link is not valid")]
+    SetupLinkInvalid,
+    /// No such account, or another password: which of the two is nobody's business.
+    #[error("the identifier or the password is wrong")]
+    WrongCredentials,
+    /// The refresh token was never one of ours, or its session has ended.
+    #[error("the refresh token is not valid")]
+    RefreshTokenInvalid,
+    /// The refresh token was used before, so somebody has a copy of it: its session was ended.
+    #[error("the refresh token was used before; its session is ended")]
+    RefreshTokenReused,
+    /// The access token is good, but its session has been ended.
+    #[error("the session has ended")]
+    SessionEnded,
+    /// The caller has no such session.
+    #[error("the caller has no such session")]
+    SessionNotFound,
+    /// There is no such user.
+    #[error("there is no such user")]
+    UserNotFound,
+    /// A query that cannot be answered.
+    #[error("the query's {field} is wrong: {message}")]
+    BadQuery {
+        /// Which parameter.
+        field: &'static str,
+        /// What is wrong with it.
+        message: &'static str,
+    },
+    /// Too many passwords wait to be checked.
+    #[error("too many passwords wait to be checked")]
+    Busy,
+    /// Someone else changed the same thing, again and again.
+    #[error("changed by someone else meanwhile")]
+    ChangedMeanwhile,
+    /// The store is away.
+    #[error("the store is away")]
+    StoreUnavailable(#[source] documents::Error),
+    /// The store cannot do what it should.
+    #[error("the store failed")]
+    Store(#[source] documents::Error),
+    /// A password hash could not be made or read.
+    #[error("password hashing failed: {0}")]
+    Hashing(String),
+    /// The stored signing keys are not what they should be.
+    #[error("the signing keys are unreadable: {0}")]
+    SigningKeys(&'static str),
+}
+
+impl From<documents::Error> for Error {
+    fn from(error: documents::Error) -> Self {
+        match error {
+            documents::Error::Unavailable(_) => Self::StoreUnavailable(error),
+            documents::Error::Conflict { .. } | documents::Error::Duplicate { .. } => Self::ChangedMeanwhile,
+            _ => Self::Store(error),
+        }
+    }
+}
+
+impl Fault for Error {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::HandleTaken | Self::EmailTaken | Self::ChangedMeanwhile => Kind::Conflict,
+            Self::HandleReserved | Self::BadQuery { .. } => Kind::Invalid,
+            Self::RegistrationClosed | Self::SetupLinkInvalid => Kind::Forbidden,
+            Self::WrongCredentials
+            | Self::RefreshTokenInvalid
+            | Self::RefreshTokenReused
+            | Self::SessionEnded => Kind::Unauthenticated,
+            Self::SessionNotFound | Self::UserNotFound => Kind::NotFound,
+            Self::Busy | Self::StoreUnavailable(_) => Kind::Unavailable,
+            Self::Store(_) | Self::Hashing(_) | Self::SigningKeys(_) => Kind::Internal,
+        }
+    }
+
+    fn code(&self) -> &'static str {
+        match self {
+            Self::HandleTaken => "handle_taken",
+            Self::HandleReserved => "handle_reserved",
+            Self::EmailTaken => "email_taken",
+            Self::RegistrationClosed => "registration_closed",
+            Self::SetupLinkInvalid => "setup_link_invalid",
+            Self::WrongCredentials => "wrong_credentials",
+            Self::RefreshTokenInvalid => "refresh_token_invalid",
+            Self::RefreshTokenReused => "refresh_token_reused",
+            Self::SessionEnded => "session_ended",
+            Self::SessionNotFound => "session_not_found",
+            Self::UserNotFound => "user_not_found",
+            Self::BadQuery { .. } => "invalid_fields",
+            Self::Busy => "busy",
+            Self::ChangedMeanwhile => "changed_meanwhile",
+            Self::StoreUnavailable(_) => "store_unavailable",
+            Self::Store(_) | Self::Hashing(_) | Self::SigningKeys(_) => "internal",
+        }
+    }
+
+    fn detail(&self) -> Cow<'static, str> {
+        Cow::Borrowed(match self {
+            Self::HandleTaken => "This handle is taken. Choose another.",
+            Self::HandleReserved => "This handle is reserved. Choose another.",
+            Self::EmailTaken => "There is an account with this e-mail address already.",
+            Self::RegistrationClosed => "This instance does not take registrations. Ask its operator.",
+            Self::SetupLinkInvalid => {
+                "The setup link has been used or is too old. A restart prints a new one, \
+                                       until there is an operator."
+            }
+            Self::WrongCredentials => "The name or the password is wrong.",
+            Self::RefreshTokenInvalid | Self::SessionEnded => "The session has ended. Sign in again.",
+            Self::RefreshTokenReused => {
+                "The refresh token was used before. For safety the session has been \
+                                         ended; sign in again."
+            }
+            Self::SessionNotFound => "You have no such session.",
+            Self::UserNotFound => "There is no such user.",
+            Self::BadQuery { .. } => "Some fields are not as they should be; each is listed under errors.",
+            Self::Busy => "Too many people are signing in just now. Try again in a moment.",
+            Self::ChangedMeanwhile => "It was changed by someone else meanwhile. Try again.",
+            Self::StoreUnavailable(_) => "The data store is away just now. Try again in a moment.",
+            Self::Store(_) | Self::Hashing(_) | Self::SigningKeys(_) => {
+                "Something went wrong on our side; it has been noted."
+            }
+        })
+    }
+
+    fn fields(&self) -> Vec<FieldError> {
+        let field = |field: &str, message: &str| {
+            vec![FieldError { field: field.to_owned(), message: message.to_owned() }]
+        };
+        match self {
+            Self::HandleTaken => field("handle", "is taken"),
+            Self::HandleReserved => field("handle", "is reserved"),
+            Self::EmailTaken => field("email", "is taken"),
+            Self::BadQuery { field: name, message } => field(name, message),
+            _ => Vec::new(),
+        }
+    }
+
+    fn retry_after(&self) -> Option<Duration> {
+        matches!(self, Self::Busy).then_some(Duration::from_secs(2))
+    }
+}

@@ -1,0 +1,125 @@
+//! An account, and what it may be called.
+
+use serde::{Deserialize, Serialize};
+use tertulia_contracts::{UserId, auth};
+use tertulia_runtime::Timestamp;
+
+/// Names by which somebody could pose as the house or as everybody. The operator may take them.
+const RESERVED_HANDLES: &[&str] = &[
+    "admin",
+    "administrator",
+    "all",
+    "anonymous",
+    "api",
+    "auth",
+    "channel",
+    "deleted",
+    "everyone",
+    "help",
+    "here",
+    "me",
+    "mod",
+    "moderator",
+    "null",
+    "official",
+    "operator",
+    "root",
+    "security",
+    "setup",
+    "staff",
+    "support",
+    "system",
+    "tertulia",
+    "undefined",
+    "www",
+];
+
+/// An account as it is stored.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct Account {
+    /// Its id.
+    pub(crate) id: UserId,
+    /// Its unique name.
+    pub(crate) handle: String,
+    /// What others see.
+    pub(crate) display_name: String,
+    /// As its owner wrote it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) email: Option<String>,
+    /// Whether it was made through the setup link.
+    pub(crate) operator: bool,
+    /// The password's hash, in the PHC string format.
+    pub(crate) password: String,
+    /// When it was made.
+    pub(crate) created_at: Timestamp,
+}
+
+impl Account {
+    /// As its owner sees it.
+    pub(crate) fn own_view(&self) -> auth::Account {
+        auth::Account {
+            id: self.id,
+            handle: self.handle.clone(),
+            display_name: self.display_name.clone(),
+            email: self.email.clone(),
+            operator: self.operator,
+            created_at: self.created_at,
+        }
+    }
+
+    /// As others see it.
+    pub(crate) fn public_view(&self) -> auth::User {
+        auth::User { id: self.id, handle: self.handle.clone(), display_name: self.display_name.clone() }
+    }
+}
+
+/// Whether only the operator may be called so.
+pub(crate) fn is_reserved(handle: &str) -> bool {
+    RESERVED_HANDLES.contains(&handle)
+}
+
+/// The form in which e-mail addresses are compared. The part before the `@` could differ by case in theory
+/// (RFC 5321 §2.4); no provider lets it, and people do not remember how they wrote it.
+pub(crate) fn comparable_email(email: &str) -> String {
+    email.to_lowercase()
+}
+
+/// What a person typed to say who they are.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Identifier {
+    /// A handle, which never contains an `@`.
+    Handle(String),
+    /// An e-mail address in its comparable form.
+    Email(String),
+}
+
+impl Identifier {
+    /// Reads what was typed, forgiving case and surrounding white space.
+    pub(crate) fn read(typed: &str) -> Self {
+        let typed = typed.trim();
+        if typed.contains('@') {
+            Self::Email(comparable_email(typed))
+        } else {
+            Self::Handle(typed.to_lowercase())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_identifier_is_read_as_people_type_it() {
+        assert_eq!(Identifier::read(" Ana "), Identifier::Handle("ana".to_owned()));
+        assert_eq!(Identifier::read("Ana@Example.Org"), Identifier::Email("ana@example.org".to_owned()));
+    }
+
+    #[test]
+    fn every_reserved_handle_is_a_handle_and_listed_once() {
+        assert!(RESERVED_HANDLES.is_sorted_by(|one, other| one < other));
+        for handle in RESERVED_HANDLES {
+            auth::handle(handle, &()).unwrap();
+        }
+    }
+}

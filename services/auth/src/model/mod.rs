@@ -1,0 +1,5 @@
+//! Types and rules: no IO, no clock of their own.
+
+pub(crate) mod account;
+pub(crate) mod secret;
+pub(crate) mod session;

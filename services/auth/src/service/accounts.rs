@@ -1,0 +1,90 @@
+//! Making and finding accounts.
+
+use tertulia_contracts::{
+    UserId,
+    auth::{CreateAccount, FindUsers, User},
+    events::UserRegistered,
+};
+use tertulia_runtime::Event;
+
+use super::setup;
+use crate::{
+    Auth, Error, Registration, SOURCE,
+    model::account::{Account, Identifier, is_reserved},
+    store::Taken,
+};
+
+/// The most users that one request may ask for.
+const MAX_IDS: usize = 100;
+
+impl Auth {
+    /// Makes an account, the operator's if the request carries a good setup token.
+    pub(crate) async fn register(&self, request: CreateAccount) -> Result<Account, Error> {
+        let operator = request.setup_token.is_some();
+        match &request.setup_token {
+            Some(token) => setup::check(&self.store, token, self.ambient.now()).await?,
+            None if self.config.registration == Registration::Closed => {
+                return Err(Error::RegistrationClosed);
+            }
+            None => {}
+        }
+        if !operator && is_reserved(&request.handle) {
+            return Err(Error::HandleReserved);
+        }
+        // Asked before the costly hash; the commit asks again.
+        if self.store.account_of(&Identifier::Handle(request.handle.clone())).await?.is_some() {
+            return Err(Error::HandleTaken);
+        }
+        let display_name = request.display_name.as_deref().unwrap_or(&request.handle).trim().to_owned();
+        let account = Account {
+            id: self.ambient.ids.next(),
+            display_name,
+            email: request.email,
+            operator,
+            password: self.passwords.hash(request.password).await?,
+            created_at: self.ambient.now(),
+            handle: request.handle,
+        };
+        let registered = UserRegistered {
+            user_id: account.id,
+            handle: account.handle.clone(),
+            display_name: account.display_name.clone(),
+        };
+        let events = vec![Event::new(&self.ambient, SOURCE, &registered)];
+        match self.store.add_account(&account, events).await? {
+            None => Ok(account),
+            Some(Taken::Handle) => Err(Error::HandleTaken),
+            Some(Taken::Email) => Err(Error::EmailTaken),
+            Some(Taken::Operator) => Err(Error::SetupLinkInvalid),
+        }
+    }
+
+    /// The account of a signed-in caller.
+    pub(crate) async fn account(&self, id: UserId) -> Result<Account, Error> {
+        self.store.account(id).await?.ok_or(Error::SessionEnded)
+    }
+
+    /// A user, as others see them.
+    pub(crate) async fn user(&self, id: UserId) -> Result<User, Error> {
+        Ok(self.store.account(id).await?.ok_or(Error::UserNotFound)?.public_view())
+    }
+
+    /// Those of the users asked for that exist.
+    pub(crate) async fn find_users(&self, query: &FindUsers) -> Result<Vec<User>, Error> {
+        let found = match (&query.handle, &query.ids) {
+            (Some(handle), None) => {
+                let handle = Identifier::Handle(handle.to_lowercase());
+                self.store.account_of(&handle).await?.into_iter().collect()
+            }
+            (None, Some(ids)) => self.store.accounts(&read_ids(ids)?).await?,
+            _ => return Err(Error::BadQuery { field: "handle", message: "give either handle or ids" }),
+        };
+        Ok(found.iter().map(Account::public_view).collect())
+    }
+}
+
+fn read_ids(ids: &str) -> Result<Vec<UserId>, Error> {
+    let wrong = Error::BadQuery { field: "ids", message: "give 1 to 100 user ids, separated by commas" };
+    let ids: Option<Vec<UserId>> = ids.split(',').map(|id| id.parse().ok()).collect();
+    ids.filter(|ids| ids.len() <= MAX_IDS).ok_or(wrong)
+}

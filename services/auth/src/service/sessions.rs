@@ -1,0 +1,160 @@
+//! Signing in, staying in, and getting out.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use tertulia_bus::Broadcast;
+use tertulia_contracts::{
+    SessionId, UserId,
+    auth::{CreateSession, ListSessions, Sessions, SignedIn},
+    events::SessionRevoked,
+    identity::{Claims, Identity},
+    live::{Control, control_channel},
+};
+use tertulia_documents::{self as documents, Cursor, Versioned};
+use tertulia_runtime::Event;
+
+use crate::{
+    Auth, Error, SOURCE,
+    model::{
+        account::{Account, Identifier},
+        session::{RefreshToken, Session, Verdict},
+    },
+};
+
+const DEFAULT_PAGE: usize = 50;
+/// A session that changes this often between reading and writing is not changed by its owner alone.
+const ATTEMPTS: usize = 4;
+/// How long the broadcast of a revocation may hold up its answer.
+const BROADCAST_TIMEOUT: Duration = Duration::from_secs(1);
+
+impl Auth {
+    /// Begins a session for whoever knows the password.
+    pub(crate) async fn sign_in(
+        &self,
+        request: CreateSession,
+        device: Option<&str>,
+    ) -> Result<SignedIn, Error> {
+        let account = self.store.account_of(&Identifier::read(&request.identifier)).await?;
+        let stored = account.as_ref().map(|account| account.password.clone());
+        // An unknown name costs what a wrong password costs, and is answered alike.
+        let fits = self.passwords.verify(request.password, stored).await?;
+        match account.filter(|_| fits) {
+            Some(account) => self.begin_session(&account, device).await,
+            None => {
+                self.counters.sign_ins_refused.inc();
+                Err(Error::WrongCredentials)
+            }
+        }
+    }
+
+    /// Begins a session of this account.
+    pub(crate) async fn begin_session(
+        &self,
+        account: &Account,
+        device: Option<&str>,
+    ) -> Result<SignedIn, Error> {
+        let (session, token) = Session::begin(&self.ambient, account.id, device, self.config.session_life());
+        self.store.sessions.insert(&session, Vec::new()).await?;
+        self.counters.sign_ins.inc();
+        Ok(self.signed_in(account, &session, &token))
+    }
+
+    /// Trades a refresh token for the next one. Showing an older one ends the session, since then two hold
+    /// it, and which of them is the owner cannot be told.
+    pub(crate) async fn refresh(&self, token: &str) -> Result<SignedIn, Error> {
+        let token: RefreshToken = token.parse().map_err(|_| Error::RefreshTokenInvalid)?;
+        for _ in 0..ATTEMPTS {
+            let found = self.store.session(token.session_id).await?.ok_or(Error::RefreshTokenInvalid)?;
+            match found.value.judge(&token, self.ambient.now()) {
+                Verdict::Invalid => return Err(Error::RefreshTokenInvalid),
+                Verdict::Reused => {
+                    if self.revoke(&found).await? {
+                        self.counters.refresh_tokens_reused.inc();
+                        tracing::warn!(session = %token.session_id, user = %found.value.user_id, "a refresh token was used twice");
+                    }
+                    return Err(Error::RefreshTokenReused);
+                }
+                Verdict::Current => {}
+            }
+            let account = self.store.account(found.value.user_id).await?.ok_or(Error::RefreshTokenInvalid)?;
+            let (session, next) = found.value.refreshed(&self.ambient, &token, self.config.session_life());
+            match self.store.sessions.replace(&session, found.revision, Vec::new()).await {
+                Ok(_) => return Ok(self.signed_in(&account, &session, &next)),
+                // Somebody used it at the same moment: judge it again by what is there now.
+                Err(documents::Error::Conflict { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(Error::ChangedMeanwhile)
+    }
+
+    fn signed_in(&self, account: &Account, session: &Session, token: &RefreshToken) -> SignedIn {
+        let life = self.config.access_token_life();
+        let claims = Claims::new(account.id, session.id, account.operator, self.ambient.now(), life);
+        SignedIn {
+            account: account.own_view(),
+            session: session.view(session.id),
+            access_token: self.keys.signing().sign(&claims),
+            refresh_token: token.reveal(),
+            expires_in: life.as_secs(),
+        }
+    }
+
+    /// Whether the session that a token was made for still runs.
+    pub(crate) async fn check_live(&self, identity: &Identity) -> Result<(), Error> {
+        let session = self.store.session(identity.session_id).await?;
+        let now = self.ambient.now();
+        let live =
+            session.is_some_and(|it| it.value.user_id == identity.user_id && now < it.value.expires_at);
+        if live { Ok(()) } else { Err(Error::SessionEnded) }
+    }
+
+    /// The caller's sessions, newest first.
+    pub(crate) async fn sessions(&self, caller: &Identity, query: &ListSessions) -> Result<Sessions, Error> {
+        let unknown = Error::BadQuery { field: "cursor", message: "is not one of ours" };
+        let after = query.cursor.as_deref().map(Cursor::decode).transpose().map_err(|_| unknown)?;
+        let limit = query.limit.unwrap_or(DEFAULT_PAGE);
+        let page = self.store.sessions_of(caller.user_id, after, limit).await?;
+        let now = self.ambient.now();
+        let running = page.items.iter().map(|found| &found.value).filter(|session| now < session.expires_at);
+        Ok(Sessions {
+            items: running.map(|session| session.view(caller.session_id)).collect(),
+            next_cursor: page.next.map(|cursor| cursor.encode()),
+        })
+    }
+
+    /// Ends one of the caller's sessions.
+    pub(crate) async fn end_session(&self, user_id: UserId, id: SessionId) -> Result<(), Error> {
+        for _ in 0..ATTEMPTS {
+            let found = self.store.session(id).await?.filter(|found| found.value.user_id == user_id);
+            if self.revoke(&found.ok_or(Error::SessionNotFound)?).await? {
+                return Ok(());
+            }
+        }
+        Err(Error::ChangedMeanwhile)
+    }
+
+    /// Ends a session and tells everybody; false if it changed meanwhile.
+    async fn revoke(&self, session: &Versioned<Session>) -> Result<bool, Error> {
+        let (user_id, session_id) = (session.value.user_id, session.value.id);
+        let revoked = Event::new(&self.ambient, SOURCE, &SessionRevoked { user_id, session_id });
+        let deleted =
+            self.store.sessions.delete(&session_id.to_string(), session.revision, vec![revoked]).await;
+        match deleted {
+            Ok(()) => {}
+            Err(documents::Error::Conflict { .. }) => return Ok(false),
+            Err(error) => return Err(error.into()),
+        }
+        let payload = serde_json::to_vec(&Control::SessionRevoked { session_id });
+        let payload = Bytes::from(payload.expect("a control message is plain data and encodes"));
+        let broadcast = self.bus.broadcast(Broadcast { channel: control_channel(user_id), payload });
+        // The event is committed; the broadcast only makes open sockets close sooner than their tokens end.
+        match tokio::time::timeout(BROADCAST_TIMEOUT, broadcast).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "open sockets may not have heard of an ended session"),
+            Err(_) => tracing::warn!("open sockets may not have heard of an ended session: the bus is slow"),
+        }
+        Ok(true)
+    }
+}

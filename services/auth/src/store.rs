@@ -1,0 +1,208 @@
+//! What auth keeps, and how it finds it again.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use tertulia_contracts::{SessionId, UserId};
+use tertulia_documents::{
+    Collection, Cursor, Documents, Error, Index, Key, Page, Record, Scan, Table, Versioned,
+};
+use tertulia_runtime::{Event, Timestamp};
+
+use crate::model::{
+    account::{Account, Identifier, comparable_email},
+    session::Session,
+};
+
+const BY_HANDLE: Index = Index::unique("by_handle");
+const BY_EMAIL: Index = Index::unique("by_email");
+/// Holds the one account made through a setup link: that it is unique is what makes it the only one, also
+/// when two people use the link at the same moment.
+const OPERATOR: Index = Index::unique("operator");
+const BY_USER: Index = Index::ordered("by_user");
+const BY_EXPIRY: Index = Index::ordered("by_expiry");
+
+impl Record for Account {
+    const COLLECTION: Collection = Collection { name: "accounts", indexes: &[BY_HANDLE, BY_EMAIL, OPERATOR] };
+
+    fn id(&self) -> String {
+        self.id.to_string()
+    }
+
+    fn keys(&self) -> Vec<(Index, Key)> {
+        let email = self.email.as_ref().map(|email| (BY_EMAIL, Key::new().text(&comparable_email(email))));
+        let operator = self.operator.then(|| (OPERATOR, operator_key()));
+        let handle = (BY_HANDLE, Key::new().text(&self.handle));
+        [Some(handle), email, operator].into_iter().flatten().collect()
+    }
+}
+
+fn operator_key() -> Key {
+    Key::new().text("operator")
+}
+
+impl Record for Session {
+    const COLLECTION: Collection = Collection { name: "sessions", indexes: &[BY_USER, BY_EXPIRY] };
+
+    fn id(&self) -> String {
+        self.id.to_string()
+    }
+
+    fn keys(&self) -> Vec<(Index, Key)> {
+        vec![
+            (BY_USER, Key::new().display(self.user_id).display(self.id)),
+            (BY_EXPIRY, expiry_key(self.expires_at)),
+        ]
+    }
+}
+
+fn expiry_key(moment: Timestamp) -> Key {
+    Key::new().number(u64::try_from(moment.as_millis()).unwrap_or(0))
+}
+
+/// The right to become the operator, until it expires or there is one. Named by the fingerprint of its secret.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct SetupLink {
+    pub(crate) fingerprint: String,
+    pub(crate) expires_at: Timestamp,
+}
+
+impl Record for SetupLink {
+    const COLLECTION: Collection = Collection { name: "setup_links", indexes: &[BY_EXPIRY] };
+
+    fn id(&self) -> String {
+        self.fingerprint.clone()
+    }
+
+    fn keys(&self) -> Vec<(Index, Key)> {
+        vec![(BY_EXPIRY, expiry_key(self.expires_at))]
+    }
+}
+
+/// The private keys, in one document, so that processes that start together agree on them.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct KeyRing {
+    /// The last one signs; all of them are published.
+    pub(crate) keys: Vec<StoredKey>,
+}
+
+/// One private key.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct StoredKey {
+    /// The 32 bytes it is derived from, in base64url.
+    pub(crate) seed: String,
+    pub(crate) created_at: Timestamp,
+}
+
+impl KeyRing {
+    pub(crate) const ID: &'static str = "current";
+}
+
+impl Record for KeyRing {
+    const COLLECTION: Collection = Collection { name: "signing_keys", indexes: &[] };
+
+    fn id(&self) -> String {
+        Self::ID.to_owned()
+    }
+
+    fn keys(&self) -> Vec<(Index, Key)> {
+        Vec::new()
+    }
+}
+
+/// Which of an account's unique properties somebody else has already.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Taken {
+    Handle,
+    Email,
+    Operator,
+}
+
+/// Auth's collections.
+#[derive(Clone)]
+pub(crate) struct Store {
+    accounts: Table<Account>,
+    pub(crate) sessions: Table<Session>,
+    pub(crate) setup_links: Table<SetupLink>,
+    pub(crate) key_rings: Table<KeyRing>,
+}
+
+impl Store {
+    pub(crate) fn new(documents: &Arc<dyn Documents>) -> Self {
+        Self {
+            accounts: Table::new(documents.clone()),
+            sessions: Table::new(documents.clone()),
+            setup_links: Table::new(documents.clone()),
+            key_rings: Table::new(documents.clone()),
+        }
+    }
+
+    /// Adds an account with its events, unless what must be unique is taken.
+    pub(crate) async fn add_account(
+        &self,
+        account: &Account,
+        events: Vec<Event>,
+    ) -> Result<Option<Taken>, Error> {
+        match self.accounts.insert(account, events).await {
+            Ok(_) => Ok(None),
+            Err(Error::Duplicate { index, .. }) if index == BY_HANDLE.name => Ok(Some(Taken::Handle)),
+            Err(Error::Duplicate { index, .. }) if index == BY_EMAIL.name => Ok(Some(Taken::Email)),
+            Err(Error::Duplicate { index, .. }) if index == OPERATOR.name => Ok(Some(Taken::Operator)),
+            Err(error) => Err(error),
+        }
+    }
+
+    pub(crate) async fn account(&self, id: UserId) -> Result<Option<Account>, Error> {
+        Ok(self.accounts.get(&id.to_string()).await?.map(|found| found.value))
+    }
+
+    pub(crate) async fn accounts(&self, ids: &[UserId]) -> Result<Vec<Account>, Error> {
+        let ids: Vec<String> = ids.iter().map(UserId::to_string).collect();
+        Ok(self.accounts.get_many(&ids).await?.into_iter().map(|found| found.value).collect())
+    }
+
+    pub(crate) async fn account_of(&self, identifier: &Identifier) -> Result<Option<Account>, Error> {
+        let found = match identifier {
+            Identifier::Handle(handle) => self.accounts.find(BY_HANDLE, Key::new().text(handle)).await?,
+            Identifier::Email(email) => self.accounts.find(BY_EMAIL, Key::new().text(email)).await?,
+        };
+        Ok(found.map(|found| found.value))
+    }
+
+    pub(crate) async fn has_operator(&self) -> Result<bool, Error> {
+        Ok(self.accounts.find(OPERATOR, operator_key()).await?.is_some())
+    }
+
+    pub(crate) async fn session(&self, id: SessionId) -> Result<Option<Versioned<Session>>, Error> {
+        self.sessions.get(&id.to_string()).await
+    }
+
+    /// A user's sessions, newest first.
+    pub(crate) async fn sessions_of(
+        &self,
+        user_id: UserId,
+        after: Option<Cursor>,
+        limit: usize,
+    ) -> Result<Page<Versioned<Session>>, Error> {
+        let scan = Scan::of(BY_USER, Key::new().display(user_id), limit).descending().after(after);
+        self.sessions.scan(scan).await
+    }
+
+    /// Sessions that ended by themselves before now, oldest first.
+    pub(crate) async fn expired_sessions(
+        &self,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<Versioned<Session>>, Error> {
+        Ok(self.sessions.scan(Scan::of(BY_EXPIRY, Key::new(), limit).to(expiry_key(now))).await?.items)
+    }
+
+    /// Setup links that ended before now, oldest first.
+    pub(crate) async fn expired_setup_links(
+        &self,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<Versioned<SetupLink>>, Error> {
+        Ok(self.setup_links.scan(Scan::of(BY_EXPIRY, Key::new(), limit).to(expiry_key(now))).await?.items)
+    }
+}
