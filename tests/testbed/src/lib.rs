@@ -18,6 +18,7 @@ mod watchdog;
 pub mod consul;
 pub mod ferretdb;
 mod postgresql;
+pub mod program;
 pub mod rabbitmq;
 pub mod redis;
 pub mod secantusdb;

@@ -83,6 +83,11 @@ impl Server {
         Ok(self.leader()?.as_raw())
     }
 
+    /// Its data, its log and its configuration.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.launch.folder
+    }
+
     /// What it has written to its standard output and error.
     pub fn log_path(&self) -> PathBuf {
         self.launch.folder.join("log")

@@ -16,8 +16,8 @@ async fn servers_end_with_a_process_that_is_killed() {
     let folder = only_folder_in(temporary.path());
     assert!(processes_in(&folder).len() > 5, "redis, beam, epmd, ferretdb, postgres and its workers");
 
-    up.kill().unwrap();
-    up.wait().unwrap();
+    up.0.kill().unwrap();
+    up.0.wait().unwrap();
 
     eventually("no process and no folder is left", async || {
         processes_in(&folder).is_empty() && !folder.exists()
@@ -30,11 +30,11 @@ async fn servers_stop_with_a_process_that_is_asked_to() {
     let temporary = tempfile::tempdir().unwrap();
     let mut up = up(temporary.path(), &["redis", "consul"]);
     let folder = only_folder_in(temporary.path());
-    assert_eq!(processes_in(&folder).len(), 2 + 1, "redis, consul and the program itself");
+    assert_eq!(processes_in(&folder).len(), 2, "redis and consul");
 
-    kill(Pid::from_raw(up.id().try_into().unwrap()), Signal::SIGTERM).unwrap();
+    kill(Pid::from_raw(up.0.id().try_into().unwrap()), Signal::SIGTERM).unwrap();
 
-    assert!(up.wait().unwrap().success());
+    assert!(up.0.wait().unwrap().success());
     assert_eq!(processes_in(&folder), Vec::<String>::new());
     assert!(!folder.exists());
 }
@@ -65,22 +65,34 @@ fn a_missing_server_is_an_error_that_names_the_remedy() {
     assert!(error.contains("make testbed"), "{error}");
 }
 
+/// A `testbed up`, which ends with its test.
+struct Up(Child);
+
+impl Drop for Up {
+    fn drop(&mut self) {
+        // It may have ended as the test wished.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 /// Runs `testbed up` and waits until it is ready.
-fn up(temporary: &Path, servers: &[&str]) -> Child {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_testbed"))
+fn up(temporary: &Path, servers: &[&str]) -> Up {
+    let child = Command::new(env!("CARGO_BIN_EXE_testbed"))
         .arg("up")
         .args(servers)
         .env("TMPDIR", temporary)
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    let lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let mut up = Up(child);
+    let lines = BufReader::new(up.0.stdout.take().unwrap()).lines().map(Result::unwrap);
     let names: Vec<String> = lines
         .take_while(|line| line != "ready")
         .map(|line| line.split_once('=').expect("NAME=URL").0.to_owned())
         .collect();
     assert_eq!(names, servers);
-    child
+    up
 }
 
 fn only_folder_in(folder: &Path) -> PathBuf {

@@ -33,6 +33,7 @@ async fn rabbitmq_keeps_its_data() {
     let published =
         channel.basic_publish("".into(), "kept".into(), BasicPublishOptions::default(), b"yes", persistent);
     assert_eq!(published.await.unwrap().await.unwrap(), Confirmation::Ack(None));
+    rabbitmq::registered(&server, "kept").await.unwrap();
 
     kill_and_start_again(&bed, &mut server).await;
 
@@ -71,7 +72,7 @@ async fn mongodb_keeps_its_data(bed: &Testbed, mut server: Server) {
 async fn consul_keeps_its_data() {
     let bed = Testbed::new().unwrap();
     let mut server = consul::start(&bed).await.unwrap();
-    assert_eq!(http(server.address(), "PUT", "/v1/kv/kept", "yes").await.unwrap(), "true\n");
+    assert_eq!(http(server.address(), "PUT", "/v1/kv/kept", "yes").await.unwrap(), "true");
     let service = r#"{"Name":"auth","Port":1,"Check":{"TTL":"60s","Status":"passing"}}"#;
     http(server.address(), "PUT", "/v1/agent/service/register", service).await.unwrap();
     kill_and_start_again(&bed, &mut server).await;
