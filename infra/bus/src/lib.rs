@@ -10,6 +10,7 @@ mod ear;
 pub mod error;
 mod lanes;
 pub mod port;
+pub mod rabbitmq;
 pub mod sqlite;
 mod wire;
 
@@ -18,4 +19,5 @@ pub use port::{
     Broadcast, Bus, Consumer, DeadLetter, DeadLetterId, Group, Handler, Heard, Listener, Outcome,
     RetryPolicy, Subscription, Topology, consume,
 };
+pub use rabbitmq::{RabbitBus, RabbitConfig};
 pub use sqlite::SqliteBus;

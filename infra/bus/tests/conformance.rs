@@ -3,14 +3,17 @@
 
 mod rigs;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use futures_util::FutureExt;
 use libtest_mimic::{Arguments, Failed, Trial};
-use tertulia_bus::conformance::{CASES, Case, Rig, SabotagedRig};
+use tertulia_bus::conformance::{CASES, Case, Rig, SabotagedRig, TOPOLOGY};
 use tokio::runtime::Runtime;
 
-use rigs::SqliteRig;
+use rigs::{Broker, SqliteRig};
 
 /// No case may hang the suite.
 const CASE_TIMEOUT: Duration = Duration::from_secs(120);
@@ -20,26 +23,50 @@ fn main() -> anyhow::Result<()> {
     // Sabotaged cases panic by design: one line each is enough.
     std::panic::set_hook(Box::new(|panic| eprintln!("{panic}")));
     let runtime = Arc::new(Runtime::new()?);
+    // Only a list of the names, or a filter that leaves the real server out, needs none.
+    let wants_broker = !arguments.list && arguments.filter.as_deref().is_none_or(|name| !is_embedded(name));
+    let broker = wants_broker.then(|| runtime.block_on(Broker::start())).transpose()?.map(Arc::new);
+    let one_at_a_time = Arc::new(Mutex::new(()));
     let mut trials = Vec::new();
     for case in CASES {
-        trials.push(trial("sqlite", case, &runtime, || Arc::new(SqliteRig::new())));
-        trials.push(sabotage(case, &runtime));
+        trials.push(on_sqlite(case, &runtime));
+        trials.push(sabotaged(case, &runtime));
+        trials.push(on_rabbitmq(case, &runtime, broker.clone(), one_at_a_time.clone()));
     }
-    libtest_mimic::run(&arguments, trials).exit();
+    let conclusion = libtest_mimic::run(&arguments, trials);
+    // `exit` runs no destructors, and the servers are to end in good order.
+    drop(broker);
+    conclusion.exit();
 }
 
-fn trial(
-    adapter: &str,
+fn is_embedded(name: &str) -> bool {
+    ["sqlite", "sabotage"].iter().any(|adapter| name.starts_with(adapter))
+}
+
+fn on_sqlite(case: &'static Case, runtime: &Arc<Runtime>) -> Trial {
+    let runtime = runtime.clone();
+    Trial::test(format!("sqlite::{}", case.name), move || run(&runtime, case, Arc::new(SqliteRig::new())))
+}
+
+fn on_rabbitmq(
     case: &'static Case,
     runtime: &Arc<Runtime>,
-    rig: impl FnOnce() -> Arc<dyn Rig> + Send + 'static,
+    broker: Option<Arc<Broker>>,
+    one_at_a_time: Arc<Mutex<()>>,
 ) -> Trial {
     let runtime = runtime.clone();
-    Trial::test(format!("{adapter}::{}", case.name), move || run(&runtime, case, rig()))
+    Trial::test(format!("rabbitmq::{}", case.name), move || {
+        // Cases restart and cut off the one broker there is.
+        let _alone = one_at_a_time.lock().unwrap_or_else(PoisonError::into_inner);
+        let rig = broker.ok_or("the broker was not started for this filter")?.rig();
+        let ended = run(&runtime, case, rig.clone());
+        runtime.block_on(rig.clean(&TOPOLOGY)).map_err(|error| Failed::from(format!("{error:#}")))?;
+        ended
+    })
 }
 
 /// Passes when the case fails.
-fn sabotage(case: &'static Case, runtime: &Arc<Runtime>) -> Trial {
+fn sabotaged(case: &'static Case, runtime: &Arc<Runtime>) -> Trial {
     let runtime = runtime.clone();
     Trial::test(format!("sabotage::{}", case.name), move || {
         let (inner, spare) = (Arc::new(SqliteRig::new()), Arc::new(SqliteRig::new()));

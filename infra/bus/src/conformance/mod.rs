@@ -14,6 +14,7 @@ use std::{pin::Pin, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 
+pub use kit::TOPOLOGY;
 pub use sabotage::{Fault, SabotagedRig};
 
 use crate::{Bus, Topology};

@@ -1,0 +1,164 @@
+//! What there is at the broker: names, declarations, and which partition an event belongs to.
+//!
+//! A group's queue is split into [`PARTITIONS`] quorum queues, each with a single active consumer, because one
+//! queue with competing consumers keeps no order. An event goes to the partition that its key hashes to, in a
+//! message of its own for each group: only then does `mandatory` say of *each* group whether its queue is
+//! there.
+
+use lapin::{
+    Channel, ExchangeKind,
+    options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions},
+    types::{AMQPValue, FieldTable},
+};
+
+use super::link::answer;
+use crate::{Error, Topology};
+
+/// Never changes: another number would send a key's later events past its earlier ones.
+pub(super) const PARTITIONS: u16 = 4;
+
+/// A message that has been given back so often is put aside by the broker, whatever its consumers think. High,
+/// since each lost connection counts, and only a backstop for events that kill every process that sees them.
+const DELIVERY_LIMIT: i32 = 100;
+
+/// The names of everything, below one prefix.
+pub(super) struct Layout {
+    prefix: String,
+}
+
+impl Layout {
+    pub(super) fn new(prefix: &str) -> Self {
+        Self { prefix: prefix.to_owned() }
+    }
+
+    /// Durable topic exchange: routes by the name of a partition, followed by the event's topic.
+    pub(super) fn events(&self) -> String {
+        format!("{}.events", self.prefix)
+    }
+
+    /// Direct exchange of the lossy lane: routes by the channel.
+    pub(super) fn broadcasts(&self) -> String {
+        format!("{}.broadcasts", self.prefix)
+    }
+
+    pub(super) fn partition(&self, group: &str, partition: u16) -> String {
+        format!("{}.{group}.{partition}", self.prefix)
+    }
+
+    /// Where an event with this key waits for the group.
+    pub(super) fn home(&self, group: &str, key: &str) -> String {
+        self.partition(group, partition_of(key))
+    }
+
+    pub(super) fn dead(&self, group: &str) -> String {
+        format!("{}.{group}.dead", self.prefix)
+    }
+
+    /// Never holds a message: its consumers are counted, one for each consumer of the group.
+    pub(super) fn roster(&self, group: &str) -> String {
+        format!("{}.{group}.roster", self.prefix)
+    }
+
+    /// Never holds a message: whoever consumes it exclusively may consume the partition.
+    pub(super) fn lease(&self, group: &str, partition: u16) -> String {
+        format!("{}.{group}.{partition}.lease", self.prefix)
+    }
+
+    /// Declares the exchanges and every queue of the topology. What is there already stays as it is.
+    pub(super) async fn declare(&self, channel: &Channel, topology: &Topology) -> Result<(), Error> {
+        let durable = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
+        let events = self.events();
+        let declared = channel.exchange_declare(
+            events.as_str().into(),
+            ExchangeKind::Topic,
+            durable,
+            FieldTable::default(),
+        );
+        answer(declared).await?;
+        self.declare_broadcasts(channel).await?;
+        for group in topology.groups {
+            self.declare_group(channel, group.name).await?;
+        }
+        Ok(())
+    }
+
+    /// The lossy lane's exchange lives no longer than the broker.
+    pub(super) async fn declare_broadcasts(&self, channel: &Channel) -> Result<(), Error> {
+        let options = ExchangeDeclareOptions::default();
+        let name = self.broadcasts();
+        answer(channel.exchange_declare(name.into(), ExchangeKind::Direct, options, FieldTable::default()))
+            .await
+    }
+
+    async fn declare_group(&self, channel: &Channel, group: &str) -> Result<(), Error> {
+        let durable = QueueDeclareOptions::durable();
+        let dead = self.dead(group);
+        answer(channel.queue_declare(dead.as_str().into(), durable, quorum())).await?;
+        let mut helpers = vec![self.roster(group)];
+        for partition in 0..PARTITIONS {
+            let name = self.partition(group, partition);
+            answer(channel.queue_declare(name.as_str().into(), durable, partition_arguments(&dead))).await?;
+            let (key, options) = (format!("{name}.#"), QueueBindOptions::default());
+            let bound = channel.queue_bind(
+                name.into(),
+                self.events().into(),
+                key.into(),
+                options,
+                FieldTable::default(),
+            );
+            answer(bound).await?;
+            helpers.push(self.lease(group, partition));
+        }
+        for helper in helpers {
+            answer(channel.queue_declare(helper.into(), durable, FieldTable::default())).await?;
+        }
+        Ok(())
+    }
+}
+
+/// A queue that survives what a minority of the brokers does not.
+fn quorum() -> FieldTable {
+    let mut arguments = FieldTable::default();
+    arguments.insert("x-queue-type".into(), text("quorum"));
+    arguments
+}
+
+/// Dead-lettering at least once needs a queue that rejects rather than drops
+/// (<https://www.rabbitmq.com/docs/quorum-queues#dead-lettering>).
+fn partition_arguments(dead: &str) -> FieldTable {
+    let mut arguments = quorum();
+    arguments.insert("x-single-active-consumer".into(), AMQPValue::Boolean(true));
+    arguments.insert("x-delivery-limit".into(), AMQPValue::LongInt(DELIVERY_LIMIT));
+    arguments.insert("x-overflow".into(), text("reject-publish"));
+    arguments.insert("x-dead-letter-strategy".into(), text("at-least-once"));
+    arguments.insert("x-dead-letter-exchange".into(), text(""));
+    arguments.insert("x-dead-letter-routing-key".into(), text(dead));
+    arguments
+}
+
+pub(super) fn text(text: &str) -> AMQPValue {
+    AMQPValue::LongString(text.into())
+}
+
+/// FNV-1a (<https://www.rfc-editor.org/rfc/rfc9923>): every release and every node has to agree.
+fn partition_of(key: &str) -> u16 {
+    let hash = key.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    });
+    u16::try_from(hash % u64::from(PARTITIONS)).expect("a remainder is smaller than its divisor")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_keeps_its_partition_for_ever() {
+        let partitions = ["", "a", "cnv_01HF7YAT00000000000000C1S9", "ü"].map(partition_of);
+        assert_eq!(partitions, [1, 0, 1, 3]);
+        let mut used: Vec<u16> = (0..50).map(|number| partition_of(&format!("key{number}"))).collect();
+        used.sort_unstable();
+        used.dedup();
+        assert_eq!(used.len(), usize::from(PARTITIONS));
+    }
+}

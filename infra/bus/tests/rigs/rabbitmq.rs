@@ -1,0 +1,131 @@
+//! The distributed adapter, on a real RabbitMQ behind a proxy that can be cut.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use anyhow::Context;
+use async_trait::async_trait;
+use lapin::{
+    BasicProperties, Channel, Connection, ConnectionProperties,
+    options::{BasicPublishOptions, ConfirmSelectOptions, QueueDeleteOptions},
+};
+use tertulia_bus::{Bus, RabbitBus, RabbitConfig, Topology, conformance::Rig};
+use tertulia_runtime::testkit::seeded;
+use tertulia_testbed::{
+    Server, Testbed, rabbitmq,
+    toxiproxy::{self, Proxy, Toxiproxy},
+};
+use tokio::sync::Mutex;
+
+/// One broker for all cases, which therefore run one after the other.
+pub(crate) struct Broker {
+    server: Mutex<Server>,
+    direct_uri: String,
+    proxy: Proxy,
+    _toxiproxy: Toxiproxy,
+    rigs: AtomicU64,
+}
+
+impl Broker {
+    pub(crate) async fn start() -> anyhow::Result<Self> {
+        let bed = Testbed::new()?;
+        let server = rabbitmq::start(&bed).await?;
+        let toxiproxy = toxiproxy::start(&bed).await?;
+        let proxy = toxiproxy.proxy(server.address()).await?;
+        let direct_uri = server.url().to_owned();
+        let rigs = AtomicU64::new(0);
+        Ok(Self { server: Mutex::new(server), direct_uri, proxy, _toxiproxy: toxiproxy, rigs })
+    }
+
+    /// Queues of its own, by their names.
+    pub(crate) fn rig(self: &Arc<Self>) -> Arc<RabbitRig> {
+        let number = self.rigs.fetch_add(1, Ordering::SeqCst);
+        Arc::new(RabbitRig { broker: self.clone(), prefix: format!("case{number}") })
+    }
+
+    async fn channel(&self) -> (Connection, Channel) {
+        let connection = Connection::connect(&self.direct_uri, ConnectionProperties::default()).await;
+        let connection = connection.expect("the broker takes connections");
+        let channel = connection.create_channel().await.expect("the broker opens channels");
+        (connection, channel)
+    }
+}
+
+pub(crate) struct RabbitRig {
+    broker: Arc<Broker>,
+    prefix: String,
+}
+
+impl RabbitRig {
+    /// Deletes the queues of the groups, lest a broker has to carry all cases at once.
+    pub(crate) async fn clean(&self, topology: &Topology) -> anyhow::Result<()> {
+        let (_connection, channel) = self.broker.channel().await;
+        for group in topology.groups {
+            let mut endings = vec!["dead".to_owned(), "roster".to_owned()];
+            endings
+                .extend((0..4).flat_map(|partition| [partition.to_string(), format!("{partition}.lease")]));
+            for ending in endings {
+                let queue = format!("{}.{}.{ending}", self.prefix, group.name);
+                let deleted =
+                    channel.queue_delete(queue.as_str().into(), QueueDeleteOptions::default()).await;
+                deleted.with_context(|| format!("deleting {queue}"))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Rig for RabbitRig {
+    async fn open(&self, topology: Topology) -> Arc<dyn Bus> {
+        let uri = format!("amqp://guest:guest@{}/%2f", self.broker.proxy.address());
+        let config = RabbitConfig { uri, prefix: self.prefix.clone() };
+        Arc::new(RabbitBus::open(&config, topology, seeded(7)).await.expect("the bus opens"))
+    }
+
+    async fn restart(&self, bus: Arc<dyn Bus>, _: Topology) -> Arc<dyn Bus> {
+        let mut server = self.broker.server.lock().await;
+        server.kill().await.expect("the broker can be killed");
+        server.start_again().await.expect("the broker starts again");
+        bus
+    }
+
+    async fn cut(&self) {
+        self.broker.proxy.cut().await.expect("the way can be cut");
+    }
+
+    async fn restore(&self) {
+        self.broker.proxy.restore().await.expect("the way can be mended");
+    }
+
+    fn has_connections(&self) -> bool {
+        true
+    }
+
+    async fn break_routing(&self, group: &str) {
+        let (_connection, channel) = self.broker.channel().await;
+        for partition in 0..4 {
+            let queue = format!("{}.{group}.{partition}", self.prefix);
+            let deleted = channel.queue_delete(queue.into(), QueueDeleteOptions::default()).await;
+            deleted.expect("the queue can be deleted");
+        }
+    }
+
+    async fn plant(&self, group: &str, bytes: &[u8]) {
+        let (_connection, channel) = self.broker.channel().await;
+        channel.confirm_select(ConfirmSelectOptions::default()).await.expect("the broker confirms");
+        let queue = format!("{}.{group}.0", self.prefix);
+        let (options, properties) = (BasicPublishOptions::default(), BasicProperties::default());
+        let planted = channel.basic_publish("".into(), queue.into(), options, bytes, properties).await;
+        planted.expect("the broker takes it").await.expect("the broker confirms it");
+    }
+
+    fn patience(&self) -> Duration {
+        Duration::from_secs(40)
+    }
+}
