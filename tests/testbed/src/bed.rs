@@ -4,15 +4,16 @@ use std::fs::Permissions;
 use std::net::SocketAddr;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 
 use anyhow::{Context, Result};
 
 use crate::port::Port;
 use crate::watchdog::Watchdog;
 
-/// What the servers of one test stand on. It lives until the last clone, and the last server started on it, is dropped; then its folder goes.
+/// What the servers of one test stand on. It lives until the last clone, and the last server started on it,
+/// is dropped; then its folder goes.
 #[derive(Clone)]
 pub struct Testbed {
     inner: Arc<Inner>,
@@ -22,13 +23,14 @@ struct Inner {
     folder: PathBuf,
     watchdog: Watchdog,
     servers: AtomicU32,
-    ports: std::sync::Mutex<Vec<Port>>,
+    ports: Mutex<Vec<Port>>,
 }
 
 impl Testbed {
     /// An empty test bed in a new temporary folder.
     pub fn new() -> Result<Self> {
-        // Others may pass through the folder, since a server that refuses to be root runs as another user; only what is theirs is open to them.
+        // Others may pass through the folder, since a server that refuses to be root runs as another user;
+        // only what is theirs is open to them.
         let folder = tempfile::Builder::new()
             .prefix("tertulia-testbed-")
             .permissions(Permissions::from_mode(0o711))
@@ -37,12 +39,7 @@ impl Testbed {
             .keep();
         let watchdog = Watchdog::start(&folder)?;
         Ok(Self {
-            inner: Arc::new(Inner {
-                folder,
-                watchdog,
-                servers: AtomicU32::new(0),
-                ports: std::sync::Mutex::default(),
-            }),
+            inner: Arc::new(Inner { folder, watchdog, servers: AtomicU32::new(0), ports: Mutex::default() }),
         })
     }
 
@@ -51,12 +48,17 @@ impl Testbed {
         &self.inner.folder
     }
 
-    /// An address of 127.0.0.1 that no server of any test bed on this machine has, kept until this test bed ends.
+    /// An address of 127.0.0.1 that no server of any test bed on this machine has, kept until this test bed
+    /// ends.
     pub fn free_address(&self) -> Result<SocketAddr> {
         let port = Port::reserve()?;
         let address = port.address();
-        self.inner.ports.lock().expect("no holder of this lock panics").push(port);
+        self.keep(port);
         Ok(address)
+    }
+
+    fn keep(&self, port: Port) {
+        self.inner.ports.lock().expect("no holder of this lock panics").push(port);
     }
 
     /// A new folder for one server: `redis-0`, `redis-1` and so on.

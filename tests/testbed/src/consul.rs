@@ -43,7 +43,8 @@ ports {{
         arguments: ["agent", "-config-file", "consul.hcl"].map(Into::into).into(),
         environment: Vec::new(),
         stop_signal: Signal::SIGTERM,
-        // It leads itself, and knows itself to be healthy, when the catalog shows its own node's check passing.
+        // It leads itself, and knows itself to be healthy, when the catalog shows its own node's check
+        // passing.
         probe: Probe {
             address,
             question: http_request("GET", "/v1/health/node/testbed", ""),

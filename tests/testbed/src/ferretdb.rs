@@ -6,7 +6,8 @@ use nix::sys::signal::Signal;
 use crate::server::Launch;
 use crate::{Server, Testbed, place, postgresql, secantusdb};
 
-/// Starts a FerretDB and the PostgreSQL that keeps its data; both are killed, paused and started again as one. Its URL is `mongodb://ADDRESS`.
+/// Starts a FerretDB and the PostgreSQL that keeps its data; both are killed, paused and started again as
+/// one. Its URL is `mongodb://ADDRESS`.
 pub async fn start(bed: &Testbed) -> Result<Server> {
     let program = place::built("ferretdb", "ferretdb")?;
     let database = postgresql::start(bed).await?;

@@ -1,11 +1,13 @@
-//! Starts the real servers that the tests run against: Redis, RabbitMQ, two MongoDB-compatible servers, Consul and toxiproxy.
+//! Starts the real servers that the tests run against: Redis, RabbitMQ, two MongoDB-compatible servers,
+//! Consul and toxiproxy.
 //!
-//! Promises: each server is a plain process of this machine on free ports of 127.0.0.1, with its data and its log in a folder of the [`Testbed`];
-//! it has answered in its own protocol before `start` returns; it keeps its port and its data when it is killed and started again; and it ends
-//! with the test process however that ends, `kill -9` included, together with the folder. Only processes started here are ever signalled.
+//! Promises: each server is a plain process of this machine on free ports of 127.0.0.1, with its data and its
+//! log in a folder of the [`Testbed`]; it has answered in its own protocol before `start` returns; it keeps
+//! its port and its data when it is killed and started again; and it ends with the test process however that
+//! ends, `kill -9` included, together with the folder. Only processes started here are ever signalled.
 //!
-//! Failures: a server that is not installed is an error that names the command that installs it, never a skipped test. A server that does not get
-//! ready is an error that quotes the end of its log. Linux only.
+//! Failures: a server that is not installed is an error that names the command that installs it, never a
+//! skipped test. A server that does not get ready is an error that quotes the end of its log. Linux only.
 
 mod bed;
 mod place;

@@ -1,4 +1,5 @@
-//! Where the servers' programs are: in the cache folder that `tests/testbed/install` fills, or where the system's packages put them.
+//! Where the servers' programs are: in the cache folder that `tests/testbed/install` fills, or where the
+//! system's packages put them.
 
 use std::env;
 use std::path::{Path, PathBuf};

@@ -6,15 +6,16 @@ use std::os::unix::net::{SocketAddr as UnixAddress, UnixListener};
 
 use anyhow::{Result, bail};
 
-/// Below Linux's range for outgoing connections (from 32768): a client's own end of a connection could otherwise take a server's port
-/// while that is down, even by connecting to itself.
+/// Below Linux's range for outgoing connections (from 32768): a client's own end of a connection could
+/// otherwise take a server's port while that is down, even by connecting to itself.
 const FIRST: u16 = 20_000;
 const COUNT: u16 = 12_000;
 
 /// A port reserved among all test beds of the machine, until it is dropped or its process ends.
 pub(crate) struct Port {
     number: u16,
-    /// A name in Linux's abstract socket namespace: it belongs to one process at a time and vanishes with it, which a lock file would not.
+    /// A name in Linux's abstract socket namespace: it belongs to one process at a time and vanishes with it,
+    /// which a lock file would not.
     _reservation: UnixListener,
 }
 

@@ -28,7 +28,8 @@ pub(crate) async fn start(bed: &Testbed) -> Result<Server> {
         run(&folder, &["chown", USER, "."].map(Into::into)).await?;
     }
 
-    // FerretDB insists on this encoding and order of strings. What a kill of the process leaves is safe without waiting for the disk.
+    // FerretDB insists on this encoding and order of strings. What a kill of the process leaves is safe
+    // without waiting for the disk.
     let initdb = place::packaged("postgresql", PACKAGES, "bin/initdb")?;
     let flags = [
         "-D",
@@ -56,7 +57,8 @@ pub(crate) async fn start(bed: &Testbed) -> Result<Server> {
         environment: Vec::new(),
         // The one that does not wait for clients to leave first.
         stop_signal: Signal::SIGINT,
-        // A start-up message of protocol 3.0; one that is still recovering answers with an error instead of an authentication request.
+        // A start-up message of protocol 3.0; one that is still recovering answers with an error instead of
+        // an authentication request.
         probe: Probe { address, question: start_up_message(), is_ready: |answer| answer.starts_with(b"R") },
         folder,
     };

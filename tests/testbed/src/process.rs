@@ -22,7 +22,8 @@ struct Row {
     parent: Pid,
 }
 
-/// The process and all its descendants, itself first. A group would not do: PostgreSQL gives each of its workers one of its own.
+/// The process and all its descendants, itself first. A group would not do: PostgreSQL gives each of its
+/// workers one of its own.
 pub(crate) fn family(root: Pid) -> Vec<Process> {
     let rows = all();
     let mut found: Vec<Process> =
@@ -78,7 +79,8 @@ fn all() -> Vec<Row> {
         .collect()
 }
 
-/// Reads /proc/PID/stat (proc(5)): after the name in parentheses come state, parent and, as the 22nd field of all, the time of start.
+/// Reads /proc/PID/stat (proc(5)): after the name in parentheses come state, parent and, as the 22nd field of
+/// all, the time of start.
 fn row(pid: Pid) -> Option<Row> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();

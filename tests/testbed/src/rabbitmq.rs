@@ -1,7 +1,8 @@
 //! RabbitMQ: one node with its own Erlang port mapper.
 //!
-//! What it confirmed survives a kill, with one exception: a quorum queue's own registration reaches the file seconds after the declaration was
-//! acknowledged. A node killed before comes back with an empty queue of that name that never elects a leader. [`registered`] waits that out.
+//! What it confirmed survives a kill, with one exception: a quorum queue's own registration reaches the file
+//! seconds after the declaration was acknowledged. A node killed before comes back with an empty queue of
+//! that name that never elects a leader. [`registered`] waits that out.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -14,7 +15,8 @@ use crate::probe::{Probe, contains};
 use crate::server::{Launch, write_file};
 use crate::{Server, Testbed, place};
 
-/// The port mapper runs beside the node as one of our own processes. The node would otherwise start it as a daemon that outlives it.
+/// The port mapper runs beside the node as one of our own processes. The node would otherwise start it as a
+/// daemon that outlives it.
 const RUN: &str = r#"
 epmd -port "$ERL_EPMD_PORT" &
 until epmd -port "$ERL_EPMD_PORT" -names >/dev/null 2>&1; do sleep 0.02; done
@@ -38,7 +40,8 @@ fn configuration(port: u16) -> String {
     )
 }
 
-/// No cookie file, no port mapper of its own, and no busy waiting, which would cost a small machine its processors.
+/// No cookie file, no port mapper of its own, and no busy waiting, which would cost a small machine its
+/// processors.
 const ERLANG_ARGUMENTS: &str = "-setcookie testbed -start_epmd false +sbwt none +sbwtdcpu none +sbwtdio none";
 
 /// Starts a RabbitMQ; its URL is `amqp://guest:guest@ADDRESS/%2f`.
@@ -65,11 +68,13 @@ pub async fn start(bed: &Testbed) -> Result<Server> {
             ("ERL_EPMD_PORT", mapper_port.into()),
             ("ERL_EPMD_ADDRESS", "127.0.0.1".into()),
             ("RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS", ERLANG_ARGUMENTS.into()),
-            // The start script then becomes the node, instead of standing between us and it and swallowing signals.
+            // The start script then becomes the node, instead of standing between us and it and swallowing
+            // signals.
             ("RUNNING_UNDER_SYSTEMD", "true".into()),
         ],
         stop_signal: Signal::SIGTERM,
-        // A client's protocol header is answered with the method Connection.Start, class 10, method 10 (AMQP 0-9-1, 2.2.4 and 4.2.3).
+        // A client's protocol header is answered with the method Connection.Start, class 10, method 10 (AMQP
+        // 0-9-1, 2.2.4 and 4.2.3).
         probe: Probe {
             address,
             question: b"AMQP\x00\x00\x09\x01".into(),
@@ -80,7 +85,8 @@ pub async fn start(bed: &Testbed) -> Result<Server> {
     Server::start(bed, format!("amqp://guest:guest@{address}/%2f"), launch, None).await
 }
 
-/// Waits until a quorum queue, declared in the default virtual host of a server started here, would survive a kill.
+/// Waits until a quorum queue, declared in the default virtual host of a server started here, would survive a
+/// kill.
 ///
 /// # Errors
 /// It is not so within 30 seconds.

@@ -25,7 +25,8 @@ const STOPPED_WITHIN: Duration = Duration::from_secs(20);
 const KILLED_WITHIN: Duration = Duration::from_secs(10);
 const LOG_TAIL_LINES: usize = 20;
 
-/// The server proper begins only when it is told to, so that it never runs unguarded: if we end before that, it ends at once.
+/// The server proper begins only when it is told to, so that it never runs unguarded: if we end before that,
+/// it ends at once.
 const WAIT_TO_BE_GUARDED: &str = r#"read -r go && exec "$@" </dev/null"#;
 
 /// How a server is started, each time alike.
@@ -143,7 +144,8 @@ impl Server {
         self.ready().await
     }
 
-    /// Freezes it: connections stay open and nothing is answered, as behind a failed network or on an overloaded machine.
+    /// Freezes it: connections stay open and nothing is answered, as behind a failed network or on an
+    /// overloaded machine.
     pub fn pause(&self) -> Result<()> {
         process::freeze(self.leader()?);
         self.beneath.as_ref().map_or(Ok(()), |beneath| beneath.pause())

@@ -1,8 +1,9 @@
 //! Ends every server with the test process, however that ends.
 //!
-//! The watchdog is a small shell process that reads from a pipe which only the test process can write to. When the test process is gone, by whatever
-//! cause, the pipe ends; the watchdog then kills the process groups it was told of and removes the folder. It works by a pipe because the kernel's own
-//! parent-death signal follows the thread that started the child, and test threads end early.
+//! The watchdog is a small shell process that reads from a pipe which only the test process can write to.
+//! When the test process is gone, by whatever cause, the pipe ends; the watchdog then kills the process
+//! groups it was told of and removes the folder. It works by a pipe because the kernel's own parent-death
+//! signal follows the thread that started the child, and test threads end early.
 
 use std::io::Write;
 use std::os::unix::process::CommandExt;
@@ -13,7 +14,8 @@ use std::sync::Mutex;
 use anyhow::{Context, Result};
 use nix::unistd::Pid;
 
-/// Removing the folder is tried again for a moment, since what a killed server still had in hand may yet be written.
+/// Removing the folder is tried again for a moment, since what a killed server still had in hand may yet be
+/// written.
 const SCRIPT: &str = r#"
 trap '' HUP INT TERM
 groups=' '
@@ -59,7 +61,8 @@ impl Watchdog {
         self.tell("guard", group)
     }
 
-    /// To be called when the group has ended and before its leader is reaped, so that its number cannot belong to another by then.
+    /// To be called when the group has ended and before its leader is reaped, so that its number cannot
+    /// belong to another by then.
     pub(crate) fn release(&self, group: Pid) -> Result<()> {
         self.tell("release", group)
     }

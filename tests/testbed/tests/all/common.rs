@@ -45,8 +45,8 @@ pub(crate) async fn eventually(what: &str, condition: impl AsyncFn() -> bool) {
     }
 }
 
-/// The processes that work in this folder or were told of it, found by other means than the crate's own: `PID: COMMAND LINE`.
-/// Watchdogs, which stay until the end, do not count.
+/// The processes that work in this folder or were told of it, found by other means than the crate's own:
+/// `PID: COMMAND LINE`. Watchdogs, which stay until the end, do not count.
 pub(crate) fn processes_in(folder: &Path) -> Vec<String> {
     let folder = folder.to_str().expect("a temporary folder's name is plain");
     let pids = fs::read_dir("/proc").unwrap().filter_map(|entry| entry.ok()?.file_name().into_string().ok());
