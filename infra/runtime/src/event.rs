@@ -95,6 +95,9 @@ pub enum UnreadableEvent {
 
 impl Event {
     /// Wraps a body, with a fresh id, the present moment and the current trace.
+    ///
+    /// # Panics
+    /// When the body does not encode: one with a map whose keys are not text, which is a programming error.
     pub fn new<B: EventBody>(ambient: &Ambient, source: &str, body: &B) -> Self {
         let data = serde_json::value::to_raw_value(body).expect("an event's body is plain data and encodes");
         Self {

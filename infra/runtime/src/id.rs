@@ -153,6 +153,9 @@ impl Ids {
     }
 
     /// The next ULID, greater than every one issued before.
+    ///
+    /// # Panics
+    /// After 2^80 in one millisecond, which no process reaches.
     pub fn next_ulid(&self) -> Ulid {
         let millis = u64::try_from(self.clock.now().as_millis()).unwrap_or(0);
         let mut random = [0; 16];

@@ -1,5 +1,5 @@
 //! Numbers about the process, in a registry that is handed around, and `/metrics`, which shows them in the
-//! OpenMetrics text format (<https://github.com/prometheus/OpenMetrics/blob/main/specification/OpenMetrics.md>).
+//! `OpenMetrics` text format (<https://github.com/prometheus/OpenMetrics/blob/main/specification/OpenMetrics.md>).
 //!
 //! Promises: asking twice for one name gives the same metric, so several parts of one process can share it;
 //! the labels of HTTP metrics are bounded, because a route is the router's pattern and never the path.
@@ -32,18 +32,18 @@ const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset
 #[derive(Clone)]
 pub struct Metrics {
     prefix: String,
-    shelf: Arc<Mutex<Shelf>>,
+    catalogue: Arc<Mutex<Catalogue>>,
 }
 
 #[derive(Default)]
-struct Shelf {
+struct Catalogue {
     registry: registry::Registry,
     by_name: BTreeMap<String, Box<dyn Any + Send>>,
 }
 
 impl Default for Metrics {
     fn default() -> Self {
-        Self { prefix: "tertulia".to_owned(), shelf: Arc::default() }
+        Self { prefix: "tertulia".to_owned(), catalogue: Arc::default() }
     }
 }
 
@@ -56,7 +56,7 @@ impl Metrics {
     /// The same registry with a longer prefix: `metrics.sub("bus")` names `tertulia_bus_...`.
     #[must_use]
     pub fn sub(&self, prefix: &str) -> Self {
-        Self { prefix: format!("{}_{prefix}", self.prefix), shelf: self.shelf.clone() }
+        Self { prefix: format!("{}_{prefix}", self.prefix), catalogue: self.catalogue.clone() }
     }
 
     /// A number that only grows. `_total` is added to its name.
@@ -93,21 +93,22 @@ impl Metrics {
         M: registry::Metric + Clone,
     {
         let name = format!("{}_{name}", self.prefix);
-        let mut shelf = lock(&self.shelf);
-        if let Some(known) = shelf.by_name.get(&name) {
+        let mut catalogue = lock(&self.catalogue);
+        if let Some(known) = catalogue.by_name.get(&name) {
             let known = known.downcast_ref::<M>();
             return known.unwrap_or_else(|| panic!("the metric {name} has two types")).clone();
         }
         let metric = make();
-        shelf.registry.register(&name, help, metric.clone());
-        shelf.by_name.insert(name, Box::new(metric.clone()));
+        catalogue.registry.register(&name, help, metric.clone());
+        catalogue.by_name.insert(name, Box::new(metric.clone()));
         metric
     }
 
     /// The page as text.
     pub fn text(&self) -> String {
         let mut page = String::new();
-        encode(&mut page, &lock(&self.shelf).registry).expect("a String takes whatever is written to it");
+        // A String takes whatever is written to it, so the only error there is cannot happen.
+        let _ = encode(&mut page, &lock(&self.catalogue).registry);
         page
     }
 
@@ -138,8 +139,8 @@ impl Metrics {
     }
 }
 
-fn lock(shelf: &Mutex<Shelf>) -> MutexGuard<'_, Shelf> {
-    shelf.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock(catalogue: &Mutex<Catalogue>) -> MutexGuard<'_, Catalogue> {
+    catalogue.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// From 0.5 ms to 16 s, each twice the one before.

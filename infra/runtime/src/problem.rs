@@ -4,7 +4,13 @@
 //! Promise: every answer of a router under [`layers`] with a status of 400 or above is
 //! `application/problem+json` with a stable `code`, and never quotes an internal cause.
 
-use std::{any::Any, borrow::Cow, fmt::Write, time::Duration};
+use std::{
+    any::Any,
+    borrow::Cow,
+    fmt::Write,
+    ops::{Deref, DerefMut},
+    time::Duration,
+};
 
 use axum::{
     Router,
@@ -14,6 +20,7 @@ use axum::{
 use http::{HeaderValue, StatusCode, header};
 use serde::{Deserialize, Serialize};
 use tower_http::catch_panic::CatchPanicLayer;
+use utoipa::openapi::{RefOr, schema::Schema};
 
 use crate::{Fault, FieldError, Kind};
 
@@ -23,9 +30,14 @@ pub const CONTENT_TYPE: &str = "application/problem+json";
 /// When a kind says "later" and the fault does not say when.
 const DEFAULT_RETRY_AFTER: Duration = Duration::from_secs(1);
 
-/// An error as a client sees it.
+/// An error as a client sees it. Boxed, as it travels in the `Err` of every handler.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Problem(Box<Details>);
+
+/// What a [`Problem`] says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
-pub struct Problem {
+pub struct Details {
     /// Names the sort of problem: `urn:tertulia:problem:` and the code.
     #[serde(rename = "type")]
     pub kind: String,
@@ -74,7 +86,7 @@ impl Problem {
     ) -> Self {
         let code = code.into();
         let later = matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE);
-        Self {
+        Self(Box::new(Details {
             kind: format!("urn:tertulia:problem:{code}"),
             title: status.canonical_reason().unwrap_or("Error").to_owned(),
             status: status.as_u16(),
@@ -83,13 +95,15 @@ impl Problem {
             errors: Vec::new(),
             request_id: None,
             retry_after: later.then_some(DEFAULT_RETRY_AFTER),
-        }
+        }))
     }
 
     /// A request that was understood and is wrong in these fields: 422 `invalid_fields`.
     pub fn invalid_fields(errors: Vec<FieldError>) -> Self {
         let detail = "Some fields are not as they should be; each is listed under errors.";
-        Self { errors, ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_fields", detail) }
+        let mut problem = Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_fields", detail);
+        problem.errors = errors;
+        problem
     }
 
     /// Nothing is known of what this address names: 404 `not_found`.
@@ -138,6 +152,36 @@ impl Problem {
     }
 }
 
+impl Deref for Problem {
+    type Target = Details;
+
+    fn deref(&self) -> &Details {
+        &self.0
+    }
+}
+
+impl DerefMut for Problem {
+    fn deref_mut(&mut self) -> &mut Details {
+        &mut self.0
+    }
+}
+
+impl utoipa::PartialSchema for Problem {
+    fn schema() -> RefOr<Schema> {
+        Details::schema()
+    }
+}
+
+impl utoipa::ToSchema for Problem {
+    fn name() -> Cow<'static, str> {
+        "Problem".into()
+    }
+
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        Details::schemas(schemas);
+    }
+}
+
 impl<E: Fault> From<E> for Problem {
     /// Logs the whole chain of causes, here and nowhere else, and keeps only what a user may know.
     fn from(fault: E) -> Self {
@@ -164,7 +208,7 @@ pub fn chain(error: &dyn std::error::Error) -> String {
     while let Some(error) = cause {
         let next = error.to_string();
         if !text.ends_with(&next) {
-            write!(text, ": {next}").expect("a String takes whatever is written to it");
+            let _ = write!(text, ": {next}");
         }
         cause = error.source();
     }
@@ -206,6 +250,7 @@ pub fn layers<S: Clone + Send + Sync + 'static>(router: Router<S>) -> Router<S> 
     router.layer(CatchPanicLayer::custom(of_panic)).layer(axum::middleware::map_response(ensure))
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "the signature is the layer's")]
 fn of_panic(panic: Box<dyn Any + Send>) -> Response {
     tracing::error!(panic = panic_text(panic.as_ref()), "a handler panicked");
     Problem::of_status(StatusCode::INTERNAL_SERVER_ERROR).into_response()

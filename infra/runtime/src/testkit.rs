@@ -240,12 +240,12 @@ impl TestResponse {
     #[track_caller]
     pub fn code(&self) -> String {
         assert_eq!(self.header("content-type"), Some(crate::problem::CONTENT_TYPE), "{}", self.text());
-        self.read::<crate::problem::Problem>().code.into_owned()
+        self.read::<crate::problem::Details>().code.into_owned()
     }
 
     /// The names of the wrong fields of a problem, in order.
     #[track_caller]
     pub fn wrong_fields(&self) -> Vec<String> {
-        self.read::<crate::problem::Problem>().errors.into_iter().map(|error| error.field).collect()
+        self.read::<crate::problem::Details>().errors.into_iter().map(|error| error.field).collect()
     }
 }

@@ -311,7 +311,7 @@ fn lines_of(text: &str, table: &DeTable<'_>) -> BTreeMap<String, usize> {
 }
 
 fn line_at(text: &str, offset: usize) -> usize {
-    text.as_bytes()[..offset.min(text.len())].iter().filter(|byte| **byte == b'\n').count() + 1
+    text.char_indices().take_while(|(at, _)| *at < offset).filter(|(_, letter)| *letter == '\n').count() + 1
 }
 
 /// Reads text as the default's type. What does not read stays text, which then does not fit.

@@ -232,7 +232,7 @@ mod tests {
     #[tokio::test]
     async fn a_task_that_waits_to_run_again_shows_and_since_moves_only_with_a_change() {
         let clock = Arc::new(FrozenClock::new());
-        let backoff = super::super::Backoff { first: Duration::from_secs(60), most: Duration::from_secs(60) };
+        let backoff = super::super::Backoff { first: Duration::from_mins(1), most: Duration::from_mins(1) };
         let supervisor = Supervisor::new(backoff);
         let health = Health::new(clock.clone(), supervisor.clone());
         let failing = Arc::new(AtomicBool::new(false));

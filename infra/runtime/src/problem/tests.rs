@@ -119,3 +119,10 @@ fn every_kind_has_a_status_of_its_own() {
     let statuses = kinds.map(|kind| status_of(kind).as_u16());
     assert_eq!(statuses, [404, 409, 422, 401, 403, 429, 503, 504, 500]);
 }
+
+#[test]
+fn the_schema_of_a_problem_lists_what_a_client_reads() {
+    let schema = serde_json::to_value(<Problem as utoipa::PartialSchema>::schema()).unwrap();
+    let fields: Vec<_> = schema["properties"].as_object().unwrap().keys().cloned().collect();
+    assert_eq!(fields, ["code", "detail", "errors", "request_id", "status", "title", "type"]);
+}
