@@ -9,6 +9,7 @@ mod bounds;
 pub mod conformance;
 pub mod error;
 pub mod key;
+pub mod mongodb;
 pub mod port;
 mod range;
 pub mod sqlite;
@@ -16,6 +17,7 @@ pub mod table;
 
 pub use error::Error;
 pub use key::Key;
+pub use mongodb::MongoDocuments;
 pub use port::{
     Appended, Collection, Cursor, Documents, Draft, Index, Order, Page, Pending, PendingScope, Revision,
     Scan, Stored, Write,
