@@ -1,55 +1,116 @@
-//! The edge: the one address that clients know.
+//! The gateway is the edge: everything from outside comes through it. It is built from the contracts' route
+//! table and knows no service but by its role; it keeps no state and understands no body.
 //!
-//! It owns nothing. Its router is built from the contracts' route table: it says who asks (and the service
-//! verifies that again), bounds the body and the time, limits how fast strangers may knock, takes
-//! off what a client must not claim, and hands the request to the role's own router through the mesh. It knows
-//! contracts, not services. Every answer that is not a success is problem+json.
+//! Promises:
+//! * **Nothing but the table.** A path that is not in the route table, or the gateway's own, reaches nobody:
+//!   the services' internal paths do not exist here.
+//! * **Known or refused.** A member's route is forwarded only with a valid access token; the service verifies
+//!   it again.
+//! * **Bounded.** A body is read whole, up to its route's limit and within its route's time, before a service hears
+//!   of it; an answer begins within the route's time or is 504. Strangers' writes are limited by address.
+//! * **Not to be fooled.** Headers that only the inside may set (`x-forwarded-*`, `forwarded`, `tertulia-*`) are
+//!   taken off; the client's address is believed of a listed proxy alone.
+//! * **One language.** Every failure is `application/problem+json` with a stable code and the request's id.
 
-mod api_page;
-mod document;
-mod forward;
-mod limit;
+mod address;
+mod docs;
+mod edge;
+mod headers;
+pub mod openapi;
 
-use std::{sync::Arc, time::Duration};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
-use axum::Router;
+use axum::{
+    Router,
+    routing::{MethodFilter, MethodRouter, on},
+};
+use serde::{Deserialize, Serialize};
 use tertulia_cache::{Cache, Quota};
-use tertulia_contracts::{identity::Verifier, routes::ROUTES};
+use tertulia_contracts::{
+    identity::Verifier,
+    routes::{ROUTES, Route, role},
+};
 use tertulia_mesh::Mesh;
-use tertulia_runtime::problem;
-use utoipa::openapi::OpenApi;
+use tertulia_runtime::{Ambient, Metrics, lifecycle::Health, problem, telemetry::trace_requests};
 
-pub use document::merge;
+use edge::Edge;
 
-/// What an operator decides about the edge.
-#[derive(Debug, Clone)]
+/// What an operator may set.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 pub struct Config {
-    /// How fast one address may call the public routes that change something.
-    pub knock: Quota,
+    /// Proxies in front of the gateway, whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<IpAddr>,
+    /// So many requests of one address to register, to sign in and to refresh are let through at once (each
+    /// counted for itself); at least 1.
+    pub stranger_burst: u32,
+    /// And one more each such time.
+    pub stranger_period_ms: u64,
 }
 
 impl Default for Config {
-    /// Thirty at once, then one every two seconds.
     fn default() -> Self {
-        Self { knock: Quota { burst: 30, period: Duration::from_secs(2) } }
+        Self { trusted_proxies: Vec::new(), stranger_burst: 60, stranger_period_ms: 1000 }
     }
 }
 
-/// What the edge is given.
-#[derive(Clone)]
+/// What the gateway stands on.
 pub struct Deps {
-    /// The way to every role.
+    /// Clock, ids and randomness.
+    pub ambient: Ambient,
+    /// The way to the services.
     pub mesh: Mesh,
     /// Tells who asks.
     pub verifier: Arc<Verifier>,
-    /// Keeps the quotas.
+    /// Where quotas are kept, for all gateways together.
     pub cache: Arc<dyn Cache>,
+    /// Answers `/health/*`.
+    pub health: Health,
+    /// Answers `/metrics`, and counts.
+    pub metrics: Metrics,
+    /// The services' parts of the OpenAPI document.
+    pub openapi: Vec<utoipa::openapi::OpenApi>,
 }
 
-/// The edge's router. `documents` are the services' parts of the API's description.
-pub fn build(config: &Config, deps: &Deps, documents: Vec<OpenApi>) -> Router {
-    let edge = forward::Edge::new(deps.mesh.clone(), deps.verifier.clone());
-    let knocking = limit::Limit::new(deps.cache.clone(), config.knock);
-    let routes = forward::router(ROUTES, &edge, &knocking);
-    problem::layers(routes.merge(api_page::router(merge(documents))))
+/// The public router, with every layer it needs: tracing, metrics and problems.
+///
+/// # Panics
+/// When the services' OpenAPI documents describe one operation twice, which a test of every build excludes.
+pub fn build(config: Config, deps: Deps) -> Router {
+    let quota = Quota {
+        burst: config.stranger_burst.max(1),
+        period: Duration::from_millis(config.stranger_period_ms),
+    };
+    let edge = Edge {
+        mesh: deps.mesh,
+        verifier: deps.verifier,
+        cache: deps.cache,
+        quota,
+        trusted_proxies: config.trusted_proxies,
+    };
+    let document = openapi::merge(deps.openapi);
+    let router = forwarding(&Arc::new(edge))
+        .merge(docs::router(&document))
+        .merge(deps.health.router())
+        .merge(deps.metrics.router())
+        .fallback(edge::no_such_route);
+    let router = problem::layers(router).layer(axum::middleware::map_response(headers::secure));
+    let router = deps.metrics.observe(role::GATEWAY, router);
+    trace_requests(role::GATEWAY, deps.ambient.ids, router)
+}
+
+/// The route table as a router.
+fn forwarding(edge: &Arc<Edge>) -> Router {
+    ROUTES
+        .iter()
+        .fold(Router::new(), |router, route| router.route(route.path, forwarded(route, edge.clone())))
+}
+
+fn forwarded(route: &'static Route, edge: Arc<Edge>) -> MethodRouter {
+    let forward = move |request| {
+        let edge = edge.clone();
+        async move { edge.forward(route, request).await }
+    };
+    let method = MethodFilter::try_from(route.method.clone());
+    on(method.expect("the table holds methods that axum routes by"), forward)
 }

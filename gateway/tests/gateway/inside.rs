@@ -1,0 +1,137 @@
+//! An inside: every role answers with what reached it.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use axum::{
+    Json, Router,
+    body::Body,
+    extract::{ConnectInfo, Request, WebSocketUpgrade, ws::Message},
+    routing::{any, get},
+};
+use bytes::Bytes;
+use http::{Method, StatusCode};
+use http_body_util::BodyExt as _;
+use serde_json::{Value, json};
+use tertulia_cache::{MemoryCache, MemoryConfig};
+use tertulia_contracts::{
+    UserId,
+    identity::testkit::Signer,
+    routes::{ROUTES, Route, role},
+};
+use tertulia_discovery::StaticDiscovery;
+use tertulia_gateway::{Config, Deps, build};
+use tertulia_mesh::{Mesh, MeshConfig};
+use tertulia_runtime::{
+    Ambient, Metrics, Supervisor,
+    lifecycle::Health,
+    testkit::{FrozenClock, TestClient, TestResponse, frozen},
+};
+
+pub struct Inside {
+    pub ambient: Ambient,
+    pub clock: Arc<FrozenClock>,
+    pub signer: Signer,
+    pub mesh: Mesh,
+    pub supervisor: Supervisor,
+}
+
+impl Inside {
+    /// With every role but those of `away` in it.
+    pub fn without(away: &[&str]) -> Self {
+        let (ambient, clock) = frozen(5);
+        let discovery = Arc::new(StaticDiscovery::default());
+        let patience = MeshConfig { discovery_wait: Duration::from_millis(20), ..MeshConfig::default() };
+        let mesh = Mesh::new(discovery, ambient.entropy.clone(), patience);
+        for role in [role::AUTH, role::MESSAGING, role::REALTIME] {
+            if !away.contains(&role) {
+                mesh.mount(role, service(role));
+            }
+        }
+        let signer = Signer::new(&ambient);
+        Self { ambient, clock, signer, mesh, supervisor: Supervisor::default() }
+    }
+
+    pub fn whole() -> Self {
+        Self::without(&[])
+    }
+
+    pub fn gateway(&self, config: Config) -> Router {
+        let deps = Deps {
+            ambient: self.ambient.clone(),
+            mesh: self.mesh.clone(),
+            verifier: self.signer.verifier(),
+            cache: Arc::new(MemoryCache::new(&MemoryConfig::default())),
+            health: Health::new(self.ambient.clock.clone(), self.supervisor.clone()),
+            metrics: Metrics::new(),
+            openapi: Vec::new(),
+        };
+        build(config, deps)
+    }
+
+    /// Somebody without a token, at an address of their own.
+    pub fn stranger(&self) -> TestClient {
+        TestClient::new(from_address(self.gateway(Config::default()), "203.0.113.7"))
+    }
+
+    /// Somebody with a token.
+    pub fn member(&self) -> TestClient {
+        let user: UserId = self.ambient.ids.next();
+        self.stranger().with_token(&self.signer.token(user))
+    }
+}
+
+/// The router as it is for whoever connects from there.
+pub fn from_address(router: Router, address: &str) -> Router {
+    let peer = SocketAddr::new(address.parse().unwrap(), 4711);
+    router.layer(axum::Extension(ConnectInfo(peer)))
+}
+
+fn service(role: &'static str) -> Router {
+    let socket = |upgrade: WebSocketUpgrade| async {
+        upgrade.protocols(["tertulia.v1"]).on_upgrade(|mut socket| async move {
+            while let Some(Ok(message)) = socket.recv().await {
+                if matches!(message, Message::Text(_)) && socket.send(message).await.is_err() {
+                    break;
+                }
+            }
+        })
+    };
+    let router = Router::new().fallback(any(move |request: Request| echo(role, request)));
+    let router =
+        router.route("/v1/conversations/{id}/log", get(async |request: Request| slow(request).await));
+    if role == role::REALTIME { router.route("/v1/realtime", get(socket)) } else { router }
+}
+
+async fn slow(request: Request) -> (StatusCode, Json<Value>) {
+    if request.uri().query() == Some("slow") {
+        tokio::time::sleep(Duration::from_secs(3600)).await;
+    }
+    echo(role::MESSAGING, request).await
+}
+
+/// A path of its own makes the service refuse, so that its refusal can be seen to pass.
+async fn echo(role: &'static str, request: Request<Body>) -> (StatusCode, Json<Value>) {
+    let (parts, body) = request.into_parts();
+    let body: Bytes = body.collect().await.unwrap().to_bytes();
+    let headers: serde_json::Map<String, Value> = parts
+        .headers
+        .iter()
+        .map(|(name, value)| (name.to_string(), Value::from(value.to_str().unwrap_or("?"))))
+        .collect();
+    let told = json!({
+        "role": role, "method": parts.method.as_str(), "path": parts.uri.path(), "query": parts.uri.query(),
+        "headers": headers, "body": String::from_utf8_lossy(&body),
+    });
+    (StatusCode::OK, Json(told))
+}
+
+/// A request to a route with something in the place of each parameter.
+pub async fn ask(client: &TestClient, route: &Route) -> TestResponse {
+    let path = route.path.replace("{id}", "cnv_1").replace("{user_id}", "usr_1");
+    let body = if route.method == Method::GET { "" } else { "{}" };
+    client.send(route.method.clone(), &path, Some("application/json"), body.to_owned()).await
+}
+
+pub fn every_route() -> impl Iterator<Item = &'static Route> {
+    ROUTES.iter()
+}

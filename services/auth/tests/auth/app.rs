@@ -1,0 +1,97 @@
+//! The service as the gateway and other services see it, on a store of its own.
+
+use std::{path::Path, sync::Arc, time::Duration};
+
+use serde_json::json;
+use tempfile::TempDir;
+use tertulia_auth::{COLLECTIONS, Config, Deps, PasswordCost, Service, SetupToken, build};
+use tertulia_bus::{Bus, SqliteBus};
+use tertulia_contracts::{auth::SignedIn, events::TOPOLOGY, identity::Verifier, routes::role};
+use tertulia_discovery::StaticDiscovery;
+use tertulia_documents::{Documents, SqliteDocuments};
+use tertulia_mesh::{Mesh, MeshConfig};
+use tertulia_runtime::{
+    Ambient, Metrics, Supervisor,
+    testkit::{FrozenClock, TestClient, frozen},
+};
+
+pub const SOON: Duration = Duration::from_secs(10);
+pub const PASSWORD: &str = "correct horse battery";
+
+/// A store and a bus that services can be started on, one after the other or at once.
+pub struct House {
+    _folder: TempDir,
+    pub ambient: Ambient,
+    pub clock: Arc<FrozenClock>,
+    pub documents: Arc<dyn Documents>,
+    pub bus: Arc<dyn Bus>,
+    pub supervisor: Supervisor,
+}
+
+/// Hashing as cheap as it gets, so that tests wait for what they test.
+pub fn config() -> Config {
+    let password = PasswordCost { memory_kib: 64, passes: 1, parallel: 2, waiting: 64 };
+    Config { password, ..Config::default() }
+}
+
+impl House {
+    pub async fn open() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let (ambient, clock) = frozen(42);
+        let documents = open_documents(folder.path(), &ambient).await;
+        let bus = SqliteBus::open(&folder.path().join("bus.db"), TOPOLOGY, ambient.clone()).await.unwrap();
+        let supervisor = Supervisor::default();
+        Self { _folder: folder, ambient, clock, documents, bus: Arc::new(bus), supervisor }
+    }
+
+    pub async fn start(&self, config: Config) -> App {
+        let discovery = Arc::new(StaticDiscovery::default());
+        let mesh = Mesh::new(discovery, self.ambient.entropy.clone(), MeshConfig::default());
+        let verifier = Arc::new(Verifier::new(mesh.clone(), self.ambient.clock.clone()));
+        let deps = Deps {
+            ambient: self.ambient.clone(),
+            supervisor: self.supervisor.clone(),
+            metrics: Metrics::new(),
+            documents: self.documents.clone(),
+            bus: self.bus.clone(),
+            verifier: verifier.clone(),
+        };
+        let Service { router, setup } = build(config, deps).await.unwrap();
+        mesh.mount(role::AUTH, router.clone());
+        App { client: TestClient::new(router), setup, verifier }
+    }
+}
+
+async fn open_documents(folder: &Path, ambient: &Ambient) -> Arc<dyn Documents> {
+    Arc::new(SqliteDocuments::open(&folder.join("auth.db"), COLLECTIONS, ambient).await.unwrap())
+}
+
+/// One running instance.
+pub struct App {
+    pub client: TestClient,
+    pub setup: Option<SetupToken>,
+    pub verifier: Arc<Verifier>,
+}
+
+impl App {
+    /// A house with one instance in it.
+    pub async fn open() -> (House, Self) {
+        let house = House::open().await;
+        let app = house.start(config()).await;
+        (house, app)
+    }
+
+    pub async fn register(&self, handle: &str) -> SignedIn {
+        let request = json!({ "handle": handle, "password": PASSWORD });
+        self.client.post("/v1/accounts", &request).await.expect(201).read()
+    }
+
+    pub async fn sign_in(&self, identifier: &str) -> SignedIn {
+        let request = json!({ "identifier": identifier, "password": PASSWORD });
+        self.client.post("/v1/sessions", &request).await.expect(201).read()
+    }
+
+    pub fn of(&self, signed_in: &SignedIn) -> TestClient {
+        self.client.with_token(&signed_in.access_token)
+    }
+}
