@@ -30,7 +30,7 @@ pub struct Instance {
 pub struct View {
     /// Healthy instances, in the order of their ids.
     pub instances: Arc<[Instance]>,
-    /// Whether this is an old answer, because the agent is away.
+    /// Whether this is an old answer, or none yet, because the agent is away or has not answered so far.
     pub stale: bool,
 }
 
@@ -65,7 +65,8 @@ impl Fault for Error {
     }
 }
 
-/// A live registration. It is renewed in the background until it is deregistered.
+/// A live registration. It is renewed in the background until it is deregistered. Dropping it without that
+/// is a crash in small: renewing ends, and the instance is gone after its time to live.
 #[async_trait]
 pub trait Registration: Send + Sync {
     /// Takes the instance out of every view.
