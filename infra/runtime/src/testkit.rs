@@ -1,6 +1,8 @@
 //! What tests stand on: time that stands still, randomness that repeats, waiting without sleeping, and a
 //! client that speaks to a router without a socket. Only for tests (feature `testkit`).
 
+#![expect(clippy::missing_panics_doc, reason = "whatever a test asks wrongly, it fails by a panic")]
+
 use std::{
     future::Future,
     sync::{

@@ -61,33 +61,48 @@ pub fn inject(headers: &mut HeaderMap) {
     }
 }
 
+/// Versions after 00 may say more after the flags.
 fn parse(traceparent: &str) -> Option<SpanContext> {
-    let mut parts = traceparent.trim().splitn(4, '-');
-    let (version, trace, span, flags) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
-    if version.len() != 2 || version == "ff" || trace.len() != 32 || span.len() != 16 || flags.len() < 2 {
+    let mut parts = traceparent.split('-');
+    let version = hex(parts.next()?, 2)?;
+    let (trace, span, flags) = (hex(parts.next()?, 32)?, hex(parts.next()?, 16)?, hex(parts.next()?, 2)?);
+    if version == "ff" || (version == "00" && parts.next().is_some()) {
         return None;
     }
-    let flags = TraceFlags::new(u8::from_str_radix(flags.get(..2)?, 16).ok()?);
+    let flags = TraceFlags::new(u8::from_str_radix(flags, 16).ok()?);
     let (trace, span) = (TraceId::from_hex(trace).ok()?, SpanId::from_hex(span).ok()?);
     let context = SpanContext::new(trace, span, flags, true, TraceState::NONE);
     context.is_valid().then_some(context)
+}
+
+fn hex(text: &str, digits: usize) -> Option<&str> {
+    let is_hex = text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    (text.len() == digits && is_hex).then_some(text)
 }
 
 #[cfg(test)]
 mod tests {
     use super::parse;
 
+    const RIGHT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+
     #[test]
     fn a_malformed_traceparent_is_ignored() {
-        assert!(parse("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01").is_some());
-        for wrong in [
+        assert!(parse(RIGHT).is_some());
+        assert!(parse("01-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01-more").is_some());
+        let wrong = [
             "",
             "00",
             "00-zz-b7ad6b7169203331-01",
-            "ff-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
-            "00-00000000000000000000000000000000-b7ad6b7169203331-01",
+            &RIGHT.replacen("00", "ff", 1),
+            &RIGHT.to_uppercase(),
+            &RIGHT.replace("0af", "+af"),
+            &format!("{RIGHT}-more"),
+            &format!(" {RIGHT}"),
+            &RIGHT.replace("b7ad6b7169203331", "0000000000000000"),
             "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-é",
-        ] {
+        ];
+        for wrong in wrong {
             assert!(parse(wrong).is_none(), "{wrong} was accepted");
         }
     }

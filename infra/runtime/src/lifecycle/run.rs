@@ -65,13 +65,18 @@ pub async fn run_until_signal(supervisor: &Supervisor, mut signals: Signals, dea
 
 #[cfg(test)]
 mod tests {
-    use std::future::pending;
+    use std::{
+        future::pending,
+        io::{BufRead, BufReader},
+        process::{Command, Stdio},
+    };
 
     use futures_util::stream;
 
     use super::*;
+    use crate::telemetry;
 
-    const LONG: Duration = Duration::from_secs(60);
+    const LONG: Duration = Duration::from_mins(1);
 
     #[tokio::test]
     async fn the_first_signal_drains() {
@@ -97,5 +102,54 @@ mod tests {
         let signals = Signals::from_stream(stream::iter(["SIGINT"]));
         let ending = run_until_signal(&supervisor, signals, Duration::from_millis(10)).await;
         assert_eq!(ending, Ending::Late(vec!["edge"]));
+    }
+
+    /// What the next test runs as a process of its own: it panics in a task, then waits to be stopped.
+    #[tokio::test]
+    async fn a_process_to_stop() {
+        if std::env::var_os(CHILD).is_none() {
+            return;
+        }
+        let settings = telemetry::Settings {
+            log: "info".to_owned(),
+            format: telemetry::Format::Auto,
+            otlp_endpoint: None,
+            trace_ratio: 0.0,
+            service_name: "child".to_owned(),
+        };
+        let _guard = telemetry::install(&settings).unwrap();
+        let signals = Signals::of_process().unwrap();
+        let supervisor = Supervisor::default();
+        let token = supervisor.shutdown_token();
+        supervisor.spawn("clumsy", async { panic!("dropped the pot") });
+        supervisor.spawn("polite", async move { token.cancelled().await });
+        assert_eq!(run_until_signal(&supervisor, signals, LONG).await, Ending::Clean);
+    }
+
+    const CHILD: &str = "TERTULIA_RUNTIME_TEST_CHILD";
+
+    #[test]
+    fn a_process_logs_its_panics_as_json_and_drains_at_sigterm() {
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "lifecycle::run::tests::a_process_to_stop", "--nocapture"])
+            .env(CHILD, "1")
+            .env_remove("RUST_BACKTRACE")
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+        let mut next = || serde_json::from_str::<serde_json::Value>(&lines.next().expect("a line")).unwrap();
+        let panicked = next();
+        assert_eq!(
+            (&panicked["message"], &panicked["panic"]),
+            (&"panicked".into(), &"dropped the pot".into())
+        );
+        assert!(panicked["place"].as_str().unwrap().contains("run.rs:"), "{panicked}");
+        assert_eq!(next()["task"], "clumsy");
+        let id = i32::try_from(child.id()).unwrap();
+        nix::sys::signal::kill(nix::unistd::Pid::from_raw(id), nix::sys::signal::SIGTERM).unwrap();
+        assert_eq!(next()["signal"], "SIGTERM");
+        assert!(child.wait().unwrap().success());
     }
 }

@@ -114,7 +114,13 @@ impl Supervisor {
     #[must_use]
     pub fn stage(&self, name: &'static str) -> Self {
         let stage = Stage::new(name);
-        lock(&self.house.stages).push(stage.clone());
+        let mut stages = lock(&self.house.stages);
+        // Too late to be ended in its turn, so it never begins.
+        if self.is_stopping() {
+            stage.stopping.cancel();
+        }
+        stages.push(stage.clone());
+        drop(stages);
         Self { stage, house: self.house.clone() }
     }
 
@@ -133,7 +139,8 @@ impl Supervisor {
     }
 
     /// Runs what `make` makes until it returns `Ok`, again after each panic or error, until shutdown. Its
-    /// state is in [`Supervisor::tasks`].
+    /// state is in [`Supervisor::tasks`] as long as the supervisor lives, so this is for the few tasks that
+    /// live as long; the many short ones are spawned.
     pub fn supervise<M, F, E>(&self, name: &'static str, mut make: M)
     where
         M: FnMut() -> F + Send + 'static,
@@ -295,8 +302,8 @@ mod tests {
         let held = Arc::new(());
         let weak = Arc::downgrade(&held);
         supervisor.stage("deaf").spawn("deaf", async move {
-            let _held = held;
-            pending().await
+            pending::<()>().await;
+            drop(held);
         });
         assert_eq!(supervisor.shutdown(Duration::from_millis(20)).await, ["deaf"]);
         eventually_true(SOON, async || weak.upgrade().is_none()).await;

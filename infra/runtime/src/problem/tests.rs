@@ -37,16 +37,16 @@ fn fault(kind: Kind) -> DiskFault {
     DiskFault { kind, source: io::Error::other("/var/secret/path is full") }
 }
 
-async fn failing(kind: Kind) -> Result<(), Problem> {
+fn failing(kind: Kind) -> Result<(), Problem> {
     Err(fault(kind))?
 }
 
 fn client() -> TestClient {
     let router = Router::new()
-        .route("/limited", get(async || failing(Kind::RateLimited).await))
-        .route("/internal", get(async || failing(Kind::Internal).await))
-        .route("/unknown-caller", get(async || failing(Kind::Unauthenticated).await))
-        .route("/away", get(async || failing(Kind::Unavailable).await))
+        .route("/limited", get(async || failing(Kind::RateLimited)))
+        .route("/internal", get(async || failing(Kind::Internal)))
+        .route("/unknown-caller", get(async || failing(Kind::Unauthenticated)))
+        .route("/away", get(async || failing(Kind::Unavailable)))
         .route("/panic", get(async || -> () { panic!("a secret") }))
         .route("/text", post(async |body: String| body));
     TestClient::new(layers(router))

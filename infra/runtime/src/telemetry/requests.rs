@@ -7,7 +7,9 @@ use axum::{
     response::Response,
 };
 use http::{HeaderMap, HeaderName, HeaderValue};
+use opentelemetry::trace::Status;
 use tracing::{Instrument, Span, field::Empty};
+use tracing_opentelemetry::OpenTelemetrySpanExt;
 
 use crate::{Ids, problem::name_request, trace};
 
@@ -45,9 +47,10 @@ async fn follow(
     request.extensions_mut().insert(RequestId(id.clone()));
     let mut response = next.run(request).instrument(span.clone()).await;
     let status = response.status();
-    span.record("status", status.as_u16());
+    // For the trace alone: a field recorded late is written into the log lines' prefix anew each time.
+    span.set_attribute("http.response.status_code", i64::from(status.as_u16()));
     if status.is_server_error() {
-        span.record("otel.status_code", "ERROR");
+        span.set_status(Status::error(""));
     }
     response.headers_mut().insert(REQUEST_ID, header);
     name_request(&mut response, &id);
@@ -74,8 +77,6 @@ fn span(role: &'static str, request: &Request, id: &str) -> Span {
         route,
         request_id = id,
         trace_id = Empty,
-        status = Empty,
         otel.kind = "server",
-        otel.status_code = Empty,
     )
 }
