@@ -67,7 +67,7 @@ pub const CASES: &[Case] = &[
     case!(writing::events_commit_with_their_document fails_when EventsAreLost),
     case!(writing::a_refused_write_leaves_no_events fails_when EventsOutliveTheirWrite),
     case!(writing::a_run_stops_at_the_first_conflict fails_when RunsGoOnAfterAConflict),
-    case!(writing::racing_writers_win_once_a_revision fails_when RevisionsAreIgnored),
+    case!(writing::racing_writers_win_once_a_revision fails_when LastWriterWins),
     case!(writing::racing_inserts_win_once_a_key fails_when RefusalsAreHidden),
     case!(writing::commits_that_arrive_together_do_not_share_refusals fails_when RefusalsSinkOthers),
     case!(reading::many_come_in_the_order_asked_for fails_when ManyComeSorted),

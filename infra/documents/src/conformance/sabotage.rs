@@ -27,6 +27,7 @@ pub enum Sabotage {
     CollectionsAreMixed,
     NeverReady,
     RevisionsAreIgnored,
+    LastWriterWins,
     InsertReplaces,
     RevisionsJump,
     AnotherIndexIsNamed,
@@ -141,7 +142,13 @@ impl BrokenDocuments {
         let loses = self.is(Sabotage::EventsAreLost) || deletes && self.is(Sabotage::DeletesLoseEvents);
         let kept = if loses { Vec::new() } else { events.clone() };
         let write = self.changed(collection, write).await?;
-        let result = self.inner.commit(collection, write, kept).await;
+        let result = self.inner.commit(collection, write.clone(), kept).await;
+        if let (Sabotage::LastWriterWins, Err(Error::Conflict { .. }), Write::Replace(draft, read)) =
+            (self.sabotage, &result, write)
+        {
+            let right = self.right_revision(collection, &draft.id, read).await?;
+            return self.inner.commit(collection, Write::Replace(draft, right), events).await;
+        }
         if result.is_err() && self.is(Sabotage::EventsOutliveTheirWrite) {
             let decoy = super::thing(&format!("decoy {}", events[0].id), 0);
             self.inner.commit(collection, Write::Insert(decoy), events).await?;

@@ -31,7 +31,7 @@ use mongodb::{
     options::{Acknowledgment, ClientOptions, IndexOptions, ReadConcern, WriteConcern},
 };
 use outbox::{Owed, Wanted};
-use query::{TOMBSTONE, cursor, field, fields, filter, sort, stored};
+use query::{TOMBSTONE, changes, cursor, field, filter, new_document, no_keys, sort, stored};
 use tertulia_runtime::{Ambient, Event, Ids, event::EventId};
 use tokio::sync::watch;
 
@@ -46,7 +46,9 @@ const LAYOUT: i32 = 1;
 /// How long to look for a server.
 const SELECTION_TIMEOUT: Duration = Duration::from_secs(3);
 /// How long a server that was found may take to answer.
-pub const OPERATION_TIMEOUT: Duration = Duration::from_secs(10);
+pub const OPERATION_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long it may take to build the indexes that a release is the first to declare.
+const INDEXING_TIMEOUT: Duration = Duration::from_mins(10);
 /// How many documents are settled at once.
 const SETTLE_AT_ONCE: usize = 16;
 
@@ -115,9 +117,16 @@ fn is_duplicate(code: i32) -> bool {
 async fn answer<T>(
     operation: impl IntoFuture<Output = mongodb::error::Result<T>, IntoFuture: Send>,
 ) -> Result<T, Failure> {
-    match tokio::time::timeout(OPERATION_TIMEOUT, operation.into_future()).await {
+    answer_within(OPERATION_TIMEOUT, operation).await
+}
+
+async fn answer_within<T>(
+    limit: Duration,
+    operation: impl IntoFuture<Output = mongodb::error::Result<T>, IntoFuture: Send>,
+) -> Result<T, Failure> {
+    match tokio::time::timeout(limit, operation.into_future()).await {
         Ok(result) => result.map_err(Failure::from),
-        Err(_) => Err(Failure::Away(format!("no answer within {OPERATION_TIMEOUT:?}"))),
+        Err(_) => Err(Failure::Away(format!("no answer within {limit:?}"))),
     }
 }
 
@@ -202,7 +211,7 @@ async fn create_indexes(documents: &MongoCollection<Document>, declared: &Collec
         };
         models.push(index(&format!("k_{}", declared.name), keys, declared.unique));
     }
-    answer(documents.create_indexes(models)).await?;
+    answer_within(INDEXING_TIMEOUT, documents.create_indexes(models)).await?;
     Ok(())
 }
 
@@ -217,8 +226,7 @@ impl Known {
     async fn write(&self, write: &Write, owed: &Owed<'_>) -> Result<Revision, Error> {
         match write {
             Write::Insert(draft) => {
-                let mut document = doc! { "_id": &draft.id, "rev": 1_i64 };
-                document.extend(fields(draft)?);
+                let mut document = new_document(draft)?;
                 owed.join_document(&mut document);
                 match answer(self.documents.insert_one(document)).await {
                     Ok(_) => Ok(1),
@@ -227,23 +235,21 @@ impl Known {
                 }
             }
             Write::Replace(draft, revision) => {
-                let mut set = fields(draft)?;
-                set.insert("rev", to_bson(revision.saturating_add(1)));
-                let update = owed.join_update(set, None);
-                self.update(draft, to_bson(*revision), update, false).await?;
-                Ok(revision + 1)
+                let next = revision.saturating_add(1);
+                let (set, unset) = changes(&self.declared, draft, to_bson(next))?;
+                self.update(draft, to_bson(*revision), owed.join_update(set, unset), false).await?;
+                Ok(next)
             }
             Write::Delete(id, revision) => {
                 self.delete(id, to_bson(*revision), owed).await?;
-                Ok(revision + 1)
+                Ok(revision.saturating_add(1))
             }
         }
     }
 
     async fn insert_over_tombstone(&self, draft: &Draft, owed: &Owed<'_>) -> Result<Revision, Error> {
-        let mut set = fields(draft)?;
-        set.insert("rev", 1_i64);
-        self.update(draft, TOMBSTONE, owed.join_update(set, None), true).await?;
+        let (set, unset) = changes(&self.declared, draft, 1)?;
+        self.update(draft, TOMBSTONE, owed.join_update(set, unset), true).await?;
         Ok(1)
     }
 
@@ -275,7 +281,9 @@ impl Known {
                 return Ok(());
             }
         }
-        let bury = owed.join_update(doc! { "rev": TOMBSTONE }, Some(doc! { "k": "", "body": "" }));
+        let mut unset = no_keys(&self.declared);
+        unset.insert("body", "");
+        let bury = owed.join_update(doc! { "rev": TOMBSTONE }, unset);
         let buried = answer(self.documents.update_one(doc! { "_id": id, "rev": revision }, bury)).await?;
         if buried.matched_count == 1 { Ok(()) } else { Err(self.conflict(id)) }
     }
@@ -316,12 +324,7 @@ impl Known {
     /// Appends from `committed` on, and counts it up.
     async fn append(&self, run: &[Draft], committed: &mut usize) -> Result<(), Error> {
         while *committed < run.len() {
-            let rest = run[*committed..].iter().map(|draft| {
-                let mut document = doc! { "_id": &draft.id, "rev": 1_i64 };
-                document.extend(fields(draft)?);
-                Ok(document)
-            });
-            let rest = rest.collect::<Result<Vec<_>, Error>>()?;
+            let rest = run[*committed..].iter().map(new_document).collect::<Result<Vec<_>, Error>>()?;
             match answer(self.documents.insert_many(rest).ordered(true)).await {
                 Ok(_) => *committed = run.len(),
                 Err(Failure::Stopped { at, .. }) => {

@@ -50,7 +50,7 @@ impl Owed<'_> {
     }
 
     /// Adds the events to an update.
-    pub(super) fn join_update(&self, mut set: Document, unset: Option<Document>) -> Document {
+    pub(super) fn join_update(&self, mut set: Document, unset: Document) -> Document {
         for (order, event) in &self.entries {
             set.insert(format!("outbox.{order}"), self.entry(event));
         }
@@ -59,7 +59,7 @@ impl Owed<'_> {
             update.insert("$min", doc! { "owes": first });
             update.insert("$addToSet", doc! { "owers": self.handle });
         }
-        if let Some(unset) = unset {
+        if !unset.is_empty() {
             update.insert("$unset", unset);
         }
         update

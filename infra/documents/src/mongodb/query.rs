@@ -67,11 +67,35 @@ pub(super) fn sort(scan: &Scan) -> Document {
     sort
 }
 
-/// A draft's fields but for its id and revision.
-pub(super) fn fields(draft: &Draft) -> Result<Document, Error> {
-    let keys: Document =
-        draft.keys.iter().map(|(index, key)| (index.name.to_owned(), Bson::from(key.as_str()))).collect();
-    Ok(doc! { "k": keys, "body": body::to_document(&draft.body).map_err(Error::Invalid)? })
+/// A draft as a new document, but for what it owes.
+pub(super) fn new_document(draft: &Draft) -> Result<Document, Error> {
+    let keys = draft.keys.iter().map(|(index, key)| (index.name.to_owned(), Bson::from(key.as_str())));
+    Ok(doc! { "_id": &draft.id, "rev": 1_i64, "k": keys.collect::<Document>(), "body": body(draft)? })
+}
+
+/// The update that makes a document of this collection what the draft says: what to set, what to unset. Each
+/// key by its own name: a server may overlook that a key left its index when the field around it is replaced.
+pub(super) fn changes(
+    collection: &Collection,
+    draft: &Draft,
+    revision: i64,
+) -> Result<(Document, Document), Error> {
+    let mut set = doc! { "rev": revision, "body": body(draft)? };
+    let mut unset = no_keys(collection);
+    for (index, key) in &draft.keys {
+        unset.remove(field(*index));
+        set.insert(field(*index), key.as_str());
+    }
+    Ok((set, unset))
+}
+
+/// Unsets every key of a document.
+pub(super) fn no_keys(collection: &Collection) -> Document {
+    collection.indexes.iter().map(|index| (field(*index), Bson::from(""))).collect()
+}
+
+fn body(draft: &Draft) -> Result<Document, Error> {
+    body::to_document(&draft.body).map_err(Error::Invalid)
 }
 
 /// The document that was stored; none if it is a tombstone.

@@ -160,7 +160,7 @@ impl Writer {
             Write::Delete(id, revision) => {
                 let mut delete = self.connection.prepare_cached(&statements.delete)?;
                 let deleted = delete.execute(params![id, to_sql(*revision)])?;
-                Ok(if deleted == 1 { Ok(revision + 1) } else { Err(statements.conflict(id)) })
+                Ok(if deleted == 1 { Ok(revision.saturating_add(1)) } else { Err(statements.conflict(id)) })
             }
         }
     }
