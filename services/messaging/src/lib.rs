@@ -154,7 +154,7 @@ pub async fn build(config: Config, deps: Deps) -> Result<Router, Error> {
     Ok(problem::layers(router))
 }
 
-/// This service's part of the OpenAPI document.
+/// This service's part of the `OpenAPI` document.
 pub fn openapi() -> utoipa::openapi::OpenApi {
     api::router().into_openapi()
 }

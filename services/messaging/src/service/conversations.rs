@@ -187,6 +187,8 @@ impl Messaging {
         self.view(id, by, action).await?;
         self.people.must_exist(&[(user, "user_id".to_owned())]).await?;
         self.writers.write(id, by, Request::Change(Change::Add(user))).await?;
+        // The writer has applied the change unless the store failed it; then this says so, or makes up for it.
+        self.keeper.settle(id).await?;
         let member = self.store.member(id, user).await?.filter(|member| member.value.present);
         member.map(|member| member.value.shown()).ok_or(Error::NoSuchConversation)
     }

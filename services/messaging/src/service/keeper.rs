@@ -144,7 +144,8 @@ impl Keeper {
             };
             match written {
                 Ok(_) => return Ok(()),
-                Err(StoreError::Conflict { .. }) => {}
+                // Somebody else applies the same; which of its unique keys a store names first is its own affair.
+                Err(StoreError::Conflict { .. } | StoreError::Duplicate { .. }) => {}
                 Err(error) => return Err(error.into()),
             }
         }

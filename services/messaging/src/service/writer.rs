@@ -123,6 +123,9 @@ impl Writers {
     }
 
     async fn submit(&self, id: ConversationId, mut command: Command) -> Result<(), Error> {
+        if self.supervisor.shutdown_token().is_cancelled() {
+            return Err(Error::Stopped);
+        }
         // A writer that ended between the look-up and the send is replaced once.
         for _ in 0..2 {
             let queue = self.queues.get_with(id, async { self.open(id) }).await;

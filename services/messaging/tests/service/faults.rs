@@ -1,0 +1,161 @@
+//! Crashes and absences: what is acknowledged stays, what is half done is finished by whoever comes next.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use serde_json::json;
+use tertulia_contracts::{
+    events::{MemberJoined, MessagePosted},
+    messaging::{Conversation, Conversations, Fact, Members, UserLog},
+};
+use tertulia_runtime::{Event, EventBody, testkit::eventually};
+
+use crate::harness::{DEADLINE, House, Instance, make_group, whole_log};
+
+/// The service's process dies: no goodbye, nothing is finished.
+async fn kill(service: &Instance) {
+    for collection in ["entries", "conversations", "members", "people", "checkpoints"] {
+        service.store.break_writes(collection);
+    }
+    service.bus.go_away();
+    service.supervisor.shutdown(DEADLINE).await;
+}
+
+fn posted(events: &[Event]) -> Vec<String> {
+    let posts = events.iter().filter(|event| event.kind == MessagePosted::TYPE);
+    posts.map(|event| event.body::<MessagePosted>().unwrap().message.body).collect()
+}
+
+#[tokio::test]
+async fn a_change_that_was_not_applied_is_applied_by_whoever_reads() {
+    let house = House::open().await;
+    let (dying, other) = (house.service().await, house.service().await);
+    let (ann, ben, cid) = (house.user(), house.user(), house.user());
+    let anns = house.client(&dying, ann);
+    let group = make_group(&anns, &[ben]).await;
+    let path = format!("/v1/conversations/{group}");
+    house.post(&anns, group, "Hello").await;
+
+    // From here on entries are written but neither members nor titles.
+    dying.store.break_writes("members");
+    dying.store.break_writes("conversations");
+    anns.put(&format!("{path}/members/{cid}"), &()).await.expect(503);
+    anns.delete(&format!("{path}/members/{ben}")).await.expect(204);
+    kill(&dying).await;
+
+    house.client(&other, ben).get(&path).await.expect(404);
+    let cids = house.client(&other, cid);
+    let members: Members = cids.get(&format!("{path}/members")).await.expect(200).read();
+    let ids: Vec<_> = members.items.iter().map(|member| member.user_id).collect();
+    assert_eq!(ids, [ann, cid]);
+    assert_eq!(whole_log(&cids, group).await.len(), 6);
+}
+
+#[tokio::test]
+async fn a_conversation_whose_maker_dies_is_whole_or_not_there() {
+    let house = House::open().await;
+    let dying = house.service().await;
+    let (ann, ben) = (house.user(), house.user());
+    dying.store.break_writes("entries");
+    let request = json!({"kind": "group", "title": "Half", "members": [ben]});
+    house.client(&dying, ann).post("/v1/conversations", &request).await.expect(503);
+    kill(&dying).await;
+
+    // The next service to run finishes it; until then nobody sees it.
+    let other = house.service().await;
+    let bens = house.client(&other, ben);
+    let listed = eventually(DEADLINE, || async {
+        let listed: Conversations = bens.get("/v1/conversations").await.expect(200).read();
+        listed.items.into_iter().next()
+    })
+    .await;
+    assert_eq!((listed.title.as_deref(), listed.head_seq), (Some("Half"), 3));
+    let facts = whole_log(&bens, listed.id).await;
+    assert!(matches!(facts[0].e, Fact::ConversationCreated { .. }));
+}
+
+#[tokio::test]
+async fn posting_goes_on_while_the_bus_is_away_and_all_is_published_when_it_is_back() {
+    let house = House::open().await;
+    let service = house.service().await;
+    let anns = house.client(&service, house.user());
+    let group = make_group(&anns, &[]).await;
+    service.bus.go_away();
+    let bodies: Vec<String> = (0..300).map(|index| index.to_string()).collect();
+    for body in &bodies {
+        house.post(&anns, group, body).await;
+    }
+    service.bus.come_back();
+    eventually(DEADLINE, || async { (posted(&service.bus.published()).len() >= 300).then_some(()) }).await;
+    assert_eq!(posted(&service.bus.published()), bodies, "in the order of the log, each once");
+}
+
+#[tokio::test]
+async fn what_a_dead_process_left_unpublished_another_publishes_under_the_same_ids() {
+    let house = House::open().await;
+    let dying = house.service().await;
+    let (ann, ben) = (house.user(), house.user());
+    let anns = house.client(&dying, ann);
+    let group = make_group(&anns, &[]).await;
+    house.post(&anns, group, "Published").await;
+    eventually(DEADLINE, || async { (posted(&dying.bus.published()).len() == 1).then_some(()) }).await;
+    dying.bus.go_away();
+    house.post(&anns, group, "Left behind").await;
+    anns.put(&format!("/v1/conversations/{group}/members/{ben}"), &()).await.expect(200);
+    kill(&dying).await;
+
+    let heir = house.service().await;
+    let bens = house.client(&heir, ben);
+    // The heir has to see the checkpoint stand still for as long as a lease.
+    let told = eventually(DEADLINE, || async {
+        house.clock.advance(Duration::from_secs(1));
+        let bens = bens.with_token(&house.signer.token(ben));
+        let log: UserLog = bens.get("/v1/me/log").await.expect(200).read();
+        log.items.into_iter().next()
+    })
+    .await;
+    assert_eq!(told.useq, 1);
+    let inherited = heir.bus.published();
+    assert!(posted(&inherited).contains(&"Left behind".to_owned()));
+    assert!(inherited.iter().any(|event| event.kind == MemberJoined::TYPE));
+
+    // What both have published has one id, and the heir's order is the log's.
+    let first: BTreeMap<_, _> =
+        dying.bus.published().iter().map(|event| (event.data.get().to_owned(), event.id)).collect();
+    for event in &inherited {
+        assert!(first.get(event.data.get()).is_none_or(|id| *id == event.id), "an event got another id");
+    }
+    assert!(posted(&inherited).is_sorted_by_key(|body| body != "Published"));
+}
+
+#[tokio::test]
+async fn a_service_that_ends_in_order_leaves_nothing_behind() {
+    let house = House::open().await;
+    let service = house.service().await;
+    let anns = house.client(&service, house.user());
+    let group = make_group(&anns, &[]).await;
+    for index in 0..20 {
+        house.post(&anns, group, &index.to_string()).await;
+    }
+    assert!(service.supervisor.shutdown(DEADLINE).await.is_empty());
+    assert_eq!(posted(&service.bus.published()).len(), 20);
+    let late = json!({"client_id": house.client_id(), "body": "Too late"});
+    let refused = anns.post(&format!("/v1/conversations/{group}/messages"), &late).await;
+    assert_eq!(refused.expect(503).code(), "shutting_down");
+}
+
+#[tokio::test]
+async fn a_post_that_failed_can_be_sent_again() {
+    let house = House::open().await;
+    let service = house.service().await;
+    let anns = house.client(&service, house.user());
+    let group = make_group(&anns, &[]).await;
+    let path = format!("/v1/conversations/{group}/messages");
+    let post = json!({"client_id": house.client_id(), "body": "Hello"});
+    service.store.break_writes("entries");
+    let refused = anns.post(&path, &post).await.expect(503);
+    assert_eq!((refused.code().as_str(), refused.header("retry-after")), ("store_unavailable", Some("1")));
+    service.store.mend();
+    anns.post(&path, &post).await.expect(201);
+    let seen: Conversation = anns.get(&format!("/v1/conversations/{group}")).await.expect(200).read();
+    assert_eq!(seen.head_seq, 3);
+}

@@ -1,0 +1,309 @@
+//! A house in which any number of messaging services share one store, one bus and one auth.
+
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use axum::{Json, Router, extract::Path, http::StatusCode, routing::get};
+use serde_json::json;
+use tempfile::TempDir;
+use tertulia_bus::{
+    Broadcast, Bus, Consumer, DeadLetter, DeadLetterId, Error as BusError, Handler, Listener, SqliteBus,
+    Subscription,
+};
+use tertulia_contracts::{
+    ConversationId, UserId,
+    auth::User,
+    events::TOPOLOGY,
+    identity::testkit::Signer,
+    messaging::{Conversation, Entry, Log, Message, Posted},
+    routes::role,
+};
+use tertulia_discovery::StaticDiscovery;
+use tertulia_documents::{
+    Appended, Collection, Documents, Draft, Error as StoreError, Page, Pending, PendingScope, Revision, Scan,
+    SqliteDocuments, Stored, Write,
+};
+use tertulia_mesh::{Mesh, MeshConfig};
+use tertulia_messaging::{COLLECTIONS, Config, Deps};
+use tertulia_runtime::{
+    Ambient, Event, Supervisor,
+    event::EventId,
+    metrics::Metrics,
+    testkit::{self, FrozenClock, TestClient},
+};
+use tokio::sync::watch;
+use ulid::Ulid;
+
+/// Longer than anything here takes; only a failing test waits for it.
+pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
+
+/// What services share.
+pub(crate) struct House {
+    pub(crate) ambient: Ambient,
+    pub(crate) clock: Arc<FrozenClock>,
+    pub(crate) signer: Signer,
+    pub(crate) bus: Arc<FaultyBus>,
+    folder: TempDir,
+    mesh: Mesh,
+    accounts: Arc<Mutex<BTreeSet<UserId>>>,
+}
+
+/// One messaging service.
+pub(crate) struct Instance {
+    pub(crate) client: TestClient,
+    pub(crate) supervisor: Supervisor,
+    pub(crate) store: Arc<FaultyStore>,
+    pub(crate) bus: Arc<FaultyBus>,
+    pub(crate) metrics: Metrics,
+}
+
+impl House {
+    pub(crate) async fn open() -> Self {
+        let (ambient, clock) = testkit::frozen(7);
+        let folder = tempfile::tempdir().unwrap();
+        let bus = SqliteBus::open(&folder.path().join("bus.db"), TOPOLOGY, ambient.clone()).await.unwrap();
+        let bus = Arc::new(FaultyBus::new(Arc::new(bus)));
+        let accounts: Arc<Mutex<BTreeSet<UserId>>> = Arc::default();
+        let discovery = Arc::new(StaticDiscovery::new([]));
+        let mesh = Mesh::new(discovery, ambient.entropy.clone(), MeshConfig::default());
+        mesh.mount(role::AUTH, auth(accounts.clone()));
+        let signer = Signer::new(&ambient);
+        Self { ambient, clock, signer, bus, folder, mesh, accounts }
+    }
+
+    /// One more service on the same store, over a handle of its own.
+    pub(crate) async fn service(&self) -> Instance {
+        let path = self.folder.path().join("messaging.db");
+        let store = SqliteDocuments::open(&path, COLLECTIONS, &self.ambient).await.unwrap();
+        let store = Arc::new(FaultyStore { inner: store, broken: Mutex::default() });
+        let (supervisor, metrics) = (Supervisor::default(), Metrics::new());
+        let bus = Arc::new(FaultyBus::new(self.bus.clone()));
+        let deps = Deps {
+            ambient: self.ambient.clone(),
+            supervisor: supervisor.clone(),
+            metrics: metrics.clone(),
+            documents: store.clone(),
+            bus: bus.clone(),
+            mesh: self.mesh.clone(),
+            verifier: self.signer.verifier(),
+        };
+        let config = Config { relay_tick_ms: 10, ..Config::default() };
+        let router = tertulia_messaging::build(config, deps).await.unwrap();
+        Instance { client: TestClient::new(router), supervisor, store, bus, metrics }
+    }
+
+    /// Somebody with an account.
+    pub(crate) fn user(&self) -> UserId {
+        let user = self.ambient.ids.next();
+        self.accounts.lock().unwrap().insert(user);
+        user
+    }
+
+    /// That user at this service.
+    pub(crate) fn client(&self, service: &Instance, user: UserId) -> TestClient {
+        service.client.with_token(&self.signer.token(user))
+    }
+
+    /// A fresh name for a message.
+    pub(crate) fn client_id(&self) -> Ulid {
+        self.ambient.ids.next_ulid()
+    }
+
+    /// Posts, and expects it to be new.
+    pub(crate) async fn post(
+        &self,
+        client: &TestClient,
+        conversation: ConversationId,
+        body: &str,
+    ) -> Message {
+        let post = json!({"client_id": self.client_id(), "body": body});
+        let posted = client.post(&format!("/v1/conversations/{conversation}/messages"), &post).await;
+        posted.expect(201).read::<Posted>().message
+    }
+}
+
+/// Makes a conversation, and expects it to be new.
+pub(crate) async fn make(client: &TestClient, request: serde_json::Value) -> Conversation {
+    client.post("/v1/conversations", &request).await.expect(201).read()
+}
+
+/// A group with these members.
+pub(crate) async fn make_group(client: &TestClient, members: &[UserId]) -> ConversationId {
+    make(client, json!({"kind": "group", "title": "Books", "members": members})).await.id
+}
+
+/// The whole log, and that it is one: 1, 2, 3.
+pub(crate) async fn whole_log(client: &TestClient, conversation: ConversationId) -> Vec<Entry> {
+    let mut entries: Vec<Entry> = Vec::new();
+    loop {
+        let after = entries.len();
+        let path = format!("/v1/conversations/{conversation}/log?after_seq={after}&limit=200");
+        let page: Log = client.get(&path).await.expect(200).read();
+        entries.extend(page.items);
+        if entries.len() as u64 >= page.head_seq {
+            let seqs: Vec<u64> = entries.iter().map(|entry| entry.seq).collect();
+            assert_eq!(seqs, (1..=page.head_seq).collect::<Vec<_>>(), "the log has a gap");
+            return entries;
+        }
+    }
+}
+
+fn auth(accounts: Arc<Mutex<BTreeSet<UserId>>>) -> Router {
+    let user = async move |Path(id): Path<UserId>| {
+        let known = accounts.lock().unwrap().contains(&id);
+        let user = User { id, handle: "somebody".to_owned(), display_name: "Somebody".to_owned() };
+        if known { Ok(Json(user)) } else { Err(StatusCode::NOT_FOUND) }
+    };
+    Router::new().route("/internal/users/{id}", get(user))
+}
+
+/// A store whose writes to chosen collections fail while they are broken: what a process that dies just before
+/// them leaves behind.
+pub(crate) struct FaultyStore {
+    inner: SqliteDocuments,
+    broken: Mutex<BTreeSet<&'static str>>,
+}
+
+impl FaultyStore {
+    pub(crate) fn break_writes(&self, collection: &'static str) {
+        self.broken.lock().unwrap().insert(collection);
+    }
+
+    pub(crate) fn mend(&self) {
+        self.broken.lock().unwrap().clear();
+    }
+
+    fn check_writes(&self, collection: &Collection) -> Result<(), StoreError> {
+        match self.broken.lock().unwrap().contains(collection.name) {
+            true => Err(StoreError::Unavailable("broken by the test".to_owned())),
+            false => Ok(()),
+        }
+    }
+}
+
+#[async_trait]
+impl Documents for FaultyStore {
+    async fn get(&self, collection: &Collection, id: &str) -> Result<Option<Stored>, StoreError> {
+        self.inner.get(collection, id).await
+    }
+
+    async fn get_many(&self, collection: &Collection, ids: &[String]) -> Result<Vec<Stored>, StoreError> {
+        self.inner.get_many(collection, ids).await
+    }
+
+    async fn scan(&self, collection: &Collection, scan: Scan) -> Result<Page<Stored>, StoreError> {
+        self.inner.scan(collection, scan).await
+    }
+
+    async fn commit(
+        &self,
+        collection: &Collection,
+        write: Write,
+        events: Vec<Event>,
+    ) -> Result<Revision, StoreError> {
+        self.check_writes(collection)?;
+        self.inner.commit(collection, write, events).await
+    }
+
+    async fn append_many(&self, collection: &Collection, run: Vec<Draft>) -> Result<Appended, StoreError> {
+        self.check_writes(collection)?;
+        self.inner.append_many(collection, run).await
+    }
+
+    async fn pending(&self, scope: PendingScope, limit: usize) -> Result<Vec<Pending>, StoreError> {
+        self.inner.pending(scope, limit).await
+    }
+
+    async fn settle(&self, tokens: &[String]) -> Result<(), StoreError> {
+        self.inner.settle(tokens).await
+    }
+
+    fn committed(&self) -> watch::Receiver<Option<EventId>> {
+        self.inner.committed()
+    }
+
+    async fn check(&self) -> Result<(), StoreError> {
+        self.inner.check().await
+    }
+}
+
+/// A bus that can be away for publishers, and remembers what was published.
+pub(crate) struct FaultyBus {
+    inner: Arc<dyn Bus>,
+    away: AtomicBool,
+    published: Mutex<Vec<Event>>,
+}
+
+impl FaultyBus {
+    fn new(inner: Arc<dyn Bus>) -> Self {
+        Self { inner, away: AtomicBool::new(false), published: Mutex::default() }
+    }
+
+    pub(crate) fn go_away(&self) {
+        self.away.store(true, Ordering::SeqCst);
+    }
+
+    pub(crate) fn come_back(&self) {
+        self.away.store(false, Ordering::SeqCst);
+    }
+
+    /// Everything published through it, in order.
+    pub(crate) fn published(&self) -> Vec<Event> {
+        self.published.lock().unwrap().clone()
+    }
+}
+
+#[async_trait]
+impl Bus for FaultyBus {
+    async fn publish(&self, events: &[Event]) -> Result<(), BusError> {
+        if self.away.load(Ordering::SeqCst) {
+            return Err(BusError::Unavailable("away, says the test".to_owned()));
+        }
+        self.inner.publish(events).await?;
+        self.published.lock().unwrap().extend_from_slice(events);
+        Ok(())
+    }
+
+    async fn subscribe(
+        &self,
+        subscription: Subscription,
+        handler: Arc<dyn Handler>,
+    ) -> Result<Box<dyn Consumer>, BusError> {
+        self.inner.subscribe(subscription, handler).await
+    }
+
+    async fn broadcast(&self, message: Broadcast) -> Result<(), BusError> {
+        self.inner.broadcast(message).await
+    }
+
+    async fn listen(&self) -> Result<Arc<dyn Listener>, BusError> {
+        self.inner.listen().await
+    }
+
+    async fn dead_letters(&self, group: &str, limit: usize) -> Result<Vec<DeadLetter>, BusError> {
+        self.inner.dead_letters(group, limit).await
+    }
+
+    async fn replay(&self, group: &str, letter: &DeadLetterId) -> Result<(), BusError> {
+        self.inner.replay(group, letter).await
+    }
+
+    async fn drop_letter(&self, group: &str, letter: &DeadLetterId) -> Result<(), BusError> {
+        self.inner.drop_letter(group, letter).await
+    }
+
+    async fn depths(&self) -> Result<Vec<(String, u64)>, BusError> {
+        self.inner.depths().await
+    }
+
+    async fn check(&self) -> Result<(), BusError> {
+        self.inner.check().await
+    }
+}

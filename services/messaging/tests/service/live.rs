@@ -1,0 +1,75 @@
+//! The live lane: what is committed is broadcast, after it is committed.
+
+use tertulia_bus::{Bus, Heard, Listener};
+use tertulia_contracts::{
+    live::{Control, Tail, control_channel, log_channel},
+    messaging::{Fact, Message, UserFact},
+};
+
+use crate::harness::{DEADLINE, House, make_group, whole_log};
+
+async fn hear(ear: &dyn Listener) -> (String, bytes::Bytes) {
+    match tokio::time::timeout(DEADLINE, ear.hear()).await.expect("something is broadcast") {
+        Heard::Message(message) => (message.channel.clone(), message.payload.clone()),
+        Heard::Gap => panic!("a message was lost"),
+    }
+}
+
+#[tokio::test]
+async fn what_is_committed_is_broadcast_in_order() {
+    let house = House::open().await;
+    let service = house.service().await;
+    let anns = house.client(&service, house.user());
+    let group = make_group(&anns, &[]).await;
+    let ear = house.bus.listen().await.unwrap();
+    ear.join(&log_channel(group)).await.unwrap();
+
+    // Longer together than one broadcast may be.
+    let long = "Long. ".repeat(1_300);
+    let posts = (0..40).map(|_| house.post(&anns, group, &long));
+    let mut posted: Vec<Message> = futures_util::future::join_all(posts).await;
+    posted.sort_unstable_by_key(|message| message.seq);
+
+    let mut heard: Vec<(u64, Fact)> = Vec::new();
+    while heard.len() < posted.len() {
+        let (_, payload) = hear(&*ear).await;
+        assert!(payload.len() <= tertulia_bus::port::MAX_MESSAGE_BYTES);
+        let tail: Tail = serde_json::from_slice(&payload).unwrap();
+        heard.extend(
+            tail.entries.iter().map(|entry| (entry.seq, serde_json::from_str(entry.e.get()).unwrap())),
+        );
+    }
+    let expected: Vec<(u64, Fact)> =
+        posted.into_iter().map(|message| (message.seq, Fact::MessagePosted { message })).collect();
+    assert_eq!(heard, expected);
+    assert_eq!(whole_log(&anns, group).await.len(), 42);
+}
+
+#[tokio::test]
+async fn who_is_removed_is_told_at_once_and_in_their_log() {
+    let house = House::open().await;
+    let service = house.service().await;
+    let (ann, ben) = (house.user(), house.user());
+    let anns = house.client(&service, ann);
+    let group = make_group(&anns, &[ben]).await;
+    let ear = house.bus.listen().await.unwrap();
+    ear.join(&control_channel(ben)).await.unwrap();
+    ear.join(&log_channel(ben)).await.unwrap();
+    anns.delete(&format!("/v1/conversations/{group}/members/{ben}")).await.expect(204);
+
+    let (mut lost, mut left) = (false, false);
+    while !(lost && left) {
+        let (channel, payload) = hear(&*ear).await;
+        if channel == control_channel(ben) {
+            let control: Control = serde_json::from_slice(&payload).unwrap();
+            assert_eq!(control, Control::AccessLost { conversation_id: group });
+            lost = true;
+        } else {
+            let tail: Tail = serde_json::from_slice(&payload).unwrap();
+            for entry in tail.entries {
+                let fact: UserFact = serde_json::from_str(entry.e.get()).unwrap();
+                left |= fact == UserFact::ConversationLeft { conversation_id: group };
+            }
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! Messaging through its router: on SQLite in a folder of the test's own, with a frozen clock and an auth that
+//! knows whom the test says.
+
+mod authorization;
+mod conversations;
+mod faults;
+mod harness;
+mod input;
+mod live;
+mod posting;
+mod reading;
+mod replay;
+mod writers;
