@@ -45,7 +45,7 @@ impl Edge {
             },
             Err(problem) => problem.into_response(),
         };
-        if route.access == Access::Member {
+        if route.access == Access::Member || route.method != Method::GET {
             headers::keep_private(answer.headers_mut());
         }
         answer

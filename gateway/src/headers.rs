@@ -43,7 +43,8 @@ pub(crate) async fn secure(mut answer: Response) -> Response {
     answer
 }
 
-/// What a member is shown is for them alone, so no cache keeps it unless the service says it may.
+/// What a member is shown, and what signing in returns (RFC 6749 §5.1), is for them alone: no cache keeps it
+/// unless the service says it may.
 pub(crate) fn keep_private(headers: &mut HeaderMap) {
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
 }

@@ -27,17 +27,17 @@ use tertulia_runtime::{
     testkit::{FrozenClock, TestClient, TestResponse, frozen},
 };
 
-pub struct Inside {
-    pub ambient: Ambient,
-    pub clock: Arc<FrozenClock>,
-    pub signer: Signer,
-    pub mesh: Mesh,
-    pub supervisor: Supervisor,
+pub(crate) struct Inside {
+    pub(crate) ambient: Ambient,
+    pub(crate) clock: Arc<FrozenClock>,
+    pub(crate) signer: Signer,
+    pub(crate) mesh: Mesh,
+    pub(crate) supervisor: Supervisor,
 }
 
 impl Inside {
     /// With every role but those of `away` in it.
-    pub fn without(away: &[&str]) -> Self {
+    pub(crate) fn without(away: &[&str]) -> Self {
         let (ambient, clock) = frozen(5);
         let discovery = Arc::new(StaticDiscovery::default());
         let patience = MeshConfig { discovery_wait: Duration::from_millis(20), ..MeshConfig::default() };
@@ -51,11 +51,11 @@ impl Inside {
         Self { ambient, clock, signer, mesh, supervisor: Supervisor::default() }
     }
 
-    pub fn whole() -> Self {
+    pub(crate) fn whole() -> Self {
         Self::without(&[])
     }
 
-    pub fn gateway(&self, config: Config) -> Router {
+    pub(crate) fn gateway(&self, config: Config) -> Router {
         let deps = Deps {
             ambient: self.ambient.clone(),
             mesh: self.mesh.clone(),
@@ -69,19 +69,19 @@ impl Inside {
     }
 
     /// Somebody without a token, at an address of their own.
-    pub fn stranger(&self) -> TestClient {
+    pub(crate) fn stranger(&self) -> TestClient {
         TestClient::new(from_address(self.gateway(Config::default()), "203.0.113.7"))
     }
 
     /// Somebody with a token.
-    pub fn member(&self) -> TestClient {
+    pub(crate) fn member(&self) -> TestClient {
         let user: UserId = self.ambient.ids.next();
         self.stranger().with_token(&self.signer.token(user))
     }
 }
 
 /// The router as it is for whoever connects from there.
-pub fn from_address(router: Router, address: &str) -> Router {
+pub(crate) fn from_address(router: Router, address: &str) -> Router {
     let peer = SocketAddr::new(address.parse().unwrap(), 4711);
     router.layer(axum::Extension(ConnectInfo(peer)))
 }
@@ -126,12 +126,12 @@ async fn echo(role: &'static str, request: Request<Body>) -> (StatusCode, Json<V
 }
 
 /// A request to a route with something in the place of each parameter.
-pub async fn ask(client: &TestClient, route: &Route) -> TestResponse {
+pub(crate) async fn ask(client: &TestClient, route: &Route) -> TestResponse {
     let path = route.path.replace("{id}", "cnv_1").replace("{user_id}", "usr_1");
     let body = if route.method == Method::GET { "" } else { "{}" };
     client.send(route.method.clone(), &path, Some("application/json"), body.to_owned()).await
 }
 
-pub fn every_route() -> impl Iterator<Item = &'static Route> {
+pub(crate) fn every_route() -> impl Iterator<Item = &'static Route> {
     ROUTES.iter()
 }

@@ -15,27 +15,27 @@ use tertulia_runtime::{
     testkit::{FrozenClock, TestClient, frozen},
 };
 
-pub const SOON: Duration = Duration::from_secs(10);
-pub const PASSWORD: &str = "correct horse battery";
+pub(crate) const SOON: Duration = Duration::from_secs(10);
+pub(crate) const PASSWORD: &str = "correct horse battery";
 
 /// A store and a bus that services can be started on, one after the other or at once.
-pub struct House {
+pub(crate) struct House {
     _folder: TempDir,
-    pub ambient: Ambient,
-    pub clock: Arc<FrozenClock>,
-    pub documents: Arc<dyn Documents>,
-    pub bus: Arc<dyn Bus>,
-    pub supervisor: Supervisor,
+    pub(crate) ambient: Ambient,
+    pub(crate) clock: Arc<FrozenClock>,
+    pub(crate) documents: Arc<dyn Documents>,
+    pub(crate) bus: Arc<dyn Bus>,
+    pub(crate) supervisor: Supervisor,
 }
 
 /// Hashing as cheap as it gets, so that tests wait for what they test.
-pub fn config() -> Config {
+pub(crate) fn config() -> Config {
     let password = PasswordCost { memory_kib: 64, passes: 1, parallel: 2, waiting: 64 };
     Config { password, ..Config::default() }
 }
 
 impl House {
-    pub async fn open() -> Self {
+    pub(crate) async fn open() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let (ambient, clock) = frozen(42);
         let documents = open_documents(folder.path(), &ambient).await;
@@ -44,7 +44,7 @@ impl House {
         Self { _folder: folder, ambient, clock, documents, bus: Arc::new(bus), supervisor }
     }
 
-    pub async fn start(&self, config: Config) -> App {
+    pub(crate) async fn start(&self, config: Config) -> App {
         let discovery = Arc::new(StaticDiscovery::default());
         let mesh = Mesh::new(discovery, self.ambient.entropy.clone(), MeshConfig::default());
         let verifier = Arc::new(Verifier::new(mesh.clone(), self.ambient.clock.clone()));
@@ -67,31 +67,31 @@ async fn open_documents(folder: &Path, ambient: &Ambient) -> Arc<dyn Documents> 
 }
 
 /// One running instance.
-pub struct App {
-    pub client: TestClient,
-    pub setup: Option<SetupToken>,
-    pub verifier: Arc<Verifier>,
+pub(crate) struct App {
+    pub(crate) client: TestClient,
+    pub(crate) setup: Option<SetupToken>,
+    pub(crate) verifier: Arc<Verifier>,
 }
 
 impl App {
     /// A house with one instance in it.
-    pub async fn open() -> (House, Self) {
+    pub(crate) async fn open() -> (House, Self) {
         let house = House::open().await;
         let app = house.start(config()).await;
         (house, app)
     }
 
-    pub async fn register(&self, handle: &str) -> SignedIn {
+    pub(crate) async fn register(&self, handle: &str) -> SignedIn {
         let request = json!({ "handle": handle, "password": PASSWORD });
         self.client.post("/v1/accounts", &request).await.expect(201).read()
     }
 
-    pub async fn sign_in(&self, identifier: &str) -> SignedIn {
+    pub(crate) async fn sign_in(&self, identifier: &str) -> SignedIn {
         let request = json!({ "identifier": identifier, "password": PASSWORD });
         self.client.post("/v1/sessions", &request).await.expect(201).read()
     }
 
-    pub fn of(&self, signed_in: &SignedIn) -> TestClient {
+    pub(crate) fn of(&self, signed_in: &SignedIn) -> TestClient {
         self.client.with_token(&signed_in.access_token)
     }
 }
