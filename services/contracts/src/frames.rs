@@ -62,7 +62,7 @@ pub enum ClientFrame {
         c: ConversationId,
     },
     /// Asks for a pong.
-    Ping,
+    Ping {},
 }
 
 /// Where a client was.

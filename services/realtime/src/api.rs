@@ -39,7 +39,11 @@ pub(crate) async fn open(
     handshake: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response, Problem> {
     let handshake = handshake.map_err(|rejection| {
-        Problem::new(rejection.into_response().status(), "not_a_websocket_handshake", "Open a WebSocket here (RFC 6455).")
+        Problem::new(
+            rejection.into_response().status(),
+            "not_a_websocket_handshake",
+            "Open a WebSocket here (RFC 6455).",
+        )
     })?;
     check_origin(&headers, &hub.config.allowed_origins)?;
     let handshake = handshake.protocols([SUBPROTOCOL]);
@@ -95,7 +99,14 @@ mod tests {
         for good in ["http://localhost:8080", "http://LOCALHOST:8080", "https://chat.example"] {
             assert!(check(good), "{good} was refused");
         }
-        for bad in ["null", "", "http://localhost", "http://localhost:8081", "https://chat.example.evil", "https://evil"] {
+        for bad in [
+            "null",
+            "",
+            "http://localhost",
+            "http://localhost:8081",
+            "https://chat.example.evil",
+            "https://evil",
+        ] {
             assert!(!check(bad), "{bad} was accepted");
         }
     }

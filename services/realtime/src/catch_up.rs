@@ -48,7 +48,12 @@ pub(crate) async fn catch_up(hub: &Hub, attachment: &Attachment, place: Place) -
 }
 
 /// The rest of the way, from the first page. The feed must have been recording since before it was read.
-pub(crate) async fn proceed(hub: &Hub, attachment: &Attachment, place: Place, first: Page) -> Result<(), Refusal> {
+pub(crate) async fn proceed(
+    hub: &Hub,
+    attachment: &Attachment,
+    place: Place,
+    first: Page,
+) -> Result<(), Refusal> {
     let (socket, owner) = (&attachment.socket, attachment.feed.owner);
     let mut page = first;
     let mut last = match place {
@@ -75,7 +80,12 @@ pub(crate) async fn proceed(hub: &Hub, attachment: &Attachment, place: Place, fi
                 GoLive::Behind(reached) => last = reached,
             }
         } else if last == before {
-            tracing::error!(?owner, last, head = page.head_seq, "a page of a log lacks the entry that follows");
+            tracing::error!(
+                ?owner,
+                last,
+                head = page.head_seq,
+                "a page of a log lacks the entry that follows"
+            );
             return Err(unreadable());
         }
         page = hub.upstream.page(owner, last, &socket.token()).await?;

@@ -7,13 +7,7 @@ use bytes::Bytes;
 use futures_util::SinkExt as _;
 use tokio::time::{Duration, timeout};
 
-use crate::{
-    hub::Hub,
-    outbox::Turn,
-    parting::Parting,
-    session::Session,
-    socket::Socket,
-};
+use crate::{hub::Hub, outbox::Turn, parting::Parting, session::Session, socket::Socket};
 
 /// How long a client that does not read may keep a socket that closes.
 const GRACE: Duration = Duration::from_secs(5);
@@ -44,14 +38,14 @@ async fn converse(ws: &mut WebSocket, hub: &Hub, mut session: Session) -> Option
                 for conversation in std::mem::take(&mut turn.lost) {
                     session.lose(conversation);
                 }
-                let (more, parting) = (turn.more, turn.parting);
-                if !write(ws, hub, &socket, turn).await {
+                let (more, parts) = (turn.more, turn.parting.is_some());
+                if !write(ws, hub, &socket, turn).await || parts {
                     return socket.parting();
                 }
                 if more {
                     socket.wake.notify_one();
                 }
-                parting
+                None
             }
             received = ws.recv(), if session.is_listening() => match received? {
                 Ok(Message::Text(text)) => session.receive(&text),
@@ -66,8 +60,20 @@ async fn converse(ws: &mut WebSocket, hub: &Hub, mut session: Session) -> Option
             },
             Some(done) = session.work(), if session.has_work() => session.finish(done),
         };
-        if enough.is_some() {
-            return enough;
+        if let Some(parting) = enough {
+            socket.part(parting);
+            return last_words(ws, hub, &socket).await;
+        }
+    }
+}
+
+/// Writes what still waits: the refusals before the end say why it came.
+async fn last_words(ws: &mut WebSocket, hub: &Hub, socket: &Socket) -> Option<Parting> {
+    loop {
+        let turn = socket.take();
+        let more = turn.more;
+        if !write(ws, hub, socket, turn).await || !more {
+            return socket.parting();
         }
     }
 }

@@ -14,7 +14,10 @@ use std::{
 };
 
 use axum::extract::ws::Utf8Bytes;
-use tertulia_contracts::{ConversationId, UserId, live::{control_channel, log_channel}};
+use tertulia_contracts::{
+    ConversationId, UserId,
+    live::{control_channel, log_channel},
+};
 
 use crate::{
     socket::Socket,

@@ -45,7 +45,8 @@ pub(crate) async fn greet(
     hub.join(&own_log.feed).await.map_err(|error| parting(&error.into()))?;
     let recording = own_log.record();
     let page = hub.upstream.page(own_log.feed.owner, place.after(), token);
-    let (user, page) = futures_util::try_join!(hub.upstream.me(token), page).map_err(|refusal| parting(&refusal))?;
+    let (user, page) =
+        futures_util::try_join!(hub.upstream.me(token), page).map_err(|refusal| parting(&refusal))?;
     let (session, epoch, useq) = (socket.id, hub.config.epoch.clone(), page.head_seq);
     socket.push(wire::encode(&ServerFrame::Ready { session, epoch, useq, user }));
     proceed(hub, &own_log, place, page).await.map_err(|refusal| parting(&refusal))?;
@@ -75,7 +76,9 @@ async fn log_in(hub: &Arc<Hub>, socket: &Arc<Socket>, token: &str) -> Result<Log
 /// A socket that cannot be brought to life closes, and the code says whether to come back.
 fn parting(refusal: &Refusal) -> Parting {
     match refusal.kind {
-        Kind::Unauthenticated | Kind::NotFound | Kind::Forbidden => Parting::log_in_again("the login is not valid"),
+        Kind::Unauthenticated | Kind::NotFound | Kind::Forbidden => {
+            Parting::log_in_again("the login is not valid")
+        }
         _ => Parting::resume("a part of the service is away"),
     }
 }

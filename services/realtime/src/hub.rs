@@ -269,7 +269,8 @@ impl Hub {
         let sockets = locked(&self.users).get(&user).cloned().unwrap_or_default();
         match control {
             Control::SessionRevoked { session_id } => {
-                let of_session = |socket: &&Arc<Socket>| socket.login().is_some_and(|it| it.session == session_id);
+                let of_session =
+                    |socket: &&Arc<Socket>| socket.login().is_some_and(|it| it.session == session_id);
                 for socket in sockets.iter().filter(of_session) {
                     socket.part(Parting::log_in_again("the login was ended"));
                 }
@@ -293,7 +294,9 @@ impl Hub {
             self.meters.repairs.inc();
             let Err(refusal) = repair(self, &claim).await else { return claim.done() };
             tracing::warn!(owner = ?claim.feed.owner, code = refusal.code, "a hole could not be mended yet");
-            if let (Kind::NotFound | Kind::Forbidden, Owner::Conversation(c)) = (refusal.kind, claim.feed.owner) {
+            if let (Kind::NotFound | Kind::Forbidden, Owner::Conversation(c)) =
+                (refusal.kind, claim.feed.owner)
+            {
                 // In whose name it was read, may not read it any more; the next try is in another's.
                 claim.feed.silence(&claim.socket);
                 claim.socket.lose(c);

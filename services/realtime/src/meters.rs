@@ -28,7 +28,8 @@ impl Meters {
             deliveries: metrics.counter("deliveries", "Events queued, one a socket"),
             dropped: metrics.counter("ephemeral_dropped", "Typing not told to a socket that was busy"),
             resyncs: metrics.counter("resyncs", "Logs that a client was told to load anew"),
-            repairs: metrics.counter("repairs", "Reads of a log because broadcasts were or may have been missed"),
+            repairs: metrics
+                .counter("repairs", "Reads of a log because broadcasts were or may have been missed"),
             gaps: metrics.counter("gaps", "Times the live lane said that it may have lost something"),
             writes: metrics.counter("writes", "Writes to sockets; frames by writes is the coalescing"),
             frames: metrics.counter("frames", "Frames written to sockets"),

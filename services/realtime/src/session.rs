@@ -155,8 +155,10 @@ impl Session {
         if !self.frames.allow(now) {
             let (reference, c) = match frame {
                 ClientFrame::Send { reference, c, .. } => (Some(reference), Some(c)),
-                ClientFrame::Open { c, .. } | ClientFrame::Close { c } | ClientFrame::Typing { c } => (None, Some(c)),
-                ClientFrame::Hello { .. } | ClientFrame::Ping => (None, None),
+                ClientFrame::Open { c, .. } | ClientFrame::Close { c } | ClientFrame::Typing { c } => {
+                    (None, Some(c))
+                }
+                ClientFrame::Hello { .. } | ClientFrame::Ping {} => (None, None),
             };
             self.refuse(reference, c, "rate_limited", "Too many frames. The frame was not acted upon.");
             return (!self.refused_frames.allow(now)).then_some(Parting::stop("too many frames"));
@@ -185,7 +187,7 @@ impl Session {
                 self.send(Send { reference, conversation: c, post });
             }
             ClientFrame::Typing { c } => self.typing(c, now),
-            ClientFrame::Ping => self.say(&ServerFrame::Pong),
+            ClientFrame::Ping {} => self.say(&ServerFrame::Pong),
         }
         None
     }
@@ -194,7 +196,8 @@ impl Session {
         let (hub, socket) = (self.hub.clone(), self.socket.clone());
         if self.phase == Phase::Silent {
             self.phase = Phase::Greeting;
-            self.work.push(Box::pin(async move { Done::Greeted(greet(&hub, &socket, &token, resume).await) }));
+            self.work
+                .push(Box::pin(async move { Done::Greeted(greet(&hub, &socket, &token, resume).await) }));
         } else if resume.is_some() {
             self.refuse(None, None, "already_greeted", "A hello that renews the token does not resume.");
         } else {
@@ -267,7 +270,13 @@ impl Session {
         }
         self.close(c);
         let Refusal { code, detail, retry_after_s, .. } = refusal;
-        self.say(&ServerFrame::Error { reference: None, c: Some(c), code, detail, retry_after: retry_after_s });
+        self.say(&ServerFrame::Error {
+            reference: None,
+            c: Some(c),
+            code,
+            detail,
+            retry_after: retry_after_s,
+        });
     }
 
     fn close(&mut self, c: ConversationId) -> bool {
@@ -319,7 +328,9 @@ impl Session {
 
     fn typing(&mut self, c: ConversationId, now: Instant) {
         let recently = self.typed_at.is_some_and(|at| now.duration_since(at) < TYPING_INTERVAL);
-        let Some(login) = self.socket.login().filter(|_| self.open.contains_key(&c) && !recently) else { return };
+        let Some(login) = self.socket.login().filter(|_| self.open.contains_key(&c) && !recently) else {
+            return;
+        };
         self.typed_at = Some(now);
         let hub = self.hub.clone();
         self.work.push(Box::pin(async move {

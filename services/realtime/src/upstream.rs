@@ -95,18 +95,25 @@ impl Upstream {
             Owner::User(_) => format!("/v1/me/log?after_useq={after}&limit={PAGE}"),
         };
         let _permit = self.reads.acquire().await.expect("the semaphore is never closed");
-        let page: Page = self.mesh.call_json(role::MESSAGING, Method::GET, &path, Some(token), None::<&()>).await?;
+        let page: Page =
+            self.mesh.call_json(role::MESSAGING, Method::GET, &path, Some(token), None::<&()>).await?;
         Ok(page)
     }
 
     /// Who the token belongs to.
     pub(crate) async fn me(&self, token: &str) -> Result<User, Refusal> {
-        let account: Account = self.mesh.call_json(role::AUTH, Method::GET, "/v1/me", Some(token), None::<&()>).await?;
+        let account: Account =
+            self.mesh.call_json(role::AUTH, Method::GET, "/v1/me", Some(token), None::<&()>).await?;
         Ok(User { id: account.id, handle: account.handle, display_name: account.display_name })
     }
 
     /// Posts a message.
-    pub(crate) async fn post(&self, c: ConversationId, token: &str, post: &PostMessage) -> Result<Posted, Refusal> {
+    pub(crate) async fn post(
+        &self,
+        c: ConversationId,
+        token: &str,
+        post: &PostMessage,
+    ) -> Result<Posted, Refusal> {
         let path = format!("/v1/conversations/{c}/messages");
         Ok(self.mesh.call_json(role::MESSAGING, Method::POST, &path, Some(token), Some(post)).await?)
     }

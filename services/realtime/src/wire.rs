@@ -39,7 +39,10 @@ pub(crate) fn decode(text: &str) -> Result<ClientFrame, Malformed> {
             Err(malformed(format!("A ref has at most {MAX_REFERENCE_BYTES} bytes.")))
         }
         Ok(frame) => Ok(frame),
-        Err(error) => Err(malformed(format!("The frame is not one of {}: {error}.", tertulia_contracts::frames::SUBPROTOCOL))),
+        Err(error) => Err(malformed(format!(
+            "The frame is not one of {}: {error}.",
+            tertulia_contracts::frames::SUBPROTOCOL
+        ))),
     }
 }
 
@@ -86,7 +89,9 @@ mod tests {
 
     #[test]
     fn an_entry_is_written_like_the_frame_it_stands_for() {
-        let fact = to_raw_value(&serde_json::json!({"type": "message.posted", "message": {"body": "a \"b\" ü"}})).unwrap();
+        let fact =
+            to_raw_value(&serde_json::json!({"type": "message.posted", "message": {"body": "a \"b\" ü"}}))
+                .unwrap();
         let c = ConversationId::from_ulid(Ulid::from_parts(1_700_000_000_000, 7));
         let written = entry(Owner::Conversation(c), 13, &fact);
         let meant = encode(&ServerFrame::Event { c, seq: 13, e: fact.clone() });
@@ -99,14 +104,21 @@ mod tests {
     #[test]
     fn a_malformed_frame_keeps_its_reference_when_it_has_one() {
         let wrong = [
-            "", "{", "[]", "null", r#"{"t":"dance"}"#, r#"{"t":"ping","extra":1}"#, r#"{"t":"open","c":"usr_01HF7YAT000000000000000000"}"#,
+            "",
+            "{",
+            "[]",
+            "null",
+            r#"{"t":"dance"}"#,
+            r#"{"t":"ping","extra":1}"#,
+            r#"{"t":"open","c":"usr_01HF7YAT000000000000000000"}"#,
             r#"{"t":"send","ref":1,"c":"cnv_01HF7YAT000000000000000000","client_id":"01HF7YAT000000000000000000","body":"x"}"#,
         ];
         for text in wrong {
             assert_eq!(decode(text).unwrap_err().reference, None, "{text}");
         }
-        let text = r#"{"t":"send","ref":"9","c":"cnv_01HF7YAT000000000000000000","client_id":"x","body":"x"}"#;
+        let text =
+            r#"{"t":"send","ref":"9","c":"cnv_01HF7YAT000000000000000000","client_id":"x","body":"x"}"#;
         assert_eq!(decode(text).unwrap_err().reference.as_deref(), Some("9"));
-        assert!(matches!(decode(r#"{"t":"ping"}"#), Ok(ClientFrame::Ping)));
+        assert!(matches!(decode(r#"{"t":"ping"}"#), Ok(ClientFrame::Ping {})));
     }
 }

@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use tertulia_contracts::{
     ConversationId, UserId,
     auth::{Account, CreateAccount, CreateSession, RefreshSession, SignedIn},
-    messaging::{Conversation, Conversations, CreateConversation, Log, Messages, PostMessage, Posted, UserLog},
+    messaging::{
+        Conversation, Conversations, CreateConversation, Log, Messages, PostMessage, Posted, UserLog,
+    },
 };
 
 /// Why a request brought nothing.
@@ -73,7 +75,11 @@ pub struct Api {
 impl Api {
     /// Nobody yet, at `http://host:port`.
     pub fn new(base: &str) -> Self {
-        Self { base: base.trim_end_matches('/').to_owned(), http: reqwest::Client::new(), tokens: Arc::default() }
+        Self {
+            base: base.trim_end_matches('/').to_owned(),
+            http: reqwest::Client::new(),
+            tokens: Arc::default(),
+        }
     }
 
     /// The same user through another gateway.
@@ -150,7 +156,11 @@ impl Api {
     }
 
     /// Removes a member, or leaves.
-    pub async fn delete_member(&self, c: ConversationId, user: UserId) -> Result<serde_json::Value, ApiError> {
+    pub async fn delete_member(
+        &self,
+        c: ConversationId,
+        user: UserId,
+    ) -> Result<serde_json::Value, ApiError> {
         self.send::<(), _>(Method::DELETE, &format!("/v1/conversations/{c}/members/{user}"), None).await
     }
 
@@ -160,7 +170,12 @@ impl Api {
     }
 
     /// The messages behind a position, ascending.
-    pub async fn messages(&self, c: ConversationId, after_seq: u64, limit: usize) -> Result<Messages, ApiError> {
+    pub async fn messages(
+        &self,
+        c: ConversationId,
+        after_seq: u64,
+        limit: usize,
+    ) -> Result<Messages, ApiError> {
         self.get(&format!("/v1/conversations/{c}/messages?after_seq={after_seq}&limit={limit}")).await
     }
 

@@ -89,12 +89,16 @@ impl Session {
     ///
     /// # Panics
     /// Without a gateway.
-    #[expect(clippy::disallowed_methods, reason = "a client of tests has no supervisor; its handle is kept here")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a client of tests has no supervisor; its handle is kept here"
+    )]
     pub fn start(api: Api, gateways: Vec<String>, timeline: Timeline, journal: Arc<dyn Journal>) -> Self {
         assert!(!gateways.is_empty(), "a session needs a gateway to connect to");
         let (sender, commands) = mpsc::channel(256);
         let reopen = Vec::new();
-        let client = Client { api, gateways, timeline, journal, commands, pending: VecDeque::new(), reopen, sent: 0 };
+        let client =
+            Client { api, gateways, timeline, journal, commands, pending: VecDeque::new(), reopen, sent: 0 };
         Self { commands: sender, task: tokio::spawn(client.run()) }
     }
 
@@ -183,7 +187,8 @@ impl Client {
                     _ => {}
                 },
             }
-            pause = if began.elapsed() > LONGEST_PAUSE { FIRST_PAUSE } else { (pause * 2).min(LONGEST_PAUSE) };
+            pause =
+                if began.elapsed() > LONGEST_PAUSE { FIRST_PAUSE } else { (pause * 2).min(LONGEST_PAUSE) };
             sleep(pause).await;
         }
         SessionEnd::Dropped
@@ -236,7 +241,7 @@ impl Client {
                         return Err(Over::Closed(Closed::broken("the server fell silent".to_owned())));
                     }
                     (silent_since, pinged) = (Instant::now(), true);
-                    socket.say(&ClientFrame::Ping).await?;
+                    socket.say(&ClientFrame::Ping {}).await?;
                 }
                 () = sleep_until(next_retry) => self.retry(&mut socket).await?,
             }
@@ -281,7 +286,11 @@ impl Client {
     }
 
     fn next_retry(&self) -> Instant {
-        let sends = self.pending.iter().filter(|pending| !pending.on_its_way).filter_map(|pending| pending.not_before);
+        let sends = self
+            .pending
+            .iter()
+            .filter(|pending| !pending.on_its_way)
+            .filter_map(|pending| pending.not_before);
         let opens = self.reopen.iter().map(|(moment, _)| *moment);
         sends.chain(opens).min().unwrap_or_else(|| Instant::now() + LONGEST_PAUSE)
     }
@@ -368,7 +377,9 @@ impl Client {
                 }
             }
             if page.items.is_empty() {
-                return Err(Over::Closed(Closed::broken(format!("the log of {c} ends at {after}, before {until}"))));
+                return Err(Over::Closed(Closed::broken(format!(
+                    "the log of {c} ends at {after}, before {until}"
+                ))));
             }
         }
         Ok(())
@@ -384,7 +395,9 @@ impl Client {
                 }
             }
             if page.items.is_empty() {
-                return Err(Over::Closed(Closed::broken(format!("the user's log ends at {after}, before {until}"))));
+                return Err(Over::Closed(Closed::broken(format!(
+                    "the user's log ends at {after}, before {until}"
+                ))));
             }
         }
         Ok(())
@@ -395,7 +408,13 @@ impl Client {
         self.pending.remove(at)
     }
 
-    fn refused(&mut self, reference: Option<String>, c: Option<ConversationId>, code: String, again: Option<Duration>) {
+    fn refused(
+        &mut self,
+        reference: Option<String>,
+        c: Option<ConversationId>,
+        code: String,
+        again: Option<Duration>,
+    ) {
         match (reference, c) {
             (Some(reference), _) => {
                 let Some(mut pending) = self.take(&reference) else { return };
@@ -420,5 +439,6 @@ impl Client {
 }
 
 fn read<'a, F: serde::Deserialize<'a>>(fact: &'a serde_json::value::RawValue) -> Result<F, Over> {
-    serde_json::from_str(fact.get()).map_err(|error| Over::Closed(Closed::broken(format!("an unreadable fact: {error}"))))
+    serde_json::from_str(fact.get())
+        .map_err(|error| Over::Closed(Closed::broken(format!("an unreadable fact: {error}"))))
 }

@@ -5,7 +5,9 @@ use tertulia_contracts::frames::{ClientFrame, CloseCode, Resume, SUBPROTOCOL, Se
 use tokio::net::TcpStream;
 use tokio_tungstenite::{
     MaybeTlsStream, WebSocketStream, connect_async_with_config,
-    tungstenite::{Message, Utf8Bytes, client::IntoClientRequest as _, http::HeaderValue, protocol::WebSocketConfig},
+    tungstenite::{
+        Message, Utf8Bytes, client::IntoClientRequest as _, http::HeaderValue, protocol::WebSocketConfig,
+    },
 };
 
 /// Why a socket could not be opened, or broke the protocol.
@@ -70,7 +72,11 @@ impl Socket {
     }
 
     /// Opens a socket and says hello; what follows the `ready` is left to be heard.
-    pub async fn hello(base: &str, token: &str, resume: Option<Resume>) -> Result<(Self, ServerFrame), SocketError> {
+    pub async fn hello(
+        base: &str,
+        token: &str,
+        resume: Option<Resume>,
+    ) -> Result<(Self, ServerFrame), SocketError> {
         let mut socket = Self::connect(base).await?;
         socket.say(&ClientFrame::Hello { token: token.to_owned(), resume }).await?;
         let ready = socket.hear().await?;
@@ -79,7 +85,8 @@ impl Socket {
 
     /// Sends a frame.
     pub async fn say(&mut self, frame: &ClientFrame) -> Result<(), SocketError> {
-        let text = serde_json::to_string(frame).map_err(|error| SocketError::Malformed(error, String::new()))?;
+        let text =
+            serde_json::to_string(frame).map_err(|error| SocketError::Malformed(error, String::new()))?;
         self.say_raw(Message::Text(text.into())).await
     }
 
