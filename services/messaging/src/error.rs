@@ -93,7 +93,7 @@ impl Fault for Error {
             Self::NotAllowed => "You may not do this in this conversation.",
             Self::ClientIdReused => "This client_id names another message of yours in this conversation.",
             Self::HandleTaken => "Another channel has this handle.",
-            Self::InvalidFields(_) => "Some fields are not valid.",
+            Self::InvalidFields(_) => "Some fields are not as they should be; each is listed under errors.",
             Self::Busy => "Too much is being written to this conversation just now. Try again in a moment.",
             Self::Stopped => "This instance is shutting down. Try again.",
             Self::Upstream(_) => "A part of the service is away just now. Try again in a moment.",

@@ -2,11 +2,14 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use futures_util::{StreamExt, stream::FuturesUnordered};
 use serde_json::json;
+use tertulia_bus::Bus;
 use tertulia_contracts::{
-    events::{MemberJoined, MessagePosted},
+    events::{MESSAGING, MemberJoined, MessagePosted, UserRegistered},
     messaging::{Conversation, Conversations, Fact, Members, UserLog},
 };
+use tertulia_messaging::Config;
 use tertulia_runtime::{Event, EventBody, testkit::eventually};
 
 use crate::harness::{DEADLINE, House, Instance, make_group, whole_log};
@@ -158,4 +161,84 @@ async fn a_post_that_failed_can_be_sent_again() {
     anns.post(&path, &post).await.expect(201);
     let seen: Conversation = anns.get(&format!("/v1/conversations/{group}")).await.expect(200).read();
     assert_eq!(seen.head_seq, 3);
+}
+
+#[tokio::test]
+async fn an_append_whose_answer_was_lost_is_neither_doubled_nor_left_unpublished() {
+    let house = House::open().await;
+    let service = house.service().await;
+    let ann = house.user();
+    let anns = house.client(&service, ann);
+    let group = make_group(&anns, &[]).await;
+    let path = format!("/v1/conversations/{group}/messages");
+    let post = json!({"client_id": house.client_id(), "body": "Hello"});
+    service.store.lose_answers();
+    anns.post(&path, &post).await.expect(503);
+    service.store.mend();
+    // It did stand in the log: sent again, it is a repeat.
+    anns.post(&path, &post).await.expect(200);
+    house.post(&anns, group, "Next").await;
+    assert_eq!(whole_log(&anns, group).await.len(), 4);
+    eventually(DEADLINE, || async {
+        let bodies = posted(&service.bus.published());
+        ["Hello", "Next"].iter().all(|body| bodies.contains(&(*body).to_owned())).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_conversation_that_cannot_keep_up_says_so() {
+    let house = House::open().await;
+    let service = house.service_with(Config { writer_queue: 2, ..Config::default() }).await;
+    let anns = house.client(&service, house.user());
+    let group = make_group(&anns, &[]).await;
+    house.post(&anns, group, "Goes through").await;
+
+    let closed = service.store.gate.write().await;
+    let path = format!("/v1/conversations/{group}/messages");
+    let mut posts: FuturesUnordered<_> = (0..12)
+        .map(|_| {
+            let (anns, path) = (anns.clone(), path.clone());
+            let post = json!({"client_id": house.client_id(), "body": "Hello"});
+            async move { anns.post(&path, &post).await }
+        })
+        .collect();
+    // Nothing can be committed, so whoever is answered first is refused.
+    let refused = posts.next().await.unwrap().expect(429);
+    assert_eq!((refused.code().as_str(), refused.header("retry-after")), ("conversation_busy", Some("1")));
+    drop(closed);
+    let mut written = 0;
+    while let Some(answer) = posts.next().await {
+        assert!([201, 429].contains(&answer.status.as_u16()), "{}", answer.text());
+        written += usize::from(answer.status == 201);
+    }
+    assert!(written >= 2, "what waited was written");
+    assert_eq!(whole_log(&anns, group).await.len(), 3 + written);
+}
+
+#[tokio::test]
+async fn who_registered_is_known_without_asking_auth() {
+    let house = House::open().await;
+    let service = house.service().await;
+    let anns = house.client(&service, house.user());
+    let group = make_group(&anns, &[]).await;
+    // Auth, as far as the mesh goes, has never heard of this user.
+    let user_id = house.ambient.ids.next();
+    let member = format!("/v1/conversations/{group}/members/{user_id}");
+    anns.put(&member, &()).await.expect(422);
+    let registered = UserRegistered { user_id, handle: "dee".to_owned(), display_name: "Dee".to_owned() };
+    let event = Event::new(&house.ambient, "/auth", &registered);
+    let mut broken = Event::new(&house.ambient, "/auth", &registered);
+    broken.data = serde_json::value::to_raw_value(&json!({"user_id": 7})).unwrap();
+    house.bus.publish(&[broken, event.clone(), event]).await.unwrap();
+
+    eventually(DEADLINE, || async { (anns.put(&member, &()).await.status == 200).then_some(()) }).await;
+    // What cannot be read is set aside with its reason, and holds up nobody.
+    let letters = eventually(DEADLINE, || async {
+        let letters = house.bus.dead_letters(MESSAGING, 10).await.unwrap();
+        (!letters.is_empty()).then_some(letters)
+    })
+    .await;
+    assert_eq!((letters.len(), letters[0].attempts), (1, 1));
+    assert!(letters[0].reason.contains("does not decode"), "{}", letters[0].reason);
 }

@@ -38,7 +38,7 @@ use tertulia_runtime::{
     metrics::Metrics,
     testkit::{self, FrozenClock, TestClient},
 };
-use tokio::sync::watch;
+use tokio::sync::{RwLock, watch};
 use ulid::Ulid;
 
 /// Longer than anything here takes; only a failing test waits for it.
@@ -80,9 +80,14 @@ impl House {
 
     /// One more service on the same store, over a handle of its own.
     pub(crate) async fn service(&self) -> Instance {
+        self.service_with(Config::default()).await
+    }
+
+    /// The same, with settings of its own; its relay never makes a test wait.
+    pub(crate) async fn service_with(&self, config: Config) -> Instance {
         let path = self.folder.path().join("messaging.db");
         let store = SqliteDocuments::open(&path, COLLECTIONS, &self.ambient).await.unwrap();
-        let store = Arc::new(FaultyStore { inner: store, broken: Mutex::default() });
+        let store = Arc::new(FaultyStore::new(store));
         let (supervisor, metrics) = (Supervisor::default(), Metrics::new());
         let bus = Arc::new(FaultyBus::new(self.bus.clone()));
         let deps = Deps {
@@ -94,7 +99,7 @@ impl House {
             mesh: self.mesh.clone(),
             verifier: self.signer.verifier(),
         };
-        let config = Config { relay_tick_ms: 10, ..Config::default() };
+        let config = Config { relay_tick_ms: 10, ..config };
         let router = tertulia_messaging::build(config, deps).await.unwrap();
         Instance { client: TestClient::new(router), supervisor, store, bus, metrics }
     }
@@ -169,15 +174,28 @@ fn auth(accounts: Arc<Mutex<BTreeSet<UserId>>>) -> Router {
 pub(crate) struct FaultyStore {
     inner: SqliteDocuments,
     broken: Mutex<BTreeSet<&'static str>>,
+    mute: AtomicBool,
+    /// Runs of appends wait while the test holds it for writing.
+    pub(crate) gate: RwLock<()>,
 }
 
 impl FaultyStore {
+    fn new(inner: SqliteDocuments) -> Self {
+        Self { inner, broken: Mutex::default(), mute: AtomicBool::new(false), gate: RwLock::default() }
+    }
+
+    /// From now on appends are made, but their answers are lost on the way.
+    pub(crate) fn lose_answers(&self) {
+        self.mute.store(true, Ordering::SeqCst);
+    }
+
     pub(crate) fn break_writes(&self, collection: &'static str) {
         self.broken.lock().unwrap().insert(collection);
     }
 
     pub(crate) fn mend(&self) {
         self.broken.lock().unwrap().clear();
+        self.mute.store(false, Ordering::SeqCst);
     }
 
     fn check_writes(&self, collection: &Collection) -> Result<(), StoreError> {
@@ -214,7 +232,12 @@ impl Documents for FaultyStore {
 
     async fn append_many(&self, collection: &Collection, run: Vec<Draft>) -> Result<Appended, StoreError> {
         self.check_writes(collection)?;
-        self.inner.append_many(collection, run).await
+        let _open = self.gate.read().await;
+        let appended = self.inner.append_many(collection, run).await;
+        match self.mute.load(Ordering::SeqCst) {
+            true => Err(StoreError::Unavailable("the test lost the answer".to_owned())),
+            false => appended,
+        }
     }
 
     async fn pending(&self, scope: PendingScope, limit: usize) -> Result<Vec<Pending>, StoreError> {
