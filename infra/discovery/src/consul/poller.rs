@@ -52,9 +52,7 @@ impl Poller {
         loop {
             match agent.healthy(&self.role, index, *wait).await {
                 Ok(answer) => {
-                    // One that went backwards is another history: that of a restarted or restored server.
-                    let is_another_history = index.is_some_and(|index| answer.index < index);
-                    index = (!is_another_history).then_some(answer.index);
+                    index = next_index(index, answer.index);
                     if failures > 0 {
                         info!(role = self.role, "discovery answers again");
                     }
@@ -83,5 +81,24 @@ impl Poller {
             *view = fresh;
             is_news
         });
+    }
+}
+
+/// What to ask with after this answer. An index that went backwards is of another history, that of a restarted
+/// or restored server: then what is there is asked for anew, as Consul's documentation says to.
+fn next_index(asked: Option<u64>, answered: u64) -> Option<u64> {
+    asked.is_none_or(|asked| answered >= asked).then_some(answered)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::next_index;
+
+    #[test]
+    fn an_index_that_went_backwards_starts_anew() {
+        assert_eq!(next_index(None, 7), Some(7));
+        assert_eq!(next_index(Some(7), 7), Some(7));
+        assert_eq!(next_index(Some(7), 9), Some(9));
+        assert_eq!(next_index(Some(7), 6), None);
     }
 }
