@@ -1,3 +1,4 @@
 //! Stories that cross services, told the same way to every topology, and the witness that judges them.
 
 pub mod journal;
+pub mod system;

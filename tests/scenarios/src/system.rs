@@ -1,0 +1,134 @@
+//! The product, running, in one of its two shapes, with every process in reach to be hurt.
+
+use std::{collections::BTreeMap, ffi::OsString, net::SocketAddr, path::PathBuf};
+
+use anyhow::{Context, Result};
+use tertulia_testbed::{
+    Server, Testbed, consul,
+    program::{self, Program},
+    rabbitmq, redis, secantusdb,
+};
+
+/// How the product is laid out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Topology {
+    /// `tertulia up`: one process on embedded back ends.
+    Single,
+    /// Two gateways and two of each service as processes of their own, over real servers.
+    Split,
+}
+
+/// A running product. Dropping it ends every process and removes every file.
+pub struct System {
+    /// Which shape it has.
+    pub topology: Topology,
+    /// Where clients find it: one address a gateway.
+    pub gateways: Vec<SocketAddr>,
+    /// The product's own processes by name: `tertulia`, or `gateway-1`, `messaging-2` and so on.
+    pub processes: BTreeMap<String, Server>,
+    /// The servers it stands on, by name; none on embedded back ends.
+    pub back_ends: BTreeMap<&'static str, Server>,
+    bed: Testbed,
+}
+
+const SPLIT: [(&str, usize); 4] = [("auth", 2), ("messaging", 2), ("realtime", 2), ("gateway", 2)];
+
+type Environment = Vec<(&'static str, OsString)>;
+
+impl System {
+    /// Starts the product in this shape and waits until all of it is ready.
+    pub async fn start(topology: Topology) -> Result<Self> {
+        let bed = Testbed::new()?;
+        let mut system = Self {
+            topology,
+            gateways: Vec::new(),
+            processes: BTreeMap::new(),
+            back_ends: BTreeMap::new(),
+            bed,
+        };
+        match topology {
+            Topology::Single => system.start_single().await?,
+            Topology::Split => system.start_split().await?,
+        }
+        Ok(system)
+    }
+
+    /// A process of the product by name.
+    pub fn process(&mut self, name: &str) -> Result<&mut Server> {
+        self.processes.get_mut(name).with_context(|| format!("there is no process {name}"))
+    }
+
+    /// Where the n-th gateway is; they are counted around, so any number will do.
+    pub fn gateway(&self, n: usize) -> SocketAddr {
+        self.gateways[n % self.gateways.len()]
+    }
+
+    async fn start_single(&mut self) -> Result<()> {
+        let listen = self.bed.free_address()?;
+        let data = self.bed.folder().join("data");
+        let arguments = vec!["up".into(), "--data".into(), data.into(), "--listen".into(), listen.to_string().into()];
+        self.run("tertulia".to_owned(), arguments, Vec::new(), listen).await?;
+        self.gateways.push(listen);
+        Ok(())
+    }
+
+    async fn start_split(&mut self) -> Result<()> {
+        let bed = self.bed.clone();
+        let (documents, bus, cache, discovery) = tokio::try_join!(
+            secantusdb::start(&bed),
+            rabbitmq::start(&bed),
+            redis::start(&bed),
+            consul::start(&bed),
+        )?;
+        let environment: Environment = vec![
+            ("TERTULIA_DOCUMENTS__BACKEND", "mongodb".into()),
+            ("TERTULIA_DOCUMENTS__MONGODB_URL", documents.url().into()),
+            ("TERTULIA_BUS__BACKEND", "rabbitmq".into()),
+            ("TERTULIA_BUS__RABBITMQ_URL", bus.url().into()),
+            ("TERTULIA_CACHE__BACKEND", "redis".into()),
+            ("TERTULIA_CACHE__REDIS_URL", cache.url().into()),
+            ("TERTULIA_DISCOVERY__BACKEND", "consul".into()),
+            ("TERTULIA_DISCOVERY__CONSUL_URL", discovery.url().into()),
+        ];
+        self.back_ends.extend([
+            ("documents", documents),
+            ("bus", bus),
+            ("cache", cache),
+            ("discovery", discovery),
+        ]);
+        for (role, instances) in SPLIT {
+            for instance in 1..=instances {
+                self.serve(role, instance, environment.clone()).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn serve(&mut self, role: &str, instance: usize, environment: Environment) -> Result<()> {
+        let mesh = self.bed.free_address()?;
+        let mut arguments: Vec<OsString> =
+            vec!["serve".into(), role.into(), "--mesh-listen".into(), mesh.to_string().into()];
+        if role == "gateway" {
+            let listen = self.bed.free_address()?;
+            arguments.extend(["--listen".into(), listen.to_string().into()]);
+            self.gateways.push(listen);
+        }
+        self.run(format!("{role}-{instance}"), arguments, environment, mesh).await
+    }
+
+    async fn run(&mut self, name: String, arguments: Vec<OsString>, environment: Environment, health: SocketAddr) -> Result<()> {
+        let path = binary()?;
+        let program = Program { name: name.clone(), path, arguments, environment, health };
+        let server = program::start(&self.bed, program).await.with_context(|| format!("starting {name}"))?;
+        self.processes.insert(name, server);
+        Ok(())
+    }
+}
+
+/// The product's binary, which stands beside what runs this.
+fn binary() -> Result<PathBuf> {
+    let running = std::env::current_exe().context("finding this program")?;
+    let mut folders = running.ancestors().skip(1);
+    let found = folders.map(|folder| folder.join("tertulia")).find(|path| path.is_file());
+    found.with_context(|| format!("no binary `tertulia` beside {}: cargo build -p tertulia", running.display()))
+}
