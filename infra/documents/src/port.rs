@@ -30,8 +30,8 @@ use crate::{Error, Key};
 
 /// The largest body of a document: 1 MiB, well below MongoDB's 16 MiB with room for its outbox.
 pub const MAX_BODY_BYTES: usize = 1 << 20;
-/// How deep a body may nest; MongoDB stops at a hundred.
-pub const MAX_DEPTH: usize = 64;
+/// How deep a body may nest. MongoDB stops at a hundred, and some levels may become two there.
+pub const MAX_DEPTH: usize = 32;
 /// The longest id of a document.
 pub const MAX_ID_BYTES: usize = 256;
 /// The longest encoded key of an index.

@@ -76,7 +76,7 @@ impl Store for Broken {
 struct BrokenDocuments {
     inner: Arc<dyn Documents>,
     sabotage: Sabotage,
-    /// Whether an earlier refusal sinks the next commit.
+    /// Whether a refusal sinks the next commit that succeeds.
     sunk: AtomicBool,
 }
 
@@ -218,9 +218,6 @@ impl Documents for BrokenDocuments {
         events: Vec<Event>,
     ) -> Result<Revision, Error> {
         let collection = self.collection(collection);
-        if self.is(Sabotage::RefusalsSinkOthers) && self.sunk.swap(false, Ordering::SeqCst) {
-            return Err(Error::Unavailable("the one before was refused".to_owned()));
-        }
         let body_bytes = match &write {
             Write::Insert(draft) | Write::Replace(draft, _) => draft.body.get().len(),
             Write::Delete(..) => 0,
@@ -229,7 +226,18 @@ impl Documents for BrokenDocuments {
             return Err(Error::Invalid("the body is too large".to_owned()));
         }
         let result = self.try_commit(collection, write, events).await;
-        self.sunk.store(result.is_err(), Ordering::SeqCst);
+        if self.is(Sabotage::RefusalsSinkOthers) {
+            return match result {
+                Ok(_) if self.sunk.swap(false, Ordering::SeqCst) => {
+                    Err(Error::Unavailable("the one before was refused".to_owned()))
+                }
+                Ok(revision) => Ok(revision),
+                Err(error) => {
+                    self.sunk.store(true, Ordering::SeqCst);
+                    Err(error)
+                }
+            };
+        }
         match (self.sabotage, result) {
             (Sabotage::RevisionsJump, Ok(revision)) => Ok(revision * 2),
             (Sabotage::AnotherIndexIsNamed, Err(Error::Duplicate { collection, .. })) => {

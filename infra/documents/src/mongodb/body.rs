@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use mongodb::bson::{Bson, Document};
+use mongodb::bson::{Bson, Document, doc};
 use serde::{
     Serialize, Serializer,
     de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor},
@@ -26,6 +26,10 @@ pub(super) fn to_document(body: &RawValue) -> Result<Document, String> {
 pub(super) fn from_document(document: &Document) -> Result<Box<RawValue>, String> {
     serde_json::value::to_raw_value(&FromDocument(document)).map_err(|error| error.to_string())
 }
+
+/// An array in an array stands in a document with this field, which no escaped name is, since FerretDB knows no
+/// nested arrays.
+const NESTED: &str = "%";
 
 /// A MongoDB-compatible server may refuse a field whose name begins with `$` or holds a dot.
 fn escape(name: &str) -> String {
@@ -91,7 +95,8 @@ impl<'de> Visitor<'de> for ToBson {
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Bson, A::Error> {
         let mut array = Vec::new();
         while let Some(item) = items.next_element_seed(ToBson)? {
-            array.push(item);
+            let nested = matches!(item, Bson::Array(_));
+            array.push(if nested { Bson::from(doc! { NESTED: item }) } else { item });
         }
         Ok(Bson::Array(array))
     }
@@ -130,7 +135,10 @@ impl Serialize for FromBson<'_> {
             Bson::Int64(value) => serializer.serialize_i64(*value),
             Bson::Double(value) if value.is_finite() => serializer.serialize_f64(*value),
             Bson::String(value) => serializer.serialize_str(value),
-            Bson::Document(document) => FromDocument(document).serialize(serializer),
+            Bson::Document(document) => match document.get(NESTED) {
+                Some(nested) => FromBson(nested).serialize(serializer),
+                None => FromDocument(document).serialize(serializer),
+            },
             Bson::Array(items) => {
                 let mut sequence = serializer.serialize_seq(Some(items.len()))?;
                 for item in items {

@@ -211,8 +211,22 @@ async fn create_indexes(documents: &MongoCollection<Document>, declared: &Collec
         };
         models.push(index(&format!("k_{}", declared.name), keys, declared.unique));
     }
-    answer_within(INDEXING_TIMEOUT, documents.create_indexes(models)).await?;
+    let existing = match answer(documents.list_index_names()).await {
+        Ok(names) => names,
+        // There is no such collection yet.
+        Err(Failure::Refused { .. }) => Vec::new(),
+        Err(failure) => return Err(failure.into()),
+    };
+    // FerretDB 1.24 hangs up when it is asked for an index that it has.
+    models.retain(|model| !existing.iter().any(|name| name_of(model) == Some(name)));
+    if !models.is_empty() {
+        answer_within(INDEXING_TIMEOUT, documents.create_indexes(models)).await?;
+    }
     Ok(())
+}
+
+fn name_of(model: &IndexModel) -> Option<&String> {
+    model.options.as_ref().and_then(|options| options.name.as_ref())
 }
 
 /// Sparse, but where the id is part of it: every document has one.
@@ -230,15 +244,15 @@ impl Known {
                 owed.join_document(&mut document);
                 match answer(self.documents.insert_one(document)).await {
                     Ok(_) => Ok(1),
-                    Err(Failure::Refused { .. }) => self.insert_over_tombstone(draft, owed).await,
+                    Err(Failure::Refused { duplicate: true, .. }) => self.insert_as_update(draft, owed).await,
                     Err(failure) => Err(failure.into()),
                 }
             }
             Write::Replace(draft, revision) => {
                 let next = revision.saturating_add(1);
                 let (set, unset) = changes(&self.declared, draft, to_bson(next))?;
-                self.update(draft, to_bson(*revision), owed.join_update(set, unset), false).await?;
-                Ok(next)
+                let updated = self.update(draft, to_bson(*revision), owed.join_update(set, unset)).await?;
+                if updated { Ok(next) } else { Err(self.conflict(&draft.id)) }
             }
             Write::Delete(id, revision) => {
                 self.delete(id, to_bson(*revision), owed).await?;
@@ -247,27 +261,39 @@ impl Known {
         }
     }
 
-    async fn insert_over_tombstone(&self, draft: &Draft, owed: &Owed<'_>) -> Result<Revision, Error> {
+    /// Inserts what an ordinary insert was refused for: over a tombstone, where there is one or where nothing
+    /// else is in the way. The latter is so when the obstacle has just gone, and in SecantusDB 0.5.3, which
+    /// does not insert a key that some document was inserted with and gave up since, but lets an update set it.
+    async fn insert_as_update(&self, draft: &Draft, owed: &Owed<'_>) -> Result<Revision, Error> {
         let (set, unset) = changes(&self.declared, draft, 1)?;
-        self.update(draft, TOMBSTONE, owed.join_update(set, unset), true).await?;
-        Ok(1)
+        let update = owed.join_update(set, unset);
+        if self.update(draft, TOMBSTONE, update.clone()).await? {
+            return Ok(1);
+        }
+        if let Some(obstacle) = self.find_obstacle(draft, true).await? {
+            return Err(obstacle);
+        }
+        match answer(self.documents.insert_one(doc! { "_id": &draft.id, "rev": TOMBSTONE })).await {
+            // Refused: someone else was faster, and what is there now decides.
+            Ok(_) | Err(Failure::Refused { .. }) => {}
+            Err(failure) => return Err(failure.into()),
+        }
+        if self.update(draft, TOMBSTONE, update).await? { Ok(1) } else { Err(self.conflict(&draft.id)) }
     }
 
-    async fn update(
-        &self,
-        draft: &Draft,
-        revision: i64,
-        update: Document,
-        inserting: bool,
-    ) -> Result<(), Error> {
+    /// Updates the document if it has this revision, and tells whether it had.
+    async fn update(&self, draft: &Draft, revision: i64, update: Document) -> Result<bool, Error> {
         let current = doc! { "_id": &draft.id, "rev": revision };
         match answer(self.documents.update_one(current, update)).await {
-            Ok(updated) if updated.matched_count == 1 => Ok(()),
-            Ok(_) if inserting => Err(self
-                .why_refused(draft, true, Failure::Refused { duplicate: true, cause: String::new() })
-                .await),
-            Ok(_) => Err(self.conflict(&draft.id)),
-            Err(failure @ Failure::Refused { .. }) => Err(self.why_refused(draft, inserting, failure).await),
+            Ok(updated) => Ok(updated.matched_count == 1),
+            Err(failure @ Failure::Refused { duplicate, .. }) => {
+                match self.find_obstacle(draft, false).await? {
+                    Some(obstacle) => Err(obstacle),
+                    // It has gone meanwhile: whoever tries again will succeed.
+                    None if duplicate => Err(self.conflict(&draft.id)),
+                    None => Err(failure.into()),
+                }
+            }
             Err(failure) => Err(failure.into()),
         }
     }
@@ -288,21 +314,7 @@ impl Known {
         if buried.matched_count == 1 { Ok(()) } else { Err(self.conflict(id)) }
     }
 
-    /// Looks for what stands in the draft's way. Servers name the index in different ways, or not at all.
-    async fn why_refused(&self, draft: &Draft, inserting: bool, failure: Failure) -> Error {
-        match self.find_obstacle(draft, inserting).await {
-            Ok(Some(obstacle)) => obstacle,
-            Ok(None) => match failure {
-                // It has gone meanwhile: whoever tries again will succeed.
-                Failure::Refused { duplicate: true, .. } | Failure::Stopped { duplicate: true, .. } => {
-                    self.conflict(&draft.id)
-                }
-                failure => failure.into(),
-            },
-            Err(failure) => failure.into(),
-        }
-    }
-
+    /// What stands in the draft's way. Servers name the index that refused in different ways, or not at all.
     async fn find_obstacle(&self, draft: &Draft, inserting: bool) -> Result<Option<Error>, Failure> {
         let taken = doc! { "_id": &draft.id, "rev": { "$gt": 0 } };
         if inserting && answer(self.documents.find_one(taken)).await?.is_some() {
@@ -327,10 +339,10 @@ impl Known {
             let rest = run[*committed..].iter().map(new_document).collect::<Result<Vec<_>, Error>>()?;
             match answer(self.documents.insert_many(rest).ordered(true)).await {
                 Ok(_) => *committed = run.len(),
-                Err(Failure::Stopped { at, .. }) => {
+                Err(Failure::Stopped { at, duplicate: true, .. }) => {
                     *committed += at;
                     let nothing = Owed { handle: "", entries: Vec::new() };
-                    self.insert_over_tombstone(&run[*committed], &nothing).await?;
+                    self.insert_as_update(&run[*committed], &nothing).await?;
                     *committed += 1;
                 }
                 Err(failure) => return Err(failure.into()),
