@@ -181,13 +181,13 @@ pub(crate) struct Running {
 impl Running {
     /// Starts a task that ends some time after its token is cancelled.
     #[expect(clippy::disallowed_methods, reason = "the consumer owns the task: it awaits or aborts it")]
-    pub(crate) fn start<F>(task: impl FnOnce(CancellationToken) -> F) -> Box<Self>
+    pub(crate) fn start<F>(task: impl FnOnce(CancellationToken) -> F) -> Self
     where
         F: Future<Output = ()> + Send + 'static,
     {
         let stop = CancellationToken::new();
         let task = tokio::spawn(task(stop.clone()));
-        Box::new(Self { stop, task })
+        Self { stop, task }
     }
 }
 

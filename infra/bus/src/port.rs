@@ -80,7 +80,7 @@ pub struct RetryPolicy {
 impl Default for RetryPolicy {
     /// Ten attempts over about three minutes.
     fn default() -> Self {
-        Self { attempts: 10, first_delay: Duration::from_millis(200), max_delay: Duration::from_secs(60) }
+        Self { attempts: 10, first_delay: Duration::from_millis(200), max_delay: Duration::from_mins(1) }
     }
 }
 

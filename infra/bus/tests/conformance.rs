@@ -16,7 +16,7 @@ use tokio::runtime::Runtime;
 use rigs::{Broker, SqliteRig};
 
 /// No case may hang the suite.
-const CASE_TIMEOUT: Duration = Duration::from_secs(120);
+const CASE_TIMEOUT: Duration = Duration::from_mins(2);
 
 fn main() -> anyhow::Result<()> {
     let arguments = Arguments::from_args();

@@ -140,7 +140,7 @@ pub(super) async fn what_is_not_in_the_topology_is_an_error(rig: Arc<dyn Rig>) {
     assert!(matches!(refused.map(drop), Err(Error::Unknown(_))));
     assert!(matches!(stage.bus().dead_letters("nobody", 1).await, Err(Error::Unknown(_))));
     let mut owed_to_nobody = stage.note("a", "unclaimed");
-    owed_to_nobody.kind = "unclaimed.noted".to_owned();
+    "unclaimed.noted".clone_into(&mut owed_to_nobody.kind);
     stage.bus().publish(&[owed_to_nobody]).await.expect("a topic that no group takes is accepted");
 }
 

@@ -65,8 +65,8 @@ impl Stage {
         self.bus = Some(self.rig.restart(bus, TOPOLOGY).await);
     }
 
-    pub(super) fn note(&self, key: &str, text: impl ToString) -> Event {
-        Event::new(&self.ambient, "/test", &Note { key: key.to_owned(), text: text.to_string() })
+    pub(super) fn note(&self, key: &str, text: &str) -> Event {
+        Event::new(&self.ambient, "/test", &Note { key: key.to_owned(), text: text.to_owned() })
     }
 
     /// Publishes notes of one key, in order, and returns their texts.

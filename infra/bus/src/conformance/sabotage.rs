@@ -244,7 +244,9 @@ impl Bus for SabotagedBus {
     async fn depths(&self) -> Result<Vec<(String, u64)>, Error> {
         let mut depths = self.inner.depths().await?;
         if self.shared.fault == Fault::TellsNoDepths {
-            depths.iter_mut().for_each(|(_, depth)| *depth = 0);
+            for (_, depth) in &mut depths {
+                *depth = 0;
+            }
         }
         Ok(depths)
     }

@@ -30,7 +30,7 @@ use super::{
     publisher::Publisher,
 };
 use crate::{
-    Error, Topology,
+    Error,
     lanes::{Delivery, Lanes, Receipt},
     wire,
 };
@@ -49,7 +49,6 @@ pub(super) struct Subscriber {
     pub(super) link: Arc<Link>,
     pub(super) publisher: Arc<Publisher>,
     pub(super) layout: Arc<Layout>,
-    pub(super) topology: Topology,
     pub(super) ambient: Ambient,
     pub(super) group: &'static str,
     pub(super) prefetch: u16,
@@ -66,7 +65,7 @@ struct Lease {
 #[derive(Default)]
 struct Held {
     stops: HashMap<u16, CancellationToken>,
-    tasks: JoinSet<(u16, Result<(), Error>)>,
+    tasks: JoinSet<u16>,
 }
 
 impl Subscriber {
@@ -84,8 +83,7 @@ impl Subscriber {
 
     async fn session(self: &Arc<Self>, stop: &CancellationToken) -> Result<(), Error> {
         let channel = self.link.channel().await?;
-        // A broker that was set up anew, or a queue that was deleted, comes back empty.
-        self.layout.declare(&channel, &self.topology).await?;
+        self.layout.declare_helpers(&channel, self.group).await?;
         let _seat =
             consume(&channel, &self.layout.roster(self.group), BasicConsumeOptions::default()).await?;
         let mut held = Held::default();
@@ -97,8 +95,7 @@ impl Subscriber {
                 biased;
                 () = stop.cancelled() => break Ok(()),
                 Some(ended) = held.tasks.join_next() => match ended {
-                    Ok((partition, Ok(()))) => drop(held.stops.remove(&partition)),
-                    Ok((_, Err(error))) => break Err(error),
+                    Ok(partition) => drop(held.stops.remove(&partition)),
                     Err(error) => break Err(Error::Unavailable(error.to_string())),
                 },
                 _ = tick.tick() => {
@@ -136,7 +133,13 @@ impl Subscriber {
             let stop = halt.child_token();
             held.stops.insert(partition, stop.clone());
             let subscriber = self.clone();
-            held.tasks.spawn(async move { (partition, subscriber.partition(partition, lease, stop).await) });
+            held.tasks.spawn(async move {
+                // The other partitions go on: should the connection be lost, they notice by themselves.
+                if let Err(error) = subscriber.partition(partition, lease, stop).await {
+                    tracing::warn!(group = subscriber.group, partition, %error, "a partition was interrupted");
+                }
+                partition
+            });
         }
         Ok(())
     }
@@ -159,12 +162,14 @@ impl Subscriber {
     }
 
     async fn partition(
-        self: Arc<Self>,
+        self: &Arc<Self>,
         partition: u16,
         lease: Lease,
         stop: CancellationToken,
     ) -> Result<(), Error> {
         let channel = self.link.channel().await?;
+        // A queue that was deleted comes back, if empty.
+        self.layout.declare_partition(&channel, self.group, partition).await?;
         let prefetch = self.prefetch.max(1).div_ceil(PARTITIONS);
         answer(channel.basic_qos(prefetch, BasicQosOptions::default())).await?;
         let queue = self.layout.partition(self.group, partition);

@@ -91,35 +91,55 @@ impl Layout {
     }
 
     async fn declare_group(&self, channel: &Channel, group: &str) -> Result<(), Error> {
-        let durable = QueueDeclareOptions::durable();
-        let dead = self.dead(group);
-        answer(channel.queue_declare(dead.as_str().into(), durable, quorum())).await?;
-        let mut helpers = vec![self.roster(group)];
+        self.declare_helpers(channel, group).await?;
         for partition in 0..PARTITIONS {
-            let name = self.partition(group, partition);
-            answer(channel.queue_declare(name.as_str().into(), durable, partition_arguments(&dead))).await?;
-            let (key, options) = (format!("{name}.#"), QueueBindOptions::default());
-            let bound = channel.queue_bind(
-                name.into(),
-                self.events().into(),
-                key.into(),
-                options,
-                FieldTable::default(),
-            );
-            answer(bound).await?;
-            helpers.push(self.lease(group, partition));
-        }
-        for helper in helpers {
-            answer(channel.queue_declare(helper.into(), durable, FieldTable::default())).await?;
+            self.declare_partition(channel, group, partition).await?;
         }
         Ok(())
     }
+
+    /// What a group needs beside its partitions.
+    pub(super) async fn declare_helpers(&self, channel: &Channel, group: &str) -> Result<(), Error> {
+        declare_queue(channel, self.dead(group), dead_arguments()).await?;
+        declare_queue(channel, self.roster(group), FieldTable::default()).await?;
+        for partition in 0..PARTITIONS {
+            declare_queue(channel, self.lease(group, partition), FieldTable::default()).await?;
+        }
+        Ok(())
+    }
+
+    pub(super) async fn declare_partition(
+        &self,
+        channel: &Channel,
+        group: &str,
+        partition: u16,
+    ) -> Result<(), Error> {
+        let name = self.partition(group, partition);
+        declare_queue(channel, name.clone(), partition_arguments(&self.dead(group))).await?;
+        let (key, options) = (format!("{name}.#").into(), QueueBindOptions::default());
+        answer(channel.queue_bind(name.into(), self.events().into(), key, options, FieldTable::default()))
+            .await
+    }
+}
+
+async fn declare_queue(channel: &Channel, name: String, arguments: FieldTable) -> Result<(), Error> {
+    let declared = channel.queue_declare(name.as_str().into(), QueueDeclareOptions::durable(), arguments);
+    let named = |error| Error::Unavailable(format!("the queue {name} cannot be declared: {error}"));
+    answer(declared).await.map(drop).map_err(named)
 }
 
 /// A queue that survives what a minority of the brokers does not.
 fn quorum() -> FieldTable {
     let mut arguments = FieldTable::default();
     arguments.insert("x-queue-type".into(), text("quorum"));
+    arguments
+}
+
+/// Newer brokers drop a message that was given back twenty times, unless they are told otherwise; and each look
+/// at a dead letter gives it back.
+fn dead_arguments() -> FieldTable {
+    let mut arguments = quorum();
+    arguments.insert("x-delivery-limit".into(), AMQPValue::LongInt(i32::MAX));
     arguments
 }
 

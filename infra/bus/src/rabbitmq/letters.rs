@@ -1,5 +1,6 @@
 //! Dead letters: a quorum queue for each group. AMQP has no way to look into a queue, so looking is taking
-//! messages and giving them back, in order, by closing the channel; one look at a time in a process.
+//! messages and giving them back by closing the channel. What is given back lines up behind what was given back
+//! before, so the order stays only if a look takes everything; and one look at a time in a process.
 
 use bytes::Bytes;
 use lapin::{
@@ -17,7 +18,8 @@ use super::{
 };
 use crate::{DeadLetter, DeadLetterId, Error};
 
-/// How deep one look goes; a letter buried deeper is found once those above it are gone.
+/// How deep one look goes. Letters buried deeper come up as those above them are dropped or replayed, but then
+/// no longer in order.
 const MAX_LOOK: usize = 10_000;
 
 const REASON: &str = "reason";
@@ -106,11 +108,12 @@ impl Letters {
         let _alone = self.alone.lock().await;
         let channel = link.channel().await?;
         let mut letters = Vec::new();
-        while letters.len() < limit.min(MAX_LOOK)
-            && let Some(letter) = take(&channel, &layout.dead(group)).await?
-        {
-            letters.push(open(group, &letter));
-        }
+        let listed = |letter: Delivery| {
+            if letters.len() < limit {
+                letters.push(open(group, &letter));
+            }
+        };
+        look(&channel, &layout.dead(group), listed).await?;
         give_back(&channel).await?;
         Ok(letters)
     }
@@ -126,7 +129,13 @@ impl Letters {
     ) -> Result<(), Error> {
         let _alone = self.alone.lock().await;
         let channel = link.channel().await?;
-        let found = find(&channel, &layout.dead(group), id).await?;
+        let mut found = None;
+        let is_it = |letter: Delivery| {
+            if found.is_none() && id_of(&letter) == *id {
+                found = Some(letter);
+            }
+        };
+        look(&channel, &layout.dead(group), is_it).await?;
         if let Some(letter) = &found {
             if let Some(publisher) = replay_by {
                 publisher.publish(&[revive(layout, letter)?]).await?;
@@ -138,23 +147,18 @@ impl Letters {
     }
 }
 
-async fn take(channel: &Channel, queue: &str) -> Result<Option<Delivery>, Error> {
-    let taken = answer(channel.basic_get(queue.into(), BasicGetOptions::default())).await?;
-    Ok(taken.map(|message| message.delivery))
-}
-
-async fn find(channel: &Channel, queue: &str, id: &DeadLetterId) -> Result<Option<Delivery>, Error> {
+async fn look(channel: &Channel, queue: &str, mut at: impl FnMut(Delivery)) -> Result<(), Error> {
     for _ in 0..MAX_LOOK {
-        match take(channel, queue).await? {
-            Some(letter) if id_of(&letter) == *id => return Ok(Some(letter)),
-            Some(_) => {}
+        let taken = channel.basic_get(queue.into(), BasicGetOptions::default());
+        match answer(taken).await? {
+            Some(message) => at(message.delivery),
             None => break,
         }
     }
-    Ok(None)
+    Ok(())
 }
 
-/// Whatever was taken and not acknowledged stands at the head of the queue again, in its order.
+/// Whatever was taken and not acknowledged is in the queue again.
 async fn give_back(channel: &Channel) -> Result<(), Error> {
     answer(channel.close(200, "OK".into())).await
 }
@@ -165,7 +169,7 @@ fn revive(layout: &Layout, letter: &Delivery) -> Result<Message, Error> {
     let origin =
         origin.ok_or_else(|| Error::Corrupt("a dead letter does not say where it is from".to_owned()))?;
     let mut headers = FieldTable::default();
-    for (name, value) in properties.headers().iter().flat_map(|headers| headers.inner()) {
+    for (name, value) in properties.headers().iter().flat_map(FieldTable::inner) {
         let of_its_death = [REASON, ATTEMPTS, AT_MS, ORIGIN].contains(&name.as_str());
         if !of_its_death && !name.as_str().starts_with("x-") {
             headers.insert(name.clone(), value.clone());

@@ -57,7 +57,7 @@ struct Streams {
 
 pub(super) struct RabbitListener {
     shared: Arc<Shared>,
-    _task: Box<Running>,
+    _task: Running,
 }
 
 impl RabbitListener {

@@ -8,7 +8,9 @@
 //! Limits: `prefetch` is shared out over four partitions, so a key that fails holds up the keys of its
 //! partition once `prefetch / 4` of its events are in hand, and a prefetch below four acts like four, though no
 //! more than `prefetch` handlers run at a time. How often an event was tried is forgotten when its consumer
-//! dies; after a hundred such deaths the broker puts it aside itself.
+//! dies; after a hundred such deaths the broker puts it aside itself. A broker on its own (not in a cluster) that
+//! is killed within seconds of a queue's first declaration may forget that queue's log: it writes its register of
+//! quorum queues lazily.
 //!
 //! Failures: a broker that is away, does not answer within ten seconds or has raised an alarm is
 //! [`Error::Unavailable`].
@@ -147,13 +149,12 @@ impl Bus for RabbitBus {
             link: self.inward.clone(),
             publisher: self.publisher.clone(),
             layout: self.layout.clone(),
-            topology: self.topology.clone(),
             ambient: self.ambient.clone(),
             group: subscription.group,
             prefetch: subscription.prefetch,
             lanes: Lanes::new(&subscription, handler),
         });
-        Ok(Running::start(|stop| subscriber.run(stop)))
+        Ok(Box::new(Running::start(|stop| subscriber.run(stop))))
     }
 
     async fn broadcast(&self, message: Broadcast) -> Result<(), Error> {

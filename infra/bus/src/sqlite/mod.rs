@@ -11,6 +11,8 @@
 
 mod feed;
 mod store;
+#[cfg(test)]
+mod tests;
 mod thread;
 
 use std::{path::Path, sync::Arc};
@@ -105,7 +107,8 @@ impl Bus for SqliteBus {
         let lanes = Lanes::new(&subscription, handler);
         let deliveries = Deliveries::open(&self.commands, &subscription).await?;
         let commands = self.commands.clone();
-        Ok(Running::start(|stop| consume(commands, subscription, lanes, deliveries, stop)))
+        let task = |stop| consume(commands, subscription, lanes, deliveries, stop);
+        Ok(Box::new(Running::start(task)))
     }
 
     async fn broadcast(&self, message: Broadcast) -> Result<(), Error> {

@@ -57,7 +57,7 @@ pub(super) enum Verdict {
 pub(super) fn open(path: &Path) -> Result<Connection, Error> {
     let mut connection = Connection::open(path).map_err(failed)?;
     connection
-        .execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 5000;")
+        .execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 1000;")
         .map_err(failed)?;
     migrate(&mut connection)?;
     Ok(connection)
@@ -167,6 +167,7 @@ pub(super) fn letters(
 }
 
 /// Whatever SQLite says (a full disk, a lock, a fault of the file), the queue cannot serve just now.
+#[expect(clippy::needless_pass_by_value, reason = "it stands in map_err")]
 pub(super) fn failed(error: rusqlite::Error) -> Error {
     Error::Unavailable(error.to_string())
 }

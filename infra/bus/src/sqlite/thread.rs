@@ -157,7 +157,9 @@ impl Queue {
         for write in writes {
             let (reply, letter) = match write {
                 Command::Publish { rows, reply } => {
-                    rows.iter().for_each(|row| self.feed(row.group).nudge());
+                    for row in &rows {
+                        self.feed(row.group).nudge();
+                    }
                     (reply, None)
                 }
                 Command::Replay { group, letter, reply } => {

@@ -15,7 +15,7 @@ use lapin::{
     options::{BasicPublishOptions, ConfirmSelectOptions, QueueDeleteOptions},
 };
 use tertulia_bus::{Bus, RabbitBus, RabbitConfig, Topology, conformance::Rig};
-use tertulia_runtime::testkit::seeded;
+use tertulia_runtime::testkit::{eventually_true, seeded};
 use tertulia_testbed::{
     Server, Testbed, rabbitmq,
     toxiproxy::{self, Proxy, Toxiproxy},
@@ -62,6 +62,24 @@ pub(crate) struct RabbitRig {
 }
 
 impl RabbitRig {
+    /// The broker writes its register of quorum queues lazily. Killed before that, it starts with queues that
+    /// have no log and never find a leader, which is no fault of the adapter.
+    async fn until_registered(&self, server: &Server, topology: &Topology) {
+        let quorum = "data/testbed@localhost/quorum/testbed@localhost/names.dets";
+        let register = server.log_path().with_file_name(quorum);
+        let names = topology.groups.iter().flat_map(|group| {
+            let endings = ["0", "1", "2", "3", "dead"].into_iter();
+            endings.map(move |ending| format!("{}.{}.{ending}", self.prefix, group.name))
+        });
+        let names: Vec<String> = names.collect();
+        eventually_true(self.patience(), || async {
+            let register = std::fs::read(&register).expect("the broker keeps a register");
+            let holds = |name: &String| register.windows(name.len()).any(|bytes| bytes == name.as_bytes());
+            names.iter().all(holds)
+        })
+        .await;
+    }
+
     /// Deletes the queues of the groups, lest a broker has to carry all cases at once.
     pub(crate) async fn clean(&self, topology: &Topology) -> anyhow::Result<()> {
         let (_connection, channel) = self.broker.channel().await;
@@ -88,8 +106,9 @@ impl Rig for RabbitRig {
         Arc::new(RabbitBus::open(&config, topology, seeded(7)).await.expect("the bus opens"))
     }
 
-    async fn restart(&self, bus: Arc<dyn Bus>, _: Topology) -> Arc<dyn Bus> {
+    async fn restart(&self, bus: Arc<dyn Bus>, topology: Topology) -> Arc<dyn Bus> {
         let mut server = self.broker.server.lock().await;
+        self.until_registered(&server, &topology).await;
         server.kill().await.expect("the broker can be killed");
         server.start_again().await.expect("the broker starts again");
         bus
