@@ -104,7 +104,7 @@ fn service(role: &'static str) -> Router {
 
 async fn slow(request: Request) -> (StatusCode, Json<Value>) {
     if request.uri().query() == Some("slow") {
-        tokio::time::sleep(Duration::from_secs(3600)).await;
+        tokio::time::sleep(Duration::from_hours(1)).await;
     }
     echo(role::MESSAGING, request).await
 }

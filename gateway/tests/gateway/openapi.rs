@@ -43,13 +43,14 @@ fn a_document_that_says_what_the_table_says_passes() {
 
 #[test]
 fn whatever_a_document_says_differently_is_found() {
+    type Change = dyn Fn(&mut Value);
     let whole = merge(vec![faithful()]);
-    let found = |change: &dyn Fn(&mut Value)| {
+    let found = |change: &Change| {
         let mut document = whole.clone();
         change(&mut document);
         contradictions(&document)
     };
-    let cases: [(&dyn Fn(&mut Value), &str); 5] = [
+    let cases: [(&Change, &str); 5] = [
         (
             &|it| drop(it["paths"].as_object_mut().unwrap().remove("/v1/me")),
             "get /v1/me is in the route table and not described",
@@ -65,14 +66,14 @@ fn whatever_a_document_says_differently_is_found() {
         (
             &|it| {
                 it["paths"]["/v1/me"]["get"]["operationId"] =
-                    it["paths"]["/setup"]["get"]["operationId"].clone()
+                    it["paths"]["/setup"]["get"]["operationId"].clone();
             },
             "get /v1/me: another operation is called operation_9, too",
         ),
         (
             &|it| {
                 it["paths"]["/v1/me"]["get"]["responses"]["200"]["$ref"] =
-                    json!("#/components/schemas/Nobody")
+                    json!("#/components/schemas/Nobody");
             },
             "#/components/schemas/Nobody is referred to and not there",
         ),

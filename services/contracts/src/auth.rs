@@ -35,7 +35,6 @@ pub struct CreateAccount {
 }
 
 /// The rule for handles, the same for people and channels.
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature is the validator's")]
 pub fn handle(handle: &str, _: &()) -> garde::Result {
     let first = handle.bytes().next().is_some_and(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
     let rest = handle
@@ -50,7 +49,6 @@ pub fn handle(handle: &str, _: &()) -> garde::Result {
 }
 
 /// The rule for names that are shown: something must be seen of them, and nothing of what is not seen.
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature is the validator's")]
 pub fn display_name(name: &str, _: &()) -> garde::Result {
     if name.trim().is_empty() || name.chars().any(char::is_control) {
         return Err(garde::Error::new("use at least one visible character, and no control characters"));
@@ -60,7 +58,6 @@ pub fn display_name(name: &str, _: &()) -> garde::Result {
 
 /// The rule for e-mail addresses: only what is certainly none is refused, since whether mail arrives is seen
 /// by sending some.
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature is the validator's")]
 pub fn email(address: &str, _: &()) -> garde::Result {
     let parts = address.rsplit_once('@');
     let bad = |character: char| character.is_whitespace() || character.is_control();

@@ -154,7 +154,7 @@ mod tests {
 
     use super::*;
 
-    const LIFE: Duration = Duration::from_secs(60);
+    const LIFE: Duration = Duration::from_mins(1);
 
     #[test]
     fn of_all_the_tokens_a_session_ever_had_only_the_newest_is_current() {

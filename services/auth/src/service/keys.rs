@@ -40,7 +40,7 @@ impl Keys {
     }
 
     fn open(ring: &KeyRing) -> Result<Self, Error> {
-        let keys: Vec<SigningKey> = ring.keys.iter().map(|key| open_key(key)).collect::<Result<_, _>>()?;
+        let keys: Vec<SigningKey> = ring.keys.iter().map(open_key).collect::<Result<_, _>>()?;
         let published = Jwks { keys: keys.iter().map(|key| key.public().clone()).collect() };
         let signing = keys.into_iter().next_back().ok_or(Error::SigningKeys("the ring is empty"))?;
         Ok(Self { signing, published })

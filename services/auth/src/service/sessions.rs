@@ -39,13 +39,11 @@ impl Auth {
         let stored = account.as_ref().map(|account| account.password.clone());
         // An unknown name costs what a wrong password costs, and is answered alike.
         let fits = self.passwords.verify(request.password, stored).await?;
-        match account.filter(|_| fits) {
-            Some(account) => self.begin_session(&account, device).await,
-            None => {
-                self.counters.sign_ins_refused.inc();
-                Err(Error::WrongCredentials)
-            }
-        }
+        let Some(account) = account.filter(|_| fits) else {
+            self.counters.sign_ins_refused.inc();
+            return Err(Error::WrongCredentials);
+        };
+        self.begin_session(&account, device).await
     }
 
     /// Begins a session of this account.

@@ -1,5 +1,7 @@
 //! Auth through its router, on a real store and a real bus.
 
+#![expect(clippy::unwrap_used, reason = "what a test stands on fails loudly where it is wrong")]
+
 mod accounts;
 mod app;
 mod authorization;

@@ -25,6 +25,7 @@ pub struct SigningKey {
 impl SigningKey {
     /// The key that belongs to this seed. Its id is its thumbprint (RFC 7638), so the same key has the same
     /// id everywhere.
+    #[expect(clippy::missing_panics_doc, reason = "what it expects is true of every seed")]
     pub fn from_seed(seed: &[u8; SEED_BYTES]) -> Self {
         let private = EncodingKey::from_ed_der(&[PKCS8_PREFIX.as_slice(), seed].concat());
         let public = JoseJwk::from_encoding_key(&private, Algorithm::EdDSA)
@@ -54,6 +55,7 @@ impl SigningKey {
     }
 
     /// An access token with these claims.
+    #[expect(clippy::missing_panics_doc, reason = "what it expects was seen when the key was made")]
     pub fn sign(&self, claims: &Claims) -> String {
         jsonwebtoken::encode(&self.header, claims, &self.private)
             .expect("plain claims encode, and the key was checked when it was made")

@@ -45,7 +45,7 @@ pub const MAX_TOKEN_BYTES: usize = 2048;
 /// Auth is asked for its keys at most once in this time.
 pub const MIN_FETCH_INTERVAL: Duration = Duration::from_secs(1);
 /// Keys this old are asked for again, so that one that was withdrawn stops being good.
-pub const MAX_KEY_AGE: Duration = Duration::from_secs(600);
+pub const MAX_KEY_AGE: Duration = Duration::from_mins(10);
 
 /// What a valid access token says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

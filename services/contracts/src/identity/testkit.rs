@@ -8,7 +8,7 @@ use super::{Claims, Identity, SEED_BYTES, SigningKey, Verifier};
 use crate::{SessionId, UserId, auth::Jwks};
 
 /// How long the tokens last.
-pub const TOKEN_LIFE: Duration = Duration::from_secs(600);
+pub const TOKEN_LIFE: Duration = Duration::from_mins(10);
 
 /// Issues access tokens, and makes the verifier that accepts them.
 pub struct Signer {

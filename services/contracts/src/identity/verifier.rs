@@ -88,7 +88,8 @@ impl Verifier {
         }
         let kid = self.named_key(token)?;
         let key = self.key(&kid).await?;
-        let token_data = decode::<Claims>(token, &key, &self.validation).map_err(refused)?;
+        let token_data = decode::<Claims>(token, &key, &self.validation);
+        let token_data = token_data.map_err(|error| refused(error.to_string()))?;
         let identity = self.in_time(&token_data.claims)?;
         self.verified.put(token, identity);
         Ok(identity)
@@ -96,7 +97,7 @@ impl Verifier {
 
     /// What the header must say before its key is even looked up.
     fn named_key(&self, token: &str) -> Result<String, IdentityError> {
-        let header = decode_header(token).map_err(refused)?;
+        let header = decode_header(token).map_err(|error| refused(error.to_string()))?;
         if !self.validation.algorithms.contains(&header.alg) {
             return Err(refused("it is signed with another algorithm"));
         }
@@ -198,6 +199,6 @@ fn decoding_key(key: &Jwk) -> Option<(String, DecodingKey)> {
     Some((key.kid.clone(), decoding_key))
 }
 
-fn refused(why: impl ToString) -> IdentityError {
-    IdentityError::Refused(why.to_string())
+fn refused(why: impl Into<String>) -> IdentityError {
+    IdentityError::Refused(why.into())
 }
