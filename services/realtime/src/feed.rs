@@ -5,6 +5,9 @@
 //! Whoever catches up has the feed *record* what is broadcast, from before it reads the log until it is live.
 //! So every entry is either in the pages it read, in the record, or still to come.
 
+#[cfg(test)]
+mod tests;
+
 use std::{
     collections::BTreeMap,
     sync::{
@@ -311,9 +314,9 @@ impl Attachment {
     }
 
     /// From here on the feed records. Call it after the channel is joined and before the log is read.
-    pub(crate) fn record(&self) -> Recording<'_> {
+    pub(crate) fn record(&self) -> Recording {
         self.feed.state().readers += 1;
-        Recording(&self.feed)
+        Recording(self.feed.clone())
     }
 
     /// Queues what was recorded behind `last`, then `opened` with the position reached, and is live, unless a
@@ -362,9 +365,9 @@ impl Drop for Attachment {
 }
 
 /// While it lives, the feed records what is broadcast.
-pub(crate) struct Recording<'a>(&'a Feed);
+pub(crate) struct Recording(Arc<Feed>);
 
-impl Drop for Recording<'_> {
+impl Drop for Recording {
     fn drop(&mut self) {
         self.0.state().end_reading();
     }

@@ -47,8 +47,9 @@ pub(crate) async fn greet(
     let page = hub.upstream.page(own_log.feed.owner, place.after(), token);
     let (user, page) =
         futures_util::try_join!(hub.upstream.me(token), page).map_err(|refusal| parting(&refusal))?;
-    let (session, epoch, useq) = (socket.id, hub.config.epoch.clone(), page.head_seq);
-    socket.push(wire::encode(&ServerFrame::Ready { session, epoch, useq, user }));
+    let epoch = hub.config.epoch.clone();
+    let ready = ServerFrame::Ready { session: socket.id, epoch, useq: page.head_seq, user };
+    socket.push(wire::encode(&ready));
     proceed(hub, &own_log, place, page).await.map_err(|refusal| parting(&refusal))?;
     drop(recording);
     let seqs = resume.map(|resume| resume.seqs).unwrap_or_default();

@@ -225,13 +225,13 @@ impl Client {
             self.send_pending(&mut socket).await?;
             let next_retry = self.next_retry();
             tokio::select! {
-                command = self.commands.recv() => match command {
-                    Some(command) => self.act(command, &mut socket).await?,
-                    None => {
+                command = self.commands.recv() => {
+                    let Some(command) = command else {
                         socket.close().await;
                         return Ok(());
-                    }
-                },
+                    };
+                    self.act(command, &mut socket).await?;
+                }
                 frame = socket.hear() => {
                     (silent_since, pinged) = (Instant::now(), false);
                     self.apply(frame?, useq, other_epoch).await?;
@@ -426,13 +426,14 @@ impl Client {
                     None => drop(pending.answer.send(Err(code))),
                 }
             }
-            (None, Some(c)) => match again {
-                Some(again) => self.reopen.push((Instant::now() + again, c)),
-                None => {
+            (None, Some(c)) => {
+                if let Some(again) = again {
+                    self.reopen.push((Instant::now() + again, c));
+                } else {
                     self.timeline.seqs.remove(&c);
                     self.journal.closed(c);
                 }
-            },
+            }
             (None, None) => tracing::warn!(code, "the server refused a frame"),
         }
     }

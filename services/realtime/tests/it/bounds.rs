@@ -49,23 +49,33 @@ async fn frames_that_are_not_the_protocol_are_refused_and_ten_of_them_are_enough
     let mut socket = house.connect_and_open(house.user(), c).await;
     let deep = format!("{}{}", "[".repeat(5_000), "]".repeat(5_000));
     let wrong = [
-        "", "{", "null", "[1]", r#"{"t":"dance"}"#, r#"{"t":"ping","x":1}"#, r#"{"t":"open","c":7}"#,
-        r#"{"t":"open","c":"usr_01HF7YAT000000000000000000"}"#, &deep,
+        "",
+        "{",
+        "null",
+        "[1]",
+        r#"{"t":"dance"}"#,
+        r#"{"t":"ping","x":1}"#,
+        r#"{"t":"open","c":7}"#,
+        r#"{"t":"open","c":"usr_01HF7YAT000000000000000000"}"#,
+        &deep,
     ];
     for text in wrong {
         socket.say_raw(Message::Text(text.into())).await.unwrap();
         let answer = hear(&mut socket).await;
-        assert!(matches!(answer, ServerFrame::Error { ref code, .. } if code == "malformed_frame"), "{answer:?}");
+        assert!(
+            matches!(answer, ServerFrame::Error { ref code, .. } if code == "malformed_frame"),
+            "{answer:?}"
+        );
     }
     socket.say_raw(Message::Binary(vec![1, 2, 3].into())).await.unwrap();
     assert!(matches!(hear(&mut socket).await, ServerFrame::Error { .. }));
     house.fake.post(c, house.user(), "still served").await;
     assert_eq!(seqs(&[hear(&mut socket).await], c), [2]);
     socket.say_raw(Message::Text("once more".into())).await.unwrap();
-    assert_eq!(closed(&mut socket).await, (tertulia_client::Closed {
-        code: 4002,
-        reason: "too many malformed frames".to_owned(),
-    }, 1));
+    assert_eq!(
+        closed(&mut socket).await,
+        (tertulia_client::Closed { code: 4002, reason: "too many malformed frames".to_owned() }, 1)
+    );
 }
 
 #[tokio::test]
@@ -91,7 +101,7 @@ async fn a_flood_is_refused_at_first_and_then_stopped() {
     let mut bystander = house.connect(house.user()).await;
     for _ in 0..1_000 {
         // The server may have stopped listening by now.
-        let _ = socket.say(&ClientFrame::Ping).await;
+        let _ = socket.say(&ClientFrame::Ping {}).await;
     }
     let (mut pongs, mut refused) = (0, 0);
     let closed = loop {

@@ -7,7 +7,8 @@ use std::sync::{
 
 use async_trait::async_trait;
 use tertulia_bus::{
-    Broadcast, Bus, Consumer, DeadLetter, DeadLetterId, Error, Handler, Heard, Listener, SqliteBus, Subscription,
+    Broadcast, Bus, Consumer, DeadLetter, DeadLetterId, Error, Handler, Heard, Listener, SqliteBus,
+    Subscription,
 };
 use tertulia_runtime::Event;
 use tokio::sync::Notify;
@@ -95,7 +96,11 @@ impl Bus for CrookedBus {
         self.straight.publish(events).await
     }
 
-    async fn subscribe(&self, to: Subscription, handler: Arc<dyn Handler>) -> Result<Box<dyn Consumer>, Error> {
+    async fn subscribe(
+        &self,
+        to: Subscription,
+        handler: Arc<dyn Handler>,
+    ) -> Result<Box<dyn Consumer>, Error> {
         self.straight.subscribe(to, handler).await
     }
 

@@ -22,6 +22,7 @@ use tertulia_contracts::{
     messaging::{Fact, Message, PostMessage, Posted, UserFact},
 };
 use tertulia_runtime::{Ambient, problem::Problem};
+use ulid::Ulid;
 
 type Hook = Box<dyn FnOnce() + Send>;
 
@@ -85,7 +86,11 @@ impl Fake {
 
     /// Commits a message and tells nobody. Returns its position.
     pub(crate) fn commit(&self, c: ConversationId, author: UserId, body: &str) -> u64 {
-        let (id, client_id, created_at) = (self.ambient.ids.next(), self.ambient.ids.next_ulid(), self.ambient.now());
+        self.commit_as(c, author, self.ambient.ids.next_ulid(), body)
+    }
+
+    fn commit_as(&self, c: ConversationId, author: UserId, client_id: Ulid, body: &str) -> u64 {
+        let (id, created_at) = (self.ambient.ids.next(), self.ambient.now());
         let mut state = self.state.lock().unwrap();
         let log = state.conversations.entry(c).or_default();
         let seq = log.len() as u64 + 1;
@@ -112,7 +117,11 @@ impl Fake {
         let entries = {
             let state = self.state.lock().unwrap();
             let log = &state.conversations[&c];
-            seqs.map(|seq| RawEntry { seq, e: to_raw_value(&log[usize::try_from(seq).unwrap() - 1]).unwrap() }).collect()
+            seqs.map(|seq| RawEntry {
+                seq,
+                e: to_raw_value(&log[usize::try_from(seq).unwrap() - 1]).unwrap(),
+            })
+            .collect()
         };
         self.broadcast(log_channel(c), &Tail { entries }).await;
     }
@@ -191,10 +200,19 @@ async fn take(
     if !fake.state.lock().unwrap().conversations.contains_key(&c) {
         return Err(Problem::not_found());
     }
-    fake.posts.lock().unwrap().push(message.body.clone());
-    let seq = fake.post(c, caller.user_id, &message.body).await;
+    let same = |fact: &Fact| matches!(fact, Fact::MessagePosted { message: it } if it.client_id == message.client_id);
+    let found = fake.state.lock().unwrap().conversations[&c].iter().position(same);
+    let seq = if let Some(at) = found {
+        at as u64 + 1
+    } else {
+        fake.posts.lock().unwrap().push(message.body.clone());
+        let seq = fake.commit_as(c, caller.user_id, message.client_id, &message.body);
+        fake.tell(c, seq..=seq).await;
+        seq
+    };
     let state = fake.state.lock().unwrap();
-    let Fact::MessagePosted { message } = state.conversations[&c][usize::try_from(seq).unwrap() - 1].clone() else {
+    let Fact::MessagePosted { message } = state.conversations[&c][usize::try_from(seq).unwrap() - 1].clone()
+    else {
         unreachable!("a message was committed there");
     };
     Ok((StatusCode::CREATED, Json(Posted { message })))

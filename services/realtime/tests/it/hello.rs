@@ -17,6 +17,8 @@ use tokio_tungstenite::{
 
 use crate::house::{House, SOON, closed, hear, heard_by_now};
 
+const OFFER: (&str, &str) = ("sec-websocket-protocol", "tertulia.v2, tertulia.v1");
+
 async fn refused(house: &House, headers: &[(&'static str, &str)]) -> (StatusCode, String) {
     let mut request = house.base.replacen("http", "ws", 1).into_client_request().unwrap();
     *request.uri_mut() = format!("{}/v1/realtime", house.base.replacen("http", "ws", 1)).parse().unwrap();
@@ -38,7 +40,6 @@ async fn refused(house: &House, headers: &[(&'static str, &str)]) -> (StatusCode
 async fn a_handshake_offers_the_subprotocol_and_comes_from_a_page_that_may() {
     let config = Config { allowed_origins: vec!["https://chat.example".to_owned()], ..Config::default() };
     let house = House::with(config).await;
-    const OFFER: (&str, &str) = ("sec-websocket-protocol", "tertulia.v2, tertulia.v1");
     let no_offer = refused(&house, &[]).await;
     assert_eq!(no_offer, (StatusCode::UNPROCESSABLE_ENTITY, "subprotocol_required".to_owned()));
     let foreign = refused(&house, &[OFFER, ("origin", "https://evil.example")]).await;
@@ -47,7 +48,8 @@ async fn a_handshake_offers_the_subprotocol_and_comes_from_a_page_that_may() {
         assert_eq!(refused(&house, &[OFFER, ("origin", origin)]).await.0, StatusCode::SWITCHING_PROTOCOLS);
     }
     let plain = tertulia_client::Api::new(&house.base);
-    let error = plain.send::<(), serde_json::Value>(http::Method::GET, "/v1/realtime", None).await.unwrap_err();
+    let error =
+        plain.send::<(), serde_json::Value>(http::Method::GET, "/v1/realtime", None).await.unwrap_err();
     assert_eq!(error.code(), Some("not_a_websocket_handshake"));
 }
 
@@ -64,12 +66,12 @@ async fn the_first_frame_is_hello_with_a_good_token() {
     let house = House::new().await;
     let user = house.user();
     let expired = house.signer.token(user);
-    house.clock.advance(Duration::from_secs(3600));
+    house.clock.advance(Duration::from_hours(1));
     let good = house.signer.token(user);
     let tampered = format!("{}A{}", &good[..good.len() - 40], &good[good.len() - 39..]);
     let hello = |token: &str| ClientFrame::Hello { token: token.to_owned(), resume: None };
     for (first, code) in [
-        (ClientFrame::Ping, 4002),
+        (ClientFrame::Ping {}, 4002),
         (hello(""), 4001),
         (hello("no token"), 4001),
         (hello(&tampered), 4001),
@@ -108,14 +110,14 @@ async fn a_token_is_renewed_on_the_socket_or_the_socket_ends_with_it() {
     let token = house.signer.token_of(user, session);
     let (mut renewing, _) = Socket::hello(&house.base, &token, None).await.unwrap();
     let (mut idle, _) = Socket::hello(&house.base, &token, None).await.unwrap();
-    house.clock.advance(Duration::from_secs(300));
+    house.clock.advance(Duration::from_mins(5));
     let token = house.signer.token_of(user, session);
     renewing.say(&ClientFrame::Hello { token, resume: None }).await.unwrap();
     assert!(heard_by_now(&mut renewing).await.is_empty(), "a renewal is silent");
     house.clock.advance(Duration::from_secs(301));
     assert_eq!(closed(&mut idle).await.0.code, 4001);
     assert!(heard_by_now(&mut renewing).await.is_empty());
-    house.clock.advance(Duration::from_secs(300));
+    house.clock.advance(Duration::from_mins(5));
     assert_eq!(closed(&mut renewing).await.0.code, 4001);
 }
 
@@ -146,9 +148,8 @@ async fn a_node_that_leaves_sends_everyone_elsewhere() {
     for _ in 0..10 {
         sockets.push(house.connect(house.user()).await);
     }
-    let reading = tokio::task::JoinSet::from_iter(
-        sockets.into_iter().map(|mut socket| async move { closed(&mut socket).await.0.code }),
-    );
+    let reading: tokio::task::JoinSet<u16> =
+        sockets.into_iter().map(|mut socket| async move { closed(&mut socket).await.0.code }).collect();
     assert!(house.supervisor.shutdown(SOON).await.is_empty(), "all tasks ended in time");
     assert_eq!(reading.join_all().await, [4000; 10]);
 }
@@ -157,7 +158,8 @@ async fn a_node_that_leaves_sends_everyone_elsewhere() {
 async fn a_part_that_is_away_at_hello_means_come_back() {
     let house = House::new().await;
     house.faults.refuse_joins.store(true, std::sync::atomic::Ordering::SeqCst);
-    let hello = ClientFrame::Hello { token: house.signer.token(house.user()), resume: Some(Resume::default()) };
+    let hello =
+        ClientFrame::Hello { token: house.signer.token(house.user()), resume: Some(Resume::default()) };
     let mut socket = Socket::connect(&house.base).await.unwrap();
     socket.say(&hello).await.unwrap();
     assert_eq!(closed(&mut socket).await.0.code, 4000);

@@ -40,6 +40,8 @@ pub(crate) struct House {
     pub faults: Arc<Faults>,
     pub metrics: Metrics,
     pub supervisor: Supervisor,
+    bus: Arc<CrookedBus>,
+    mesh: Mesh,
     _folder: TempDir,
 }
 
@@ -51,28 +53,50 @@ impl House {
     pub(crate) async fn with(config: Config) -> Self {
         let (ambient, clock) = frozen(1);
         let folder = tempfile::tempdir().unwrap();
-        let straight = SqliteBus::open(&folder.path().join("bus.db"), TOPOLOGY, ambient.clone()).await.unwrap();
+        let straight =
+            SqliteBus::open(&folder.path().join("bus.db"), TOPOLOGY, ambient.clone()).await.unwrap();
         let faults = Arc::new(Faults::default());
         let bus = Arc::new(CrookedBus { straight, faults: faults.clone() });
         let signer = Signer::new(&ambient);
-        let mesh = Mesh::new(Arc::new(StaticDiscovery::new([])), ambient.entropy.clone(), MeshConfig::default());
+        let mesh =
+            Mesh::new(Arc::new(StaticDiscovery::new([])), ambient.entropy.clone(), MeshConfig::default());
         let fake = Fake::new(ambient.clone(), bus.clone(), signer.verifier());
         mesh.mount(role::MESSAGING, fake.messaging());
         mesh.mount(role::AUTH, fake.auth());
-        let (supervisor, metrics) = (Supervisor::default(), Metrics::new());
-        let deps = Deps {
-            ambient: ambient.clone(),
-            supervisor: supervisor.clone(),
-            metrics: metrics.clone(),
+        let metrics = Metrics::new();
+        let mut house = Self {
+            base: String::new(),
+            supervisor: Supervisor::default(),
+            ambient,
+            clock,
+            signer,
+            fake,
+            faults,
+            metrics,
             bus,
             mesh,
-            verifier: signer.verifier(),
+            _folder: folder,
         };
-        let router = build(config, deps).await.unwrap();
+        (house.base, house.supervisor) = house.node(config).await;
+        house
+    }
+
+    /// One more node beside the others, with messaging's routes on the same port, as a gateway would have them.
+    pub(crate) async fn node(&self, config: Config) -> (String, Supervisor) {
+        let supervisor = Supervisor::default();
+        let deps = Deps {
+            ambient: self.ambient.clone(),
+            supervisor: supervisor.clone(),
+            metrics: self.metrics.clone(),
+            bus: self.bus.clone(),
+            mesh: self.mesh.clone(),
+            verifier: self.signer.verifier(),
+        };
+        let router = build(config, deps).await.unwrap().merge(self.fake.messaging());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
         serve(listener, router, ServeLimits::default(), &supervisor);
-        Self { base, ambient, clock, signer, fake, faults, metrics, supervisor, _folder: folder }
+        (base, supervisor)
     }
 
     pub(crate) fn user(&self) -> UserId {
@@ -138,7 +162,7 @@ pub(crate) async fn closed(socket: &mut Socket) -> (Closed, usize) {
 
 /// Every frame up to the answer to a ping: what the server had to say by now.
 pub(crate) async fn heard_by_now(socket: &mut Socket) -> Vec<ServerFrame> {
-    socket.say(&ClientFrame::Ping).await.unwrap();
+    socket.say(&ClientFrame::Ping {}).await.unwrap();
     let mut frames = Vec::new();
     loop {
         match hear(socket).await {

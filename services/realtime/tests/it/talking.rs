@@ -27,7 +27,8 @@ async fn what_one_sends_is_acknowledged_and_both_hear_it() {
     let mut bob = house.connect_and_open(house.user(), c).await;
     ada.say(&send(&house, "r1", c, "hello, Bob")).await.unwrap();
     let heard = [hear(&mut ada).await, hear(&mut ada).await];
-    let acks: Vec<_> = heard.iter().filter(|frame| matches!(frame, ServerFrame::Ack { seq: 3, .. })).collect();
+    let acks: Vec<_> =
+        heard.iter().filter(|frame| matches!(frame, ServerFrame::Ack { seq: 3, .. })).collect();
     assert!(matches!(acks[..], [ServerFrame::Ack { reference, .. }] if reference == "r1"), "{heard:?}");
     assert_eq!(seqs(&heard, c), [3]);
     let ServerFrame::Event { seq: 3, e, .. } = hear(&mut bob).await else { panic!("Bob hears the message") };
@@ -64,12 +65,21 @@ async fn a_refusal_names_what_it_refuses() {
     for c in [secret, nowhere] {
         socket.say(&ClientFrame::Open { c, after: None }).await.unwrap();
         let refused = hear(&mut socket).await;
-        let ServerFrame::Error { reference: None, c: Some(of), ref code, .. } = refused else { panic!("{refused:?}") };
-        assert_eq!((of, code.as_str()), (c, "not_found"), "a private conversation does not exist for a stranger");
+        let ServerFrame::Error { reference: None, c: Some(of), ref code, .. } = refused else {
+            panic!("{refused:?}")
+        };
+        assert_eq!(
+            (of, code.as_str()),
+            (c, "not_found"),
+            "a private conversation does not exist for a stranger"
+        );
     }
     socket.say(&send(&house, "r9", nowhere, "x")).await.unwrap();
     let refused = hear(&mut socket).await;
-    assert!(matches!(refused, ServerFrame::Error { reference: Some(ref it), .. } if it == "r9"), "{refused:?}");
+    assert!(
+        matches!(refused, ServerFrame::Error { reference: Some(ref it), .. } if it == "r9"),
+        "{refused:?}"
+    );
     house.fake.post(secret, house.user(), "not for you").await;
     assert!(heard_by_now(&mut socket).await.is_empty());
 }

@@ -1,0 +1,167 @@
+//! Random lives of one feed: broadcasts are lost, swapped and doubled, listeners come at any moment and any place,
+//! and whoever is live in the end has been told everything since it came, once and in order.
+
+use serde_json::value::to_raw_value;
+use tertulia_contracts::frames::ServerFrame;
+use tertulia_runtime::{Entropy, Id, entropy::SeededEntropy};
+use ulid::Ulid;
+
+use super::*;
+
+struct World {
+    entropy: SeededEntropy,
+    feed: Arc<Feed>,
+    /// The log holds 1 to this.
+    log: u64,
+    /// Broadcasts on their way.
+    air: Vec<u64>,
+    listeners: Vec<Listening>,
+}
+
+struct Listening {
+    attachment: Attachment,
+    began_after: u64,
+    /// What it reads, until it is live: from behind the first up to the second.
+    reading: Option<(u64, u64, Recording)>,
+}
+
+fn tell(feed: &Feed, seqs: impl Iterator<Item = u64>) -> Delivered {
+    let fact = to_raw_value("fact").unwrap();
+    let entries: Vec<_> = seqs.map(|seq| RawEntry { seq, e: &fact }).collect();
+    feed.deliver(&entries)
+}
+
+impl World {
+    fn new(seed: u64) -> Self {
+        let feed = Arc::new(Feed::new(Owner::User(Id::from_ulid(Ulid::nil()))));
+        Self { entropy: SeededEntropy::new(seed), feed, log: 0, air: Vec::new(), listeners: Vec::new() }
+    }
+
+    fn below(&self, bound: u64) -> u64 {
+        let mut bytes = [0; 8];
+        self.entropy.fill(&mut bytes);
+        u64::from_le_bytes(bytes) % bound
+    }
+
+    fn pick<T>(&self, from: &[T]) -> Option<usize> {
+        (!from.is_empty()).then(|| usize::try_from(self.below(from.len() as u64)).unwrap())
+    }
+
+    fn act(&mut self) {
+        match self.below(10) {
+            0..=2 => {
+                self.log += 1;
+                self.air.push(self.log);
+            }
+            3..=5 if !self.air.is_empty() => {
+                // Mostly in order; at times a later one overtakes, is lost, or comes twice.
+                let at = if self.below(5) == 0 { self.pick(&self.air).unwrap() } else { 0 };
+                let seq = self.air.remove(at);
+                if self.below(8) > 0 && tell(&self.feed, std::iter::once(seq)).hole {
+                    self.repair(false);
+                }
+                if self.below(8) == 0 {
+                    self.air.push(seq);
+                }
+            }
+            6 if self.listeners.len() < 8 => self.come(),
+            7 => {
+                if let Some(at) = self.pick(&self.listeners).filter(|_| self.below(4) == 0) {
+                    self.listeners.swap_remove(at);
+                }
+            }
+            8 => self.repair(true),
+            _ => {
+                if let Some(at) = self.pick(&self.listeners) {
+                    self.read(at);
+                }
+            }
+        }
+    }
+
+    fn come(&mut self) {
+        let socket = Arc::new(Socket::new(
+            Id::from_ulid(Ulid::from_parts(self.log, self.below(u64::MAX).into())),
+            0,
+            1 << 20,
+        ));
+        let attachment = Attachment::new(self.feed.clone(), socket);
+        let began_after = self.log - self.below(self.log.min(20) + 1);
+        let recording = attachment.record();
+        let reading = Some((began_after, self.log, recording));
+        self.listeners.push(Listening { attachment, began_after, reading });
+    }
+
+    /// Goes one page further, or live.
+    fn read(&mut self, at: usize) {
+        let log = self.log;
+        let listening = &mut self.listeners[at];
+        let Some((after, until, recording)) = listening.reading.take() else { return };
+        let fact = to_raw_value("fact").unwrap();
+        for seq in after + 1..=until {
+            listening.attachment.socket.push(wire::entry(self.feed.owner, seq, &fact));
+        }
+        if let GoLive::Behind(last) = listening.attachment.go_live(until, |_| None) {
+            listening.reading = Some((last, log, recording));
+        }
+    }
+
+    fn repair(&mut self, patient: bool) {
+        if let Some(claim) = self.feed.claim_repair(patient) {
+            tell(&self.feed, claim.after + 1..=self.log);
+            claim.done();
+        }
+    }
+
+    fn settle(&mut self) {
+        for at in 0..self.listeners.len() {
+            while self.listeners[at].reading.is_some() {
+                self.read(at);
+            }
+        }
+        self.feed.doubt();
+        self.repair(false);
+    }
+}
+
+fn told(socket: &Socket) -> Vec<u64> {
+    let frames = std::iter::from_fn(|| Some(socket.take().frames).filter(|frames| !frames.is_empty()));
+    let useq = |frame: Utf8Bytes| match ServerFrame::from_json(&frame).unwrap() {
+        ServerFrame::User { useq, .. } => useq,
+        other => panic!("{other:?}"),
+    };
+    frames.flatten().map(useq).collect()
+}
+
+#[test]
+fn whatever_the_live_lane_does_a_listener_is_told_everything_once_and_in_order() {
+    let mut listened = 0;
+    for seed in 0..2_000 {
+        let mut world = World::new(seed);
+        for _ in 0..200 {
+            world.act();
+        }
+        world.settle();
+        for listening in &world.listeners {
+            let expected: Vec<u64> = (listening.began_after + 1..=world.log).collect();
+            assert_eq!(told(&listening.attachment.socket), expected, "seed {seed}");
+            listened += 1;
+        }
+        let state = world.feed.state();
+        assert!(state.readers == 0 && state.record.is_empty() && state.record_bytes == 0, "seed {seed}");
+        assert_eq!(state.attachments, world.listeners.len());
+    }
+    assert!(listened > 5_000, "the lives are lived by somebody: {listened}");
+}
+
+#[test]
+fn a_record_is_bounded() {
+    let feed = Arc::new(Feed::new(Owner::User(Id::from_ulid(Ulid::nil()))));
+    let socket = Arc::new(Socket::new(Id::from_ulid(Ulid::nil()), 0, 1 << 20));
+    let attachment = Attachment::new(feed.clone(), socket);
+    let _recording = attachment.record();
+    tell(&feed, 1..=20_000);
+    let state = feed.state();
+    assert!(state.record_bytes <= RECORD_BYTES && state.record.len() < 20_000);
+    assert_eq!(state.record.last_key_value().map(|(seq, _)| *seq), Some(20_000), "the newest are kept");
+}
