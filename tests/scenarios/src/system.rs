@@ -1,6 +1,12 @@
 //! The product, running, in one of its two shapes, with every process in reach to be hurt.
 
-use std::{collections::BTreeMap, ffi::OsString, net::SocketAddr, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    ffi::OsString,
+    net::SocketAddr,
+    path::PathBuf,
+    sync::atomic::{AtomicU32, Ordering},
+};
 
 use anyhow::{Context, Result};
 use tertulia_testbed::{
@@ -28,6 +34,7 @@ pub struct System {
     pub processes: BTreeMap<String, Server>,
     /// The servers it stands on, by name; none on embedded back ends.
     pub back_ends: BTreeMap<&'static str, Server>,
+    numbers: AtomicU32,
     bed: Testbed,
 }
 
@@ -44,6 +51,7 @@ impl System {
             gateways: Vec::new(),
             processes: BTreeMap::new(),
             back_ends: BTreeMap::new(),
+            numbers: AtomicU32::new(1),
             bed,
         };
         match topology {
@@ -58,9 +66,16 @@ impl System {
         self.processes.get_mut(name).with_context(|| format!("there is no process {name}"))
     }
 
-    /// Where the n-th gateway is; they are counted around, so any number will do.
-    pub fn gateway(&self, n: usize) -> SocketAddr {
-        self.gateways[n % self.gateways.len()]
+    /// Every gateway's address, beginning with the n-th; they are counted around, so any number will do.
+    pub fn gateways_from(&self, n: usize) -> Vec<String> {
+        let mut gateways: Vec<String> = self.gateways.iter().map(|address| format!("http://{address}")).collect();
+        gateways.rotate_left(n % self.gateways.len());
+        gateways
+    }
+
+    /// Never the same twice, for names that must be free.
+    pub fn next_number(&self) -> u32 {
+        self.numbers.fetch_add(1, Ordering::Relaxed)
     }
 
     async fn start_single(&mut self) -> Result<()> {
@@ -128,7 +143,7 @@ impl System {
 /// The product's binary, which stands beside what runs this.
 fn binary() -> Result<PathBuf> {
     let running = std::env::current_exe().context("finding this program")?;
-    let mut folders = running.ancestors().skip(1);
+    let folders = running.ancestors().skip(1);
     let found = folders.map(|folder| folder.join("tertulia")).find(|path| path.is_file());
     found.with_context(|| format!("no binary `tertulia` beside {}: cargo build -p tertulia", running.display()))
 }
