@@ -58,6 +58,18 @@ fn every_route_has_a_case_and_stands_in_the_table() {
     assert_eq!(cases, served.collect::<Routes>());
 }
 
+#[test]
+fn the_document_refers_to_nothing_that_is_not_in_it() {
+    let document = serde_json::to_value(tertulia_auth::openapi()).unwrap();
+    let schemas = document["components"]["schemas"].as_object().unwrap();
+    let text = document.to_string();
+    let referred =
+        text.split(r##""$ref":"#/components/schemas/"##).skip(1).filter_map(|rest| rest.split('"').next());
+    let referred: Vec<&str> = referred.collect();
+    assert!(referred.contains(&"SignedIn") && referred.contains(&"CreateAccount"));
+    assert_eq!(referred.iter().find(|name| !schemas.contains_key(**name)), None);
+}
+
 async fn ask(
     client: &TestClient,
     method: &Method,
