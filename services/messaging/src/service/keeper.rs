@@ -184,3 +184,45 @@ fn membership_after(
         None => MemberRecord { present: false, changed_seq: place.seq, ..before },
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use tertulia_documents::{Documents, SqliteDocuments};
+    use tertulia_runtime::testkit::frozen;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn changes_applied_late_twice_or_in_another_order_end_the_same() {
+        let (ambient, clock) = frozen(1);
+        let folder = tempfile::tempdir().unwrap();
+        let documents =
+            SqliteDocuments::open(&folder.path().join("m.db"), crate::COLLECTIONS, &ambient).await.unwrap();
+        let store = Store::new(&(Arc::new(documents) as Arc<dyn Documents>));
+        let keeper = Keeper::new(store.clone(), Ledger::new(ambient.ids.next(), clock));
+        let conversation = ambient.ids.next();
+        let joined = |seq| (true, Head { seq, messages: seq });
+        let left = |seq| (false, Head { seq, messages: seq });
+        // They joined at 4, left at 6, came back at 9; each order ends with the newest change there was in it.
+        let orders: [&[(bool, Head)]; 4] = [
+            &[joined(4), left(6), joined(4), left(6)],
+            &[left(6), joined(4)],
+            &[joined(9), left(6), joined(4), joined(9)],
+            &[joined(4), joined(9), left(6)],
+        ];
+        for (order, (present, changed_seq)) in
+            orders.into_iter().zip([(false, 6), (false, 6), (true, 9), (true, 9)])
+        {
+            let user = ambient.ids.next();
+            for (joined, place) in order {
+                let member = Member { user_id: user, role: MemberRole::Member, joined_at: ambient.now() };
+                keeper.apply_membership(conversation, user, joined.then_some(member), *place).await.unwrap();
+            }
+            let member = store.member(conversation, user).await.unwrap().unwrap().value;
+            assert_eq!((member.present, member.changed_seq), (present, changed_seq), "{order:?}");
+            assert!(!present || member.cursor_seq == 9, "what was said before they came is not unread");
+        }
+    }
+}

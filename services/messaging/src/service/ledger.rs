@@ -150,7 +150,7 @@ mod tests {
         assert_eq!(ledger.first_doubt(), Some(1), "but remembered");
         assert!(ledger.doubts_before(moment).is_empty());
         let old = ledger.doubts_before(moment.plus(std::time::Duration::from_millis(1)));
-        assert_eq!(old, [1..3]);
+        assert_eq!((old.len(), &old[0]), (1, &(1..3)));
         ledger.resolve(&old[0]);
         assert_eq!(ledger.first_doubt(), None);
     }

@@ -9,6 +9,7 @@ use tertulia_contracts::{
     routes::{ROUTES, Route, role},
 };
 use tertulia_runtime::testkit::TestClient;
+use ulid::Ulid;
 
 use crate::harness::{House, make_group, whole_log};
 
@@ -17,7 +18,7 @@ fn routes() -> impl Iterator<Item = &'static Route> {
 }
 
 /// A body with which the route would work for whoever may call it.
-fn body_of(route: &Route, client_id: String) -> Option<String> {
+fn body_of(route: &Route, client_id: Ulid) -> Option<String> {
     let body = match (route.method.as_str(), route.path) {
         ("POST", "/v1/conversations") => json!({"kind": "group", "title": "Mine"}),
         ("PATCH", _) => json!({"title": "Mine"}),
@@ -51,7 +52,7 @@ async fn a_stranger_is_refused_every_route_of_a_private_conversation() {
     for route in routes().filter(|route| route.path.contains("{id}")) {
         for user in [ann, ben, stranger] {
             let path = |id: String| route.path.replace("{id}", &id).replace("{user_id}", &user.to_string());
-            let body = || body_of(route, house.client_id().to_string());
+            let body = || body_of(route, house.client_id());
             let refused = call(&strangers, route, &path(group.to_string()), body()).await;
             assert_eq!(
                 refused,
@@ -95,7 +96,7 @@ async fn nobody_is_served_without_a_good_token() {
     for route in routes() {
         let path = route.path.replace("{id}", &group.to_string()).replace("{user_id}", &ann.to_string());
         for client in &strangers {
-            let body = body_of(route, house.client_id().to_string());
+            let body = body_of(route, house.client_id());
             let (status, _) = call(client, route, &path, body).await;
             assert_eq!(status, 401, "{} {}", route.method, route.path);
         }

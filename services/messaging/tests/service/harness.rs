@@ -199,10 +199,10 @@ impl FaultyStore {
     }
 
     fn check_writes(&self, collection: &Collection) -> Result<(), StoreError> {
-        match self.broken.lock().unwrap().contains(collection.name) {
-            true => Err(StoreError::Unavailable("broken by the test".to_owned())),
-            false => Ok(()),
+        if self.broken.lock().unwrap().contains(collection.name) {
+            return Err(StoreError::Unavailable("broken by the test".to_owned()));
         }
+        Ok(())
     }
 }
 
@@ -234,10 +234,10 @@ impl Documents for FaultyStore {
         self.check_writes(collection)?;
         let _open = self.gate.read().await;
         let appended = self.inner.append_many(collection, run).await;
-        match self.mute.load(Ordering::SeqCst) {
-            true => Err(StoreError::Unavailable("the test lost the answer".to_owned())),
-            false => appended,
+        if self.mute.load(Ordering::SeqCst) {
+            return Err(StoreError::Unavailable("the test lost the answer".to_owned()));
         }
+        appended
     }
 
     async fn pending(&self, scope: PendingScope, limit: usize) -> Result<Vec<Pending>, StoreError> {

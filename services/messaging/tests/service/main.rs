@@ -1,6 +1,8 @@
 //! Messaging through its router: on SQLite in a folder of the test's own, with a frozen clock and an auth that
 //! knows whom the test says.
 
+#![expect(clippy::unwrap_used, reason = "in a test, a panic is the report")]
+
 mod authorization;
 mod conversations;
 mod faults;
