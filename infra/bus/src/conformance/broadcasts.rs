@@ -29,7 +29,8 @@ impl Stage {
 
 pub(super) async fn a_broadcast_reaches_every_listener(rig: Arc<dyn Rig>) {
     let stage = Stage::open(rig).await;
-    let (here, there) = (stage.ear(&["a", "b"]).await, stage.ear(&["a"]).await);
+    let elsewhere = stage.another_node().await;
+    let (here, there) = (stage.ear(&["a", "b"]).await, elsewhere.ear(&["a"]).await);
     stage.say("a", "one").await;
     stage.say("b", "two").await;
     stage.say("a", "three").await;

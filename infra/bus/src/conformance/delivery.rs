@@ -24,7 +24,9 @@ pub(super) async fn every_group_gets_every_event(rig: Arc<dyn Rig>) {
 pub(super) async fn competing_consumers_share_a_group(rig: Arc<dyn Rig>) {
     let stage = Stage::open(rig).await;
     let readers = [Reader::content(), Reader::content()];
-    let _consumers = [stage.subscribe(FIRST, &readers[0]).await, stage.subscribe(FIRST, &readers[1]).await];
+    let elsewhere = stage.another_node().await;
+    let _consumers =
+        [stage.subscribe(FIRST, &readers[0]).await, elsewhere.subscribe(FIRST, &readers[1]).await];
     // Both get a part of the work sooner or later; who gets what may have to be found out first.
     stage
         .until(async || {

@@ -29,6 +29,37 @@ pub(super) async fn a_consumer_crash_loses_nothing(rig: Arc<dyn Rig>) {
     assert_eq!(sorted(reader.read()), sorted(sent));
 }
 
+pub(super) async fn order_holds_when_a_consumer_dies(rig: Arc<dyn Rig>) {
+    let stage = Stage::open(rig).await;
+    let elsewhere = stage.another_node().await;
+    let reader = Reader::content();
+    let mut doomed = Some(stage.subscribe(FIRST, &reader).await);
+    let _survivor = elsewhere.subscribe(FIRST, &reader).await;
+    let mut sent = Vec::new();
+    for round in 0..20 {
+        for key in ["a", "b", "c", "d"] {
+            sent.extend(stage.publish(key, round * 5..round * 5 + 5).await);
+        }
+        if round == 10 {
+            stage.until_read(&reader, 1).await;
+            drop(doomed.take());
+        }
+    }
+    stage.until(async || sent.iter().all(|text| reader.read().contains(text))).await;
+    let read = reader.read();
+    for key in ["a/", "b/", "c/", "d/"] {
+        // What was in hand comes again; what matters is when each came first.
+        let mut firsts: Vec<&String> = Vec::new();
+        for text in read.iter().filter(|text| text.starts_with(key)) {
+            if !firsts.contains(&text) {
+                firsts.push(text);
+            }
+        }
+        let expected: Vec<&String> = sent.iter().filter(|text| text.starts_with(key)).collect();
+        assert_eq!(firsts, expected);
+    }
+}
+
 pub(super) async fn a_restart_loses_nothing(rig: Arc<dyn Rig>) {
     let mut stage = Stage::open(rig).await;
     let reader = Reader::answering(|note, _| match note.text.as_str() {

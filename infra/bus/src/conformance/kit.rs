@@ -56,6 +56,13 @@ impl Stage {
         Self { rig, bus, ambient: seeded(1) }
     }
 
+    /// The same stage as another node sees it.
+    pub(super) async fn another_node(&self) -> Self {
+        let here = self.bus.as_ref().expect("the bus is only away during a restart");
+        let there = self.rig.another_node(here, TOPOLOGY).await;
+        Self { rig: self.rig.clone(), bus: Some(there), ambient: seeded(2) }
+    }
+
     pub(super) fn bus(&self) -> &dyn Bus {
         self.bus.as_deref().expect("the bus is only away during a restart")
     }

@@ -25,6 +25,11 @@ pub trait Rig: Send + Sync {
     /// A node: an open bus on this rig's queues.
     async fn open(&self, topology: Topology) -> Arc<dyn Bus>;
 
+    /// Another node on the same queues; the same one, where there can be only one.
+    async fn another_node(&self, bus: &Arc<dyn Bus>, _: Topology) -> Arc<dyn Bus> {
+        bus.clone()
+    }
+
     /// Crashes and restarts what keeps the queues. The node given comes back as it is after that; its
     /// consumers may have died with it.
     async fn restart(&self, bus: Arc<dyn Bus>, topology: Topology) -> Arc<dyn Bus>;
@@ -83,6 +88,7 @@ cases! {
     delivery::what_is_not_in_the_topology_is_an_error breaks by SwallowsErrors,
     delivery::an_oversized_event_is_refused breaks by SwallowsErrors,
     failures::a_consumer_crash_loses_nothing breaks by SettlesEarly,
+    failures::order_holds_when_a_consumer_dies breaks by Reverses,
     failures::a_restart_loses_nothing breaks by ForgetsAtRestart,
     failures::a_lost_connection_loses_nothing breaks by LosesOne,
     failures::an_event_without_a_queue_is_an_error breaks by SwallowsErrors,

@@ -106,6 +106,10 @@ impl Rig for RabbitRig {
         Arc::new(RabbitBus::open(&config, topology, seeded(7)).await.expect("the bus opens"))
     }
 
+    async fn another_node(&self, _: &Arc<dyn Bus>, topology: Topology) -> Arc<dyn Bus> {
+        self.open(topology).await
+    }
+
     async fn restart(&self, bus: Arc<dyn Bus>, topology: Topology) -> Arc<dyn Bus> {
         let mut server = self.broker.server.lock().await;
         self.until_registered(&server, &topology).await;
