@@ -25,13 +25,16 @@ impl Key {
     #[must_use]
     pub fn text(mut self, text: &str) -> Self {
         for character in text.chars() {
-            if character <= ESCAPE {
-                self.0.push(ESCAPE);
-                let escaped = char::from_u32(u32::from(character) + 3);
-                self.0.push(escaped.expect("3, 4 and 5 are characters"));
-            } else {
-                self.0.push(character);
-            }
+            let escaped = match character {
+                '\0' => '\u{3}',
+                END => '\u{4}',
+                ESCAPE => '\u{5}',
+                plain => {
+                    self.0.push(plain);
+                    continue;
+                }
+            };
+            self.0.extend([ESCAPE, escaped]);
         }
         self.0.push(END);
         self

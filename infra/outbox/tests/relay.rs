@@ -1,5 +1,7 @@
 //! The relay on a real file and a bus that can be cut off and that remembers what it was told.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::{
     path::Path,
     sync::{

@@ -72,6 +72,7 @@ impl Fixture {
 }
 
 /// A document without keys.
+#[expect(clippy::missing_panics_doc, reason = "a number in an object always encodes")]
 pub fn thing(id: &str, number: u64) -> Draft {
     let body = to_raw_value(&json!({ "number": number })).expect("plain data encodes");
     Draft { id: id.to_owned(), keys: Vec::new(), body }

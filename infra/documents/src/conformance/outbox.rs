@@ -62,12 +62,12 @@ pub(super) async fn events_left_behind_are_found_by_age(store: Arc<dyn Store>) {
     let fixture = Fixture::new(store).await;
     let survivor = fixture.another_handle().await;
     insert(&*fixture.documents, "a", vec![fixture.event(1)]).await;
-    fixture.clock.advance(Duration::from_secs(60));
+    fixture.clock.advance(Duration::from_mins(1));
     insert(&*fixture.documents, "b", vec![fixture.event(2)]).await;
     let since = |age: u64| PendingScope::LeftBehind(fixture.ambient.now().minus(Duration::from_secs(age)));
     assert_eq!(numbers(&pending(&*survivor, since(30)).await), [1]);
     assert_eq!(numbers(&pending(&*survivor, since(90)).await), Vec::<u64>::new());
-    fixture.clock.advance(Duration::from_secs(60));
+    fixture.clock.advance(Duration::from_mins(1));
     let left = pending(&*survivor, since(30)).await;
     assert_eq!(numbers(&left), [1, 2]);
     survivor.settle(&tokens(&left)).await.expect("anybody may settle");
@@ -128,7 +128,7 @@ pub(super) async fn a_commit_with_events_nudges(store: Arc<dyn Store>) {
     assert!(!nudges.has_changed().expect("the handle is open"), "nothing was committed that has events");
     let told = fixture.event(2);
     insert(&*fixture.documents, "loud", vec![told.clone()]).await;
-    let nudged = tokio::time::timeout(Duration::from_secs(5), nudges.changed()).await;
-    nudged.expect("a commit nudges").expect("the handle is open");
+    let nudge = tokio::time::timeout(Duration::from_secs(5), nudges.changed()).await;
+    nudge.expect("a commit nudges").expect("the handle is open");
     assert_eq!(*nudges.borrow(), Some(told.id));
 }
