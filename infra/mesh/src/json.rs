@@ -8,7 +8,7 @@ use http_body_util::{BodyExt as _, Limited};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use tertulia_runtime::{FieldError, Kind};
 
-use crate::{Mesh, MeshError};
+use crate::{Affinity, Mesh, MeshError};
 
 impl Mesh {
     /// Asks a role in JSON and reads its answer, all within [`MeshConfig::deadline`](crate::MeshConfig). An
@@ -25,8 +25,36 @@ impl Mesh {
         bearer: Option<&str>,
         body: Option<&Req>,
     ) -> Result<Res, MeshError> {
-        let request = json_request(method, path, bearer, body)
-            .map_err(|cause| MeshError::Malformed { role: role.to_owned(), cause })?;
+        let request = json_request(method, path, bearer, body);
+        self.ask_in_time(role, request).await
+    }
+
+    /// The same of the instance that serves what `near` names.
+    ///
+    /// # Errors
+    /// As [`call_json`](Mesh::call_json).
+    pub async fn call_json_near<Req: Serialize + Sync + ?Sized, Res: DeserializeOwned>(
+        &self,
+        near: Affinity,
+        role: &str,
+        method: Method,
+        path: &str,
+        bearer: Option<&str>,
+        body: Option<&Req>,
+    ) -> Result<Res, MeshError> {
+        let request = json_request(method, path, bearer, body).map(|mut request| {
+            request.extensions_mut().insert(near);
+            request
+        });
+        self.ask_in_time(role, request).await
+    }
+
+    async fn ask_in_time<Res: DeserializeOwned>(
+        &self,
+        role: &str,
+        request: Result<Request<Body>, String>,
+    ) -> Result<Res, MeshError> {
+        let request = request.map_err(|cause| MeshError::Malformed { role: role.to_owned(), cause })?;
         let deadline = self.inner.config.deadline;
         tokio::time::timeout(deadline, self.ask(role, request))
             .await

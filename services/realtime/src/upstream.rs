@@ -10,7 +10,7 @@ use tertulia_contracts::{
     messaging::{PostMessage, Posted},
     routes::role,
 };
-use tertulia_mesh::{Mesh, MeshError};
+use tertulia_mesh::{Affinity, Mesh, MeshError};
 use tertulia_runtime::{Fault as _, Kind};
 use tokio::sync::Semaphore;
 
@@ -66,7 +66,9 @@ impl From<MeshError> for Refusal {
             tracing::error!(%error, "a service behind the socket failed");
         }
         let detail = error.detail().into_owned();
-        let retry_after_s = error.retry_after().map(|delay| delay.as_secs().max(1));
+        // A send carries its client_id and all else is a read: what may or may not have been done may be asked again.
+        let passing = matches!(kind, Kind::Unavailable | Kind::Timeout | Kind::RateLimited);
+        let retry_after_s = error.retry_after().map(|delay| delay.as_secs().max(1)).or(passing.then_some(1));
         let code = match error {
             MeshError::Refused { code, .. } => code,
             other => other.code().to_owned(),
@@ -107,14 +109,17 @@ impl Upstream {
         Ok(User { id: account.id, handle: account.handle, display_name: account.display_name })
     }
 
-    /// Posts a message.
+    /// Posts a message at the instance that writes this conversation's log, as the gateway does, so that what
+    /// comes from sockets and what comes over HTTP is appended in one batch.
     pub(crate) async fn post(
         &self,
         c: ConversationId,
         token: &str,
         post: &PostMessage,
     ) -> Result<Posted, Refusal> {
-        let path = format!("/v1/conversations/{c}/messages");
-        Ok(self.mesh.call_json(role::MESSAGING, Method::POST, &path, Some(token), Some(post)).await?)
+        let (near, path) = (Affinity(c.to_string()), format!("/v1/conversations/{c}/messages"));
+        let posted =
+            self.mesh.call_json_near(near, role::MESSAGING, Method::POST, &path, Some(token), Some(post));
+        Ok(posted.await?)
     }
 }
