@@ -32,7 +32,7 @@ fn main() -> Result<()> {
                     let system = system.as_mut().ok_or_else(|| anyhow!("it was started just before"))?;
                     (story.tell)(system).await
                 })
-                .map_err(|error| Failed::from(format!("{error:?}")))
+                .map_err(|error| Failed::from(format!("{error:#}")))
             }));
         }
     }
