@@ -10,21 +10,17 @@ mod schema;
 mod statements;
 mod writer;
 
-use std::{
-    collections::HashMap,
-    path::Path,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
-};
+use std::{collections::HashMap, path::Path, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use reader::Readers;
 use rusqlite::{Connection, Row};
 use statements::Statements;
-use tertulia_runtime::{Ambient, event::EventId};
+use tertulia_runtime::{
+    Ambient,
+    event::EventId,
+    metrics::{Counter, Histogram, Metrics},
+};
 use tokio::sync::{mpsc, oneshot, watch};
 use writer::{Job, Reply, Token, Writer};
 
@@ -53,27 +49,43 @@ pub struct SqliteDocuments {
     stats: Arc<WriterStats>,
 }
 
-/// How well commits are grouped: counters that only grow.
-#[derive(Debug, Default)]
+/// How well commits are grouped.
+#[derive(Debug)]
 pub struct WriterStats {
-    transactions: AtomicU64,
-    documents: AtomicU64,
+    transactions: Counter,
+    documents: Counter,
+    documents_each: Histogram,
+}
+
+impl Default for WriterStats {
+    fn default() -> Self {
+        let powers_of_two = (0..10_u32).map(|power| f64::from(1 << power));
+        let documents_each = Histogram::new(powers_of_two);
+        Self { transactions: Counter::default(), documents: Counter::default(), documents_each }
+    }
 }
 
 impl WriterStats {
-    fn count(&self, documents: usize) {
-        self.transactions.fetch_add(1, Ordering::Relaxed);
-        self.documents.fetch_add(documents as u64, Ordering::Relaxed);
+    fn count(&self, documents: u32) {
+        self.transactions.inc();
+        self.documents.inc_by(u64::from(documents));
+        self.documents_each.observe(f64::from(documents));
+    }
+
+    /// Shows the sizes of transactions on the metrics page, under the prefix of the service whose file it is.
+    pub fn show_on(&self, metrics: &Metrics) {
+        let help = "Documents of each committed transaction";
+        metrics.sub("documents").metric("transaction_size", help, || self.documents_each.clone());
     }
 
     /// How many transactions were committed; each was one sync.
     pub fn transactions(&self) -> u64 {
-        self.transactions.load(Ordering::Relaxed)
+        self.transactions.get()
     }
 
     /// How many documents they held.
     pub fn documents(&self) -> u64 {
-        self.documents.load(Ordering::Relaxed)
+        self.documents.get()
     }
 }
 

@@ -84,7 +84,7 @@ impl Writer {
     fn write(&self, batch: Vec<Job>, documents: usize) {
         match self.transact(&batch) {
             Ok(answers) => {
-                self.stats.count(documents);
+                self.stats.count(u32::try_from(documents).unwrap_or(u32::MAX));
                 let last_event = last_event(&batch, &answers);
                 for (job, answer) in batch.into_iter().zip(answers) {
                     job.answer(Ok(answer));
