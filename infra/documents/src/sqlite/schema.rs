@@ -93,10 +93,10 @@ mod tests {
 
     #[test]
     fn a_new_index_is_added_to_a_table_that_exists() {
+        const INDEXES: &[Index] = &[Index::unique("name"), Index::ordered("size")];
         let mut connection = Connection::open_in_memory().unwrap();
         prepare(&mut connection, &[Collection { name: "things", indexes: &[] }]).unwrap();
         connection.execute("INSERT INTO things VALUES ('a', 1, '{}')", []).unwrap();
-        const INDEXES: &[Index] = &[Index::unique("name"), Index::ordered("size")];
         let indexed = Collection { name: "things", indexes: INDEXES };
         prepare(&mut connection, &[indexed]).unwrap();
         prepare(&mut connection, &[indexed]).unwrap();

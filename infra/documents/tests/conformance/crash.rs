@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, ffi::OsStr, path::PathBuf, sync::Arc};
 use anyhow::{Context, Result, bail, ensure};
 use futures_util::{StreamExt, stream};
 use tertulia_documents::{
-    Documents, Error, Index, Key, PendingScope, Scan, SqliteDocuments, Write,
+    Documents, Index, Key, PendingScope, Scan, SqliteDocuments, Write,
     conformance::{COLLECTIONS, THINGS, event, thing},
     port::MAX_PAGE,
 };
@@ -92,7 +92,7 @@ pub(crate) async fn the_check_sees_a_loss_and_a_half(documents: Arc<dyn Document
         let documents = documents.clone();
         async move {
             let write = Write::Insert(thing(&number.to_string(), number));
-            documents.commit(&THINGS, write, events).await.map_err(Error::from)
+            documents.commit(&THINGS, write, events).await
         }
     };
     insert(1, vec![event(&ambient, 1)]).await?;
