@@ -134,7 +134,7 @@ pub(super) async fn a_trace_travels_with_its_event(rig: Arc<dyn Rig>) {
 pub(super) async fn what_is_not_in_the_topology_is_an_error(rig: Arc<dyn Rig>) {
     let stage = Stage::open(rig).await;
     let mut stranger = stage.note("a", "unknown");
-    stranger.kind = "nobody.knows".to_owned();
+    "nobody.knows".clone_into(&mut stranger.kind);
     let refused = stage.bus().publish(&[stranger]).await;
     assert!(matches!(refused, Err(Error::Unknown(_))), "{refused:?}");
     let subscription = Subscription { group: "nobody", prefetch: 1, retry: super::kit::QUICK };
