@@ -1,0 +1,230 @@
+//! One channel to a thousand sockets, against a bare server that writes the same bytes.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+};
+
+use anyhow::{Context as _, Result, bail, ensure};
+use tertulia_contracts::ConversationId;
+use tertulia_runtime::Ambient;
+use tokio::{
+    sync::Semaphore,
+    task::JoinSet,
+    time::{Duration, Instant, timeout},
+};
+
+use super::real;
+use crate::{
+    loopback::{Loopback, LoopbackArgs},
+    people,
+    product::Product,
+    pump::{BODY, message},
+    report::Figure,
+    wire::{Ear, Mouth, seq_of, write_frame},
+};
+
+const LISTENERS: u64 = 1_000;
+/// Sockets of the author: one of them has one message on its way to the log at a time.
+const PENS: usize = 32;
+/// Messages that may be on their way to the average listener.
+const WINDOW: usize = 64;
+const WARM_UP: u64 = 500;
+const MEASURED: u64 = 5_000;
+const WITHIN: Duration = Duration::from_mins(2);
+
+pub(super) async fn measure(folder: PathBuf) -> Result<Vec<Figure>> {
+    let product = Product::start(&folder.join("data")).await?;
+    let owner = people::people(&product, 1 + usize::try_from(LISTENERS)?).await?;
+    let (owner, readers) = owner.split_first().context("nobody signed up")?;
+    let channel = people::public_channel(owner).await?;
+    let listening =
+        people::sockets(&product, readers.iter().map(|reader| (reader, vec![channel])).collect()).await?;
+    let (mut ears, _mouths): (Vec<Ear>, Vec<Mouth>) = listening.into_iter().unzip();
+    let mut pens = people::sockets(&product, vec![(owner, Vec::new()); PENS]).await?;
+
+    // The channel's first entry is its own making.
+    let mut from = 1;
+    (ears, from) = round(&mut pens, ears, channel, from, WARM_UP).await?.into_next();
+    let written = Written::read(&product).await?;
+    let measured = round(&mut pens, ears, channel, from, MEASURED).await?;
+    let frames_per_write = Written::read(&product).await?.frames_per_write_since(&written);
+    let (payload, took) = (measured.sample.clone(), measured.took);
+    drop(measured);
+    product.stop().await?;
+    let product_rate = real(LISTENERS * MEASURED) / took.as_secs_f64();
+
+    let ceiling = ceiling(&folder, &payload, frames_per_write).await?;
+    let seen = format!(
+        "{product_rate:.0} deliveries/s of {} bytes at {frames_per_write:.1} frames a write; bare {ceiling:.0}",
+        payload.len()
+    );
+    Ok(vec![Figure::at_least(0.5, "fanout.ratio", product_rate / ceiling, "ratio", seen)])
+}
+
+/// A round of messages that reached everybody.
+struct Round {
+    ears: Vec<Ear>,
+    last_seq: u64,
+    took: Duration,
+    sample: Vec<u8>,
+}
+
+impl Round {
+    fn into_next(self) -> (Vec<Ear>, u64) {
+        (self.ears, self.last_seq)
+    }
+}
+
+/// Posts so many messages and waits until every listener has heard every one of them, once and in order.
+async fn round(
+    pens: &mut [(Ear, Mouth)],
+    ears: Vec<Ear>,
+    channel: ConversationId,
+    from: u64,
+    messages: u64,
+) -> Result<Round> {
+    let hall = Arc::new(Hall::default());
+    let began = Instant::now();
+    let mut listeners = JoinSet::new();
+    for ear in ears {
+        listeners.spawn(listen(hall.clone(), ear, Some(from), messages));
+    }
+    let ambient = Ambient::system();
+    let posting = async {
+        let count = usize::try_from(messages)?;
+        for nth in 0..count {
+            hall.window.acquire().await.context("the window closed")?.forget();
+            let mut frame = Vec::new();
+            write_frame(&mut frame, &message(&ambient, channel, BODY));
+            pens[nth % PENS].1.write(&frame).await?;
+        }
+        // Some kilobytes of answers have waited in the sockets meanwhile.
+        for (nth, (ear, _)) in pens.iter_mut().enumerate() {
+            let mut missing = count / PENS + usize::from(nth < count % PENS);
+            while missing > 0 {
+                let mut refused = false;
+                ear.hear(|payload| {
+                    missing = missing.saturating_sub(usize::from(payload.starts_with(br#"{"t":"ack""#)));
+                    refused |= payload.starts_with(br#"{"t":"error""#);
+                })
+                .await?;
+                ensure!(!refused, "a message was refused");
+            }
+        }
+        Ok(())
+    };
+    let hearing = gather(&mut listeners);
+    let (ears, ()) = timeout(WITHIN, async { futures_util::try_join!(hearing, posting) })
+        .await
+        .context("not everybody heard everything in time")??;
+    let sample = hall.sample.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    Ok(Round { ears, last_seq: from + messages, took: began.elapsed(), sample })
+}
+
+async fn gather(listeners: &mut JoinSet<Result<Ear>>) -> Result<Vec<Ear>> {
+    let mut ears = Vec::with_capacity(listeners.len());
+    while let Some(ended) = listeners.join_next().await {
+        ears.push(ended.context("a listener panicked")??);
+    }
+    Ok(ears)
+}
+
+/// What the listeners of a round share.
+struct Hall {
+    heard: AtomicU64,
+    window: Semaphore,
+    /// One frame as it came.
+    sample: Mutex<Vec<u8>>,
+}
+
+impl Default for Hall {
+    fn default() -> Self {
+        Self { heard: AtomicU64::new(0), window: Semaphore::new(WINDOW), sample: Mutex::default() }
+    }
+}
+
+impl Hall {
+    /// Each time that everybody has heard one more on average, one more may be posted.
+    fn note(&self, events: u64) {
+        let before = self.heard.fetch_add(events, Relaxed);
+        let more = (before + events) / LISTENERS - before / LISTENERS;
+        self.window.add_permits(usize::try_from(more).unwrap_or(0));
+    }
+}
+
+/// Hears so many events. With `from`, they must be the ones that follow it.
+async fn listen(hall: Arc<Hall>, mut ear: Ear, from: Option<u64>, messages: u64) -> Result<Ear> {
+    let (mut heard, mut last, mut wrong) = (0, from.unwrap_or_default(), None);
+    while heard < messages {
+        let mut events = 0;
+        ear.hear(|payload| {
+            let Some(seq) = seq_of(payload) else { return };
+            events += 1;
+            if seq != last + 1 {
+                wrong.get_or_insert((last, seq));
+            }
+            last = seq;
+            if heard + events == messages && hall.sample_is_wanted() {
+                *hall.sample.lock().unwrap_or_else(PoisonError::into_inner) = payload.to_vec();
+            }
+        })
+        .await?;
+        heard += events;
+        hall.note(events);
+    }
+    match wrong {
+        Some((last, seq)) if from.is_some() => {
+            bail!("after {last} came {seq}: lost, doubled or out of order")
+        }
+        _ => Ok(ear),
+    }
+}
+
+impl Hall {
+    fn sample_is_wanted(&self) -> bool {
+        self.sample.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
+}
+
+/// The product's own count of what it wrote to sockets.
+struct Written {
+    frames: f64,
+    writes: f64,
+}
+
+impl Written {
+    async fn read(product: &Product) -> Result<Self> {
+        let frames = product.metric("tertulia_realtime_frames_total").await?;
+        Ok(Self { frames, writes: product.metric("tertulia_realtime_writes_total").await? })
+    }
+
+    fn frames_per_write_since(&self, before: &Self) -> f64 {
+        (self.frames - before.frames) / (self.writes - before.writes).max(1.0)
+    }
+}
+
+/// Deliveries a second of the bare server.
+async fn ceiling(folder: &Path, payload: &[u8], frames_per_write: f64) -> Result<f64> {
+    let file = folder.join("payload");
+    std::fs::write(&file, payload)?;
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is some tens")]
+    let frames_per_write = frames_per_write.round().max(1.0) as usize;
+    let writes = usize::try_from(MEASURED)?.div_ceil(frames_per_write);
+    let sockets = usize::try_from(LISTENERS)?;
+    let mut bare =
+        Loopback::start(&LoopbackArgs { payload: file, sockets, frames_per_write, writes }).await?;
+    let hall = Arc::new(Hall::default());
+    let frames = (writes * frames_per_write) as u64;
+    let mut listeners = JoinSet::new();
+    for ear in std::mem::take(&mut bare.ears) {
+        listeners.spawn(listen(hall.clone(), ear, None, frames));
+    }
+    let began = Instant::now();
+    bare.go().await?;
+    timeout(WITHIN, gather(&mut listeners)).await.context("the bare server was not done in time")??;
+    Ok(real(LISTENERS * frames) / began.elapsed().as_secs_f64())
+}
