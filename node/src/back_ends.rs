@@ -14,7 +14,7 @@ use tertulia_cache::{Cache, MemoryCache, MemoryConfig, RedisCache, RedisConfig};
 use tertulia_contracts::{events::TOPOLOGY, routes::role};
 use tertulia_discovery::{ConsulConfig, ConsulDiscovery, Discovery, StaticDiscovery};
 use tertulia_documents::{Collection, Documents, MongoDocuments, SqliteDocuments};
-use tertulia_runtime::{Ambient, Supervisor, config::Secret};
+use tertulia_runtime::{Ambient, Supervisor, config::Secret, metrics::Metrics};
 
 use crate::settings::{BusBackend, CacheBackend, DiscoveryBackend, DocumentsBackend, Settings};
 
@@ -68,13 +68,16 @@ pub(crate) async fn documents(
     service: &str,
     collections: &'static [Collection],
     ambient: &Ambient,
+    metrics: &Metrics,
 ) -> Result<Arc<dyn Documents>> {
     match settings.documents.backend {
         DocumentsBackend::Sqlite => {
             let path =
                 data.context("documents.backend is \"sqlite\" but there is no data folder")?.file(service);
             let store = SqliteDocuments::open(&path, collections, ambient).await;
-            Ok(Arc::new(store.with_context(|| format!("documents: opening {}", path.display()))?))
+            let store = store.with_context(|| format!("documents: opening {}", path.display()))?;
+            store.stats().show_on(&metrics.sub(service));
+            Ok(Arc::new(store))
         }
         DocumentsBackend::Mongodb => {
             let url = configured("documents", "mongodb", "mongodb_url", &settings.documents.mongodb_url)?;

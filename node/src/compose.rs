@@ -169,9 +169,15 @@ impl House {
         service: &'static str,
         collections: &'static [tertulia_documents::Collection],
     ) -> Result<Arc<dyn tertulia_documents::Documents>> {
-        let store =
-            back_ends::documents(&self.settings, self.data.as_ref(), service, collections, &self.ambient)
-                .await?;
+        let store = back_ends::documents(
+            &self.settings,
+            self.data.as_ref(),
+            service,
+            collections,
+            &self.ambient,
+            &self.metrics,
+        )
+        .await?;
         let checked = store.clone();
         self.health.check(format!("documents:{service}"), Need::Vital, move || {
             let store = checked.clone();

@@ -5,7 +5,7 @@ use std::{fmt::Display, process::ExitCode};
 use anyhow::Result;
 use tertulia_contracts::routes::role;
 use tertulia_documents::Collection;
-use tertulia_runtime::{Ambient, Supervisor};
+use tertulia_runtime::{Ambient, Supervisor, metrics::Metrics};
 use tokio::net::TcpListener;
 
 use crate::{
@@ -64,7 +64,8 @@ async fn examine(settings: &Settings, data: Option<&DataFolder>, report: &mut Re
     let (ambient, supervisor) = (Ambient::system(), Supervisor::default());
     for (service, collections) in STORES {
         let what = format!("documents of {service} ({:?})", settings.documents.backend).to_lowercase();
-        let opened = back_ends::documents(settings, data, service, collections, &ambient).await;
+        let opened =
+            back_ends::documents(settings, data, service, collections, &ambient, &Metrics::new()).await;
         if let Some(store) = report.note(&format!("{what}: opened"), opened) {
             report.note(&format!("{what}: answers"), store.check().await);
         }

@@ -184,6 +184,7 @@ pub async fn build(config: Config, deps: Deps) -> Result<Service, Error> {
 
 fn start_tasks(deps: &Deps, store: &Store) {
     let relay = Arc::new(Relay::new(deps.documents.clone(), deps.bus.clone(), &deps.ambient));
+    relay.stats().show_on(&deps.metrics.sub("auth"));
     let shutdown = deps.supervisor.shutdown_token();
     deps.supervisor.supervise("auth.relay", move || {
         let (relay, shutdown) = (relay.clone(), shutdown.clone());

@@ -46,7 +46,12 @@ impl Verdict {
 
     /// The three counts, for a report.
     pub fn counts(&self) -> String {
-        format!("lost {}, doubled {}, disordered {}", self.lost.len(), self.doubled.len(), self.disordered.len())
+        format!(
+            "lost {}, doubled {}, disordered {}",
+            self.lost.len(),
+            self.doubled.len(),
+            self.disordered.len()
+        )
     }
 }
 
@@ -127,17 +132,16 @@ fn judge_log(log: &FinalLog, verdict: &mut Verdict) {
         // The journal's senders send one after the other, with client ids that grow.
         let last = last_of_author.insert(message.author_id, message.client_id);
         if last.is_some_and(|last| last > message.client_id) {
-            verdict.disordered.push(format!("{} was sent before one that stands before it", message.client_id));
+            verdict
+                .disordered
+                .push(format!("{} was sent before one that stands before it", message.client_id));
         }
     }
 }
 
 fn judge_acks(observations: &[Observation], log: &FinalLog, verdict: &mut Verdict) {
-    let standing: BTreeMap<Name, u64> = log
-        .messages
-        .iter()
-        .map(|message| ((message.author_id, message.client_id), message.seq))
-        .collect();
+    let standing: BTreeMap<Name, u64> =
+        log.messages.iter().map(|message| ((message.author_id, message.client_id), message.seq)).collect();
     for observation in observations {
         let Observation::Acked { conversation, name, seq } = observation else { continue };
         if *conversation == log.conversation && standing.get(name) != Some(seq) {
@@ -193,7 +197,12 @@ mod tests {
 
     fn log(messages: Vec<Message>) -> FinalLog {
         let seqs = messages.iter().map(|message| message.seq).collect();
-        FinalLog { conversation: Id::from_ulid(Ulid::from(1)), seqs, messages, readers: vec!["ana".to_owned()] }
+        FinalLog {
+            conversation: Id::from_ulid(Ulid::from(1)),
+            seqs,
+            messages,
+            readers: vec!["ana".to_owned()],
+        }
     }
 
     fn witnessed(acked: &[u64], shown: &[u64]) -> Journal {

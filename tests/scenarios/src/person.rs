@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// Generous: the machine may be busy with eight processes that just started.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_mins(1);
 const PASSWORD: &str = "correct horse battery staple";
 
 /// An account with a way in.
@@ -62,7 +62,8 @@ impl Person {
 
     /// Comes online from where a timeline is.
     pub fn resume(&self, timeline: Timeline) -> Online {
-        let witness = Witness { person: self.id(), reader: self.account.handle.clone(), journal: self.journal.clone() };
+        let witness =
+            Witness { person: self.id(), reader: self.account.handle.clone(), journal: self.journal.clone() };
         let session = Session::start(self.api.clone(), self.gateways.clone(), timeline, Arc::new(witness));
         Online { session, reader: self.account.handle.clone(), journal: self.journal.clone() }
     }

@@ -22,9 +22,24 @@ pub struct Story {
 /// Every story, in the order told: those that hurt the product come last.
 pub const STORIES: &[Story] = &[
     Story { name: "two_people_talk", tell: |system| Box::pin(first_conversation::two_people_talk(system)) },
-    Story { name: "a_repeated_send_is_the_first_one", tell: |system| Box::pin(first_conversation::a_repeated_send(system)) },
-    Story { name: "one_event_from_commit_to_consumer", tell: |system| Box::pin(first_conversation::a_user_log_is_told(system)) },
-    Story { name: "a_stranger_finds_nothing", tell: |system| Box::pin(strangers::a_stranger_finds_nothing(system)) },
-    Story { name: "resume_on_another_node_with_a_gap", tell: |system| Box::pin(resume::on_another_node(system)) },
-    Story { name: "kill_9_of_each_process_under_load", tell: |system| Box::pin(killed::each_process_under_load(system)) },
+    Story {
+        name: "a_repeated_send_is_the_first_one",
+        tell: |system| Box::pin(first_conversation::a_repeated_send(system)),
+    },
+    Story {
+        name: "one_event_from_commit_to_consumer",
+        tell: |system| Box::pin(first_conversation::a_user_log_is_told(system)),
+    },
+    Story {
+        name: "a_stranger_finds_nothing",
+        tell: |system| Box::pin(strangers::a_stranger_finds_nothing(system)),
+    },
+    Story {
+        name: "resume_on_another_node_with_a_gap",
+        tell: |system| Box::pin(resume::on_another_node(system)),
+    },
+    Story {
+        name: "kill_9_of_each_process_under_load",
+        tell: |system| Box::pin(killed::each_process_under_load(system)),
+    },
 ];

@@ -68,7 +68,8 @@ impl System {
 
     /// Every gateway's address, beginning with the n-th; they are counted around, so any number will do.
     pub fn gateways_from(&self, n: usize) -> Vec<String> {
-        let mut gateways: Vec<String> = self.gateways.iter().map(|address| format!("http://{address}")).collect();
+        let mut gateways: Vec<String> =
+            self.gateways.iter().map(|address| format!("http://{address}")).collect();
         gateways.rotate_left(n % self.gateways.len());
         gateways
     }
@@ -81,7 +82,8 @@ impl System {
     async fn start_single(&mut self) -> Result<()> {
         let listen = self.bed.free_address()?;
         let data = self.bed.folder().join("data");
-        let arguments = vec!["up".into(), "--data".into(), data.into(), "--listen".into(), listen.to_string().into()];
+        let arguments =
+            vec!["up".into(), "--data".into(), data.into(), "--listen".into(), listen.to_string().into()];
         self.run("tertulia".to_owned(), arguments, Vec::new(), listen).await?;
         self.gateways.push(listen);
         Ok(())
@@ -131,7 +133,13 @@ impl System {
         self.run(format!("{role}-{instance}"), arguments, environment, mesh).await
     }
 
-    async fn run(&mut self, name: String, arguments: Vec<OsString>, environment: Environment, health: SocketAddr) -> Result<()> {
+    async fn run(
+        &mut self,
+        name: String,
+        arguments: Vec<OsString>,
+        environment: Environment,
+        health: SocketAddr,
+    ) -> Result<()> {
         let path = binary()?;
         let program = Program { name: name.clone(), path, arguments, environment, health };
         let server = program::start(&self.bed, program).await.with_context(|| format!("starting {name}"))?;
@@ -145,5 +153,7 @@ fn binary() -> Result<PathBuf> {
     let running = std::env::current_exe().context("finding this program")?;
     let folders = running.ancestors().skip(1);
     let found = folders.map(|folder| folder.join("tertulia")).find(|path| path.is_file());
-    found.with_context(|| format!("no binary `tertulia` beside {}: cargo build -p tertulia", running.display()))
+    found.with_context(|| {
+        format!("no binary `tertulia` beside {}: cargo build -p tertulia", running.display())
+    })
 }

@@ -24,15 +24,21 @@ fn main() -> Result<()> {
         for story in STORIES {
             let (system, runtime) = (system.clone(), runtime.clone());
             trials.push(Trial::test(format!("{shape}::{}", story.name), move || {
-                let mut system = system.lock().map_err(|_| Failed::from("a story before this one panicked"))?;
-                runtime.block_on(async {
-                    if system.is_none() {
-                        *system = Some(System::start(topology).await.with_context(|| format!("starting the {shape} system"))?);
-                    }
-                    let system = system.as_mut().ok_or_else(|| anyhow!("it was started just before"))?;
-                    (story.tell)(system).await
-                })
-                .map_err(|error| Failed::from(format!("{error:#}")))
+                let mut system =
+                    system.lock().map_err(|_| Failed::from("a story before this one panicked"))?;
+                runtime
+                    .block_on(async {
+                        if system.is_none() {
+                            *system = Some(
+                                System::start(topology)
+                                    .await
+                                    .with_context(|| format!("starting the {shape} system"))?,
+                            );
+                        }
+                        let system = system.as_mut().ok_or_else(|| anyhow!("it was started just before"))?;
+                        (story.tell)(system).await
+                    })
+                    .map_err(|error| Failed::from(format!("{error:#}")))
             }));
         }
     }

@@ -34,9 +34,14 @@ pub(super) async fn two_people_talk(system: &System) -> Result<()> {
     ensure!(bodies(&log.messages) == ["Hola, Bea", "¡Ana!"], "{log:?}");
     let verdict = journal.judge(&log);
     ensure!(verdict.is_clean(), "{verdict:?}");
-    let unread = |conversation: tertulia_contracts::messaging::Conversation| conversation.membership.map(|it| it.unread);
+    let unread = |conversation: tertulia_contracts::messaging::Conversation| {
+        conversation.membership.map(|it| it.unread)
+    };
     ensure!(unread(ana.api.conversation(chat).await?) == Some(1), "Bea's answer is unread for Ana");
-    ensure!(unread(bea.api.conversation(chat).await?) == Some(0), "what stands before one's own word was read");
+    ensure!(
+        unread(bea.api.conversation(chat).await?) == Some(0),
+        "what stands before one's own word was read"
+    );
     Ok(())
 }
 

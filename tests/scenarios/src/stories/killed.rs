@@ -49,8 +49,16 @@ pub(super) async fn each_process_under_load(system: &mut System) -> Result<()> {
     let readers: Vec<&Person> = people.iter().collect();
     let log = people[0].final_log(chat, &readers).await?;
     let verdict = journal.judge(&log);
-    println!("kill -9 of each process, {:?}: {total} messages acknowledged; {}", system.topology, verdict.counts());
-    ensure!(log.messages.len() >= total, "{} stand in the log, {total} were acknowledged", log.messages.len());
+    println!(
+        "kill -9 of each process, {:?}: {total} messages acknowledged; {}",
+        system.topology,
+        verdict.counts()
+    );
+    ensure!(
+        log.messages.len() >= total,
+        "{} stand in the log, {total} were acknowledged",
+        log.messages.len()
+    );
     ensure!(verdict.is_clean(), "{verdict:#?}");
     Ok(())
 }

@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, bail, ensure};
 use tertulia_client::ApiError;
+use tertulia_client::Socket;
 use tertulia_contracts::{
     ConversationId,
     frames::{ClientFrame, ServerFrame},
     messaging::ConversationKind,
     routes::{ROUTES, role},
 };
-use tertulia_client::Socket;
 
 use crate::{journal::Journal, person::Person, system::System};
 
@@ -23,10 +23,14 @@ pub(super) async fn a_stranger_finds_nothing(system: &System) -> Result<()> {
     for kind in [ConversationKind::Direct, ConversationKind::Group, ConversationKind::Channel] {
         let private = ana.start(kind, &[&bea]).await?;
         let mut tried = 0;
-        for route in ROUTES.iter().filter(|route| route.role == role::MESSAGING && route.path.contains("{id}")) {
-            let path = route.path.replace("{id}", &private.to_string()).replace("{user_id}", &eve.id().to_string());
+        for route in
+            ROUTES.iter().filter(|route| route.role == role::MESSAGING && route.path.contains("{id}"))
+        {
+            let path =
+                route.path.replace("{id}", &private.to_string()).replace("{user_id}", &eve.id().to_string());
             let body = body_of(route.method.as_str(), route.path);
-            let answer: Result<serde_json::Value, ApiError> = eve.api.send(route.method.clone(), &path, body.as_ref()).await;
+            let answer: Result<serde_json::Value, ApiError> =
+                eve.api.send(route.method.clone(), &path, body.as_ref()).await;
             match answer {
                 Err(ApiError::Refused { status, .. }) if status == 404 => tried += 1,
                 other => bail!("{} {path} as a stranger: {other:?}", route.method),
@@ -41,7 +45,9 @@ pub(super) async fn a_stranger_finds_nothing(system: &System) -> Result<()> {
 /// A body that a member could send, so that it is the stranger who is refused and not the body.
 fn body_of(method: &str, path: &str) -> Option<serde_json::Value> {
     match (method, path) {
-        ("POST", _) => Some(serde_json::json!({"client_id": ulid::Ulid::generate().to_string(), "body": "let me in"})),
+        ("POST", _) => {
+            Some(serde_json::json!({"client_id": ulid::Ulid::generate().to_string(), "body": "let me in"}))
+        }
         ("PATCH", _) => Some(serde_json::json!({"title": "mine"})),
         ("PUT", "/v1/conversations/{id}/cursor") => Some(serde_json::json!({"seq": 1})),
         _ => None,
@@ -57,7 +63,9 @@ async fn the_socket_is_closed_to(eve: &Person, private: ConversationId) -> Resul
                 ensure!(code == "not_found" || code == "conversation_not_found", "{code}");
                 return Ok(());
             }
-            ServerFrame::Event { .. } | ServerFrame::Opened { .. } => bail!("a stranger hears a private conversation"),
+            ServerFrame::Event { .. } | ServerFrame::Opened { .. } => {
+                bail!("a stranger hears a private conversation")
+            }
             _ => {}
         }
     }
