@@ -8,9 +8,9 @@ use std::{
     time::Duration,
 };
 
-use futures_util::FutureExt;
 use libtest_mimic::{Arguments, Failed, Trial};
 use tertulia_bus::conformance::{CASES, Case, Rig, SabotagedRig, TOPOLOGY};
+use tertulia_runtime::testkit::outcome;
 use tokio::runtime::Runtime;
 
 use rigs::{Broker, SqliteRig};
@@ -79,11 +79,5 @@ fn sabotaged(case: &'static Case, runtime: &Arc<Runtime>) -> Trial {
 }
 
 fn run(runtime: &Runtime, case: &Case, rig: Arc<dyn Rig>) -> Result<(), Failed> {
-    let case = std::panic::AssertUnwindSafe((case.run)(rig)).catch_unwind();
-    let ended = runtime.block_on(async { tokio::time::timeout(CASE_TIMEOUT, case).await });
-    let panicked = |panic: Box<dyn std::any::Any + Send>| {
-        let words = panic.downcast_ref::<String>().map(String::as_str);
-        Failed::from(words.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("it panicked"))
-    };
-    ended.map_err(|_| Failed::from("it hung"))?.map_err(panicked)
+    runtime.block_on(outcome(CASE_TIMEOUT, (case.run)(rig))).map_err(Failed::from)
 }

@@ -3,11 +3,11 @@
 
 mod rigs;
 
-use std::{any::Any, panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
-use futures_util::FutureExt as _;
 use libtest_mimic::{Arguments, Failed, Trial};
 use tertulia_discovery::conformance::{CASES, Case, Rig, SabotagedRig};
+use tertulia_runtime::testkit::outcome;
 use tokio::runtime::Runtime;
 
 use rigs::{ConsulRig, StaticRig};
@@ -63,15 +63,6 @@ fn run(runtime: &Runtime, case: &Case, rig: impl Future<Output = Arc<dyn Rig>>) 
     runtime.block_on(async {
         // Not part of what may fail: a case that is to fail must not do so for want of an agent.
         let rig = rig.await;
-        let case = AssertUnwindSafe((case.run)(rig)).catch_unwind();
-        tokio::time::timeout(CASE_TIMEOUT, case)
-            .await
-            .map_err(|_| Failed::from("it hung"))?
-            .map_err(|panic| Failed::from(words(&*panic)))
+        outcome(CASE_TIMEOUT, (case.run)(rig)).await.map_err(Failed::from)
     })
-}
-
-fn words(panic: &(dyn Any + Send)) -> &str {
-    let words = panic.downcast_ref::<String>().map(String::as_str);
-    words.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("it panicked")
 }
