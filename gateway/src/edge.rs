@@ -64,7 +64,7 @@ impl Edge {
         }
         headers::admit(&mut parts.headers, client);
         if let Some(parameter) = route.affinity {
-            let affinity = path_parameter(&mut parts, parameter).await;
+            let affinity = path_parameter(&mut parts, parameter).await?;
             parts.extensions.insert(Affinity(affinity));
         }
         if let Some(timeout) = route.timeout {
@@ -121,12 +121,11 @@ async fn read(parts: &Parts, body: Body, route: &Route) -> Result<Bytes, Problem
     }
 }
 
-async fn path_parameter(parts: &mut Parts, name: &str) -> String {
-    let parameters = RawPathParams::from_request_parts(parts, &()).await;
-    let value = parameters
-        .ok()
-        .and_then(|it| it.iter().find(|(key, _)| *key == name).map(|(_, value)| value.to_owned()));
-    value.expect("the route's path has the parameter that its affinity names")
+async fn path_parameter(parts: &mut Parts, name: &str) -> Result<String, Problem> {
+    // What is not UTF-8 names nothing.
+    let parameters = RawPathParams::from_request_parts(parts, &()).await.map_err(|_| Problem::not_found())?;
+    let value = parameters.iter().find(|(key, _)| *key == name).map(|(_, value)| value.to_owned());
+    Ok(value.expect("the route's path has the parameter that its affinity names"))
 }
 
 /// What is neither in the table nor the gateway's own.

@@ -83,6 +83,13 @@ async fn what_is_not_in_the_table_reaches_nobody() {
 }
 
 #[tokio::test]
+async fn an_id_that_is_not_utf8_names_nothing() {
+    let inside = Inside::whole();
+    let asked = inside.member().send(Method::POST, "/v1/conversations/%ff/messages", None, "{}").await;
+    assert_eq!(asked.expect(404).code(), "not_found");
+}
+
+#[tokio::test]
 async fn headers_that_only_the_inside_may_set_are_taken_off() {
     let inside = Inside::whole();
     let mut client = inside.member();
