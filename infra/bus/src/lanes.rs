@@ -13,7 +13,7 @@ use std::{
 
 use async_trait::async_trait;
 use futures_util::{FutureExt, Stream, StreamExt};
-use tertulia_runtime::{Event, trace};
+use tertulia_runtime::{Event, problem::panic_text, trace};
 use tokio::{
     sync::Semaphore,
     task::{JoinHandle, JoinSet},
@@ -148,16 +148,16 @@ impl Lanes {
     }
 
     async fn call(&self, event: &Event) -> Outcome {
-        let span = tracing::info_span!("consume", group = self.group, topic = %event.kind, id = %event.id);
-        if let Some(parent) = &event.traceparent {
-            trace::set_parent(&span, parent);
-        }
         let call = AssertUnwindSafe(self.handler.handle(event)).catch_unwind();
-        call.instrument(span).await.unwrap_or_else(|panic| {
-            let words = panic.downcast_ref::<String>().map(String::as_str);
-            let words = words.or_else(|| panic.downcast_ref::<&str>().copied());
-            Outcome::Retry(format!("the handler panicked: {}", words.unwrap_or("without a word")))
-        })
+        let called = async {
+            let outcome = call.await.unwrap_or_else(|panic| {
+                let words = panic_text(&*panic);
+                Outcome::Retry(format!("the handler panicked: {words}"))
+            });
+            tracing::debug!(?outcome, "an event was handled");
+            outcome
+        };
+        called.instrument(trace::event_span(self.group, event)).await
     }
 
     /// An event that cannot be put aside is never let go of: it would be lost.

@@ -76,7 +76,12 @@ impl RabbitBus {
     /// # Errors
     /// The broker cannot be reached, or has queues of these names that are made differently.
     pub async fn open(config: &RabbitConfig, topology: Topology, ambient: Ambient) -> Result<Self, Error> {
-        let uri: AMQPUri = config.uri.parse().map_err(|error: String| Error::Unavailable(error))?;
+        let uri: AMQPUri = config.uri.parse().map_err(|_: String| {
+            // The parser quotes the address, and with it the password.
+            Error::Unavailable(
+                "the address is not of the form amqp://user:password@host:port/vhost".to_owned(),
+            )
+        })?;
         let (outward, inward) = (Arc::new(Link::new(&uri, "out")), Arc::new(Link::new(&uri, "in")));
         let layout = Arc::new(Layout::new(&config.prefix));
         layout.declare(&outward.channel().await?, &topology).await?;
