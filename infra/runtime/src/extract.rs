@@ -6,7 +6,7 @@
 //! breaks a rule (of a wrong type or an unknown or missing field, the first), 404 `not_found` for a path
 //! parameter that cannot name anything.
 
-use std::error::Error as _;
+use std::{error::Error as _, fmt::Display};
 
 use axum::{
     extract::{FromRequest, FromRequestParts, Path, Query, Request},
@@ -15,7 +15,7 @@ use axum::{
 use bytes::Bytes;
 use garde::Validate;
 use http::{HeaderMap, StatusCode, header, request::Parts};
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::error::Category;
 
 use crate::{FieldError, problem::Problem};
@@ -52,7 +52,14 @@ where
 /// Reads JSON text into a `T` and holds it against its rules, with the refusals of [`ValidJson`]; for
 /// bodies that do not arrive through an extractor.
 pub fn parse_json<T: DeserializeOwned + Validate<Context = ()>>(text: &[u8]) -> Result<T, Problem> {
-    let mut deserializer = serde_json::Deserializer::from_slice(text);
+    let text = str::from_utf8(text).map_err(|error| malformed(&error))?;
+    // serde takes a list for the fields of a struct in their order, which is nobody's promise.
+    if text.trim_ascii_start().starts_with('[') {
+        serde_json::from_str::<IgnoredAny>(text).map_err(|error| malformed(&error))?;
+        let message = "invalid type: sequence, expected an object".to_owned();
+        return Err(Problem::invalid_fields(vec![FieldError { field: ".".to_owned(), message }]));
+    }
+    let mut deserializer = serde_json::Deserializer::from_str(text);
     let value: T =
         serde_path_to_error::deserialize(&mut deserializer).map_err(|error| unreadable(text, &error))?;
     deserializer.end().map_err(|error| malformed(&error))?;
@@ -76,18 +83,18 @@ fn validated<T: Validate<Context = ()>>(value: T) -> Result<T, Problem> {
     Err(Problem::invalid_fields(report.iter().map(field).collect()))
 }
 
-fn malformed(error: &serde_json::Error) -> Problem {
+fn malformed(error: &impl Display) -> Problem {
     let detail = format!("The body is not JSON: {error}.");
     Problem::new(StatusCode::BAD_REQUEST, "malformed_json", detail)
 }
 
-fn unreadable(text: &[u8], error: &serde_path_to_error::Error<serde_json::Error>) -> Problem {
+fn unreadable(text: &str, error: &serde_path_to_error::Error<serde_json::Error>) -> Problem {
     let cause = error.inner();
     if cause.classify() != Category::Data {
         return malformed(cause);
     }
     // A field of the wrong type may stand before the place where the text stops being JSON.
-    if let Err(error) = serde_json::from_slice::<serde::de::IgnoredAny>(text) {
+    if let Err(error) = serde_json::from_str::<IgnoredAny>(text) {
         return malformed(&error);
     }
     let text = cause.to_string();

@@ -256,8 +256,11 @@ impl<T> Loaded<T> {
     pub fn describe(&self) -> String {
         let mut text = String::new();
         let mut section = "";
-        for (key, entry) in &self.entries {
-            let (of, name) = key.rsplit_once('.').unwrap_or(("", key));
+        let named = |key| str::rsplit_once(key, '.').unwrap_or(("", key));
+        let mut entries: Vec<_> = self.entries.iter().map(|(key, entry)| (named(key), key, entry)).collect();
+        // A section's own keys come before those of the sections within it, or it would begin twice.
+        entries.sort_by_key(|(name, ..)| *name);
+        for ((of, name), key, entry) in entries {
             if of != section {
                 section = of;
                 let blank = if text.is_empty() { "" } else { "\n" };

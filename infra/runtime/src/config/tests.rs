@@ -157,3 +157,12 @@ fn a_secret_and_its_file_together_are_an_error() {
     let absent = wrong(layers().flag("bus.url_file", "/nonexistent"), &folder);
     assert!(absent[0].starts_with("command line: bus.url_file: /nonexistent cannot be read"), "{absent:?}");
 }
+
+#[test]
+fn what_is_shown_is_a_file_again() {
+    let defaults = "[node]\na = 1\nz = 2\n[node.inner]\nb = 3\n";
+    let shown = Layers::new(defaults).load::<toml::Table>().unwrap().describe();
+    assert_eq!(shown.parse::<toml::Table>().unwrap(), defaults.parse().unwrap());
+    let values: Vec<_> = shown.lines().filter_map(|line| line.split("  #").next()).collect();
+    assert_eq!(values, ["[node]", "a = 1", "z = 2", "", "[node.inner]", "b = 3"]);
+}

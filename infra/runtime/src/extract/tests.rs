@@ -81,6 +81,7 @@ async fn a_wrong_type_a_missing_and_an_unknown_field_are_named() {
         (json!({"name": "tea", "amount": 1, "colour": "red"}), "colour"),
         (json!({"name": null, "amount": 1}), "name"),
         (json!("tea"), "."),
+        (json!(["tea", 1, []]), "."),
     ];
     for (body, field) in cases {
         let answer = client().post("/orders", &body).await.expect(422);
@@ -101,8 +102,9 @@ async fn what_is_not_json_is_malformed() {
         let answer = send(body).await.expect(400);
         assert_eq!(answer.code(), "malformed_json", "{body}");
     }
-    let not_utf8 = b"{\"name\":\"\xff\xfe\",\"amount\":1}".to_vec();
-    assert_eq!(send(not_utf8).await.expect(400).code(), "malformed_json");
+    for not_utf8 in [&b"{\"name\":\"\xff\xfe\",\"amount\":1}"[..], b"{\"colour\":\"\xff\"}"] {
+        assert_eq!(send(not_utf8).await.expect(400).code(), "malformed_json");
+    }
 }
 
 #[tokio::test]
