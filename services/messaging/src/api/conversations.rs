@@ -19,7 +19,7 @@ use crate::service::{Messaging, conversations::Made};
 ///
 /// A direct conversation exists once per pair: asked for again, the one there is is answered with 200.
 #[utoipa::path(
-    post, path = "/v1/conversations", tag = "messaging",
+    post, path = "/v1/conversations", tag = "messaging", operation_id = "create_conversation",
     security(("access_token" = [])),
     request_body = CreateConversation,
     responses(
@@ -45,7 +45,7 @@ pub(super) async fn create(
 ///
 /// Those they are a member of, the newest first, each with how much of it is unread.
 #[utoipa::path(
-    get, path = "/v1/conversations", tag = "messaging",
+    get, path = "/v1/conversations", tag = "messaging", operation_id = "list_conversations",
     security(("access_token" = [])),
     params(ListQuery),
     responses((status = 200, description = "A page of them.", body = Conversations), Refused),
@@ -63,7 +63,7 @@ pub(super) async fn list(
 
 /// Shows a conversation
 #[utoipa::path(
-    get, path = "/v1/conversations/{id}", tag = "messaging",
+    get, path = "/v1/conversations/{id}", tag = "messaging", operation_id = "get_conversation",
     security(("access_token" = [])),
     params(("id" = ConversationId, Path, description = "The conversation.")),
     responses((status = 200, description = "As the caller sees it.", body = Conversation), Refused),
@@ -80,7 +80,7 @@ pub(super) async fn get(
 ///
 /// Its owner may rename it.
 #[utoipa::path(
-    patch, path = "/v1/conversations/{id}", tag = "messaging",
+    patch, path = "/v1/conversations/{id}", tag = "messaging", operation_id = "update_conversation",
     security(("access_token" = [])),
     params(("id" = ConversationId, Path, description = "The conversation.")),
     request_body = UpdateConversation,

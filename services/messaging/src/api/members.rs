@@ -17,7 +17,7 @@ use crate::service::Messaging;
 
 /// Lists the members of a conversation
 #[utoipa::path(
-    get, path = "/v1/conversations/{id}/members", tag = "messaging",
+    get, path = "/v1/conversations/{id}/members", tag = "messaging", operation_id = "list_members",
     security(("access_token" = [])),
     params(("id" = ConversationId, Path, description = "The conversation."), ListQuery),
     responses((status = 200, description = "A page of them, by id.", body = Members), Refused),
@@ -39,7 +39,7 @@ pub(super) async fn list(
 /// The owner may add anybody to a group or a channel; everybody may join a public channel themselves. A member
 /// already is one.
 #[utoipa::path(
-    put, path = "/v1/conversations/{id}/members/{user_id}", tag = "messaging",
+    put, path = "/v1/conversations/{id}/members/{user_id}", tag = "messaging", operation_id = "add_member",
     security(("access_token" = [])),
     params(
         ("id" = ConversationId, Path, description = "The conversation."),
@@ -59,7 +59,7 @@ pub(super) async fn add(
 ///
 /// The owner may remove anybody from a group or a channel; every member may leave. Who is none already is none.
 #[utoipa::path(
-    delete, path = "/v1/conversations/{id}/members/{user_id}", tag = "messaging",
+    delete, path = "/v1/conversations/{id}/members/{user_id}", tag = "messaging", operation_id = "remove_member",
     security(("access_token" = [])),
     params(
         ("id" = ConversationId, Path, description = "The conversation."),

@@ -26,7 +26,7 @@ use crate::{
 /// The client names the message with a ULID of its own. Sent again with the same content, the first result is
 /// answered with 200; the same name with another content is a conflict. What is answered is committed.
 #[utoipa::path(
-    post, path = "/v1/conversations/{id}/messages", tag = "messaging",
+    post, path = "/v1/conversations/{id}/messages", tag = "messaging", operation_id = "post_message",
     security(("access_token" = [])),
     params(("id" = ConversationId, Path, description = "The conversation.")),
     request_body = PostMessage,
@@ -55,7 +55,7 @@ pub(super) async fn post(
 ///
 /// The newest, or those nearest to a position, in the order of their log.
 #[utoipa::path(
-    get, path = "/v1/conversations/{id}/messages", tag = "messaging",
+    get, path = "/v1/conversations/{id}/messages", tag = "messaging", operation_id = "list_messages",
     security(("access_token" = [])),
     params(("id" = ConversationId, Path, description = "The conversation."), MessagesQuery),
     responses((status = 200, description = "A page of them, ascending.", body = Messages), Refused),
