@@ -83,9 +83,9 @@ pub(crate) async fn documents(
             let url = configured("documents", "mongodb", "mongodb_url", &settings.documents.mongodb_url)?;
             let database = format!("{}_{service}", settings.documents.mongodb_prefix);
             let store = MongoDocuments::open(url, &database, collections, ambient).await;
-            Ok(Arc::new(
-                store.with_context(|| format!("documents: opening the database {database} of MongoDB"))?,
-            ))
+            Ok(Arc::new(store.with_context(|| {
+                format!("documents.mongodb_url: opening the database {database} of MongoDB")
+            })?))
         }
     }
 }
@@ -106,7 +106,7 @@ pub(crate) async fn bus(
             let uri = configured("bus", "rabbitmq", "rabbitmq_url", &settings.bus.rabbitmq_url)?.to_owned();
             let config = RabbitConfig { uri, prefix: PREFIX.to_owned() };
             let bus = RabbitBus::open(&config, TOPOLOGY, ambient.clone()).await;
-            Ok(Arc::new(bus.context("bus: connecting to RabbitMQ")?))
+            Ok(Arc::new(bus.context("bus.rabbitmq_url: connecting to RabbitMQ")?))
         }
     }
 }
@@ -121,7 +121,7 @@ pub(crate) async fn cache(settings: &Settings) -> Result<Arc<dyn Cache>> {
         CacheBackend::Redis => {
             let url = configured("cache", "redis", "redis_url", &settings.cache.redis_url)?;
             let cache = RedisCache::connect(RedisConfig::new(url, format!("{PREFIX}/"))).await;
-            Ok(Arc::new(cache.context("cache: connecting to Redis")?))
+            Ok(Arc::new(cache.context("cache.redis_url: connecting to Redis")?))
         }
     }
 }
@@ -154,10 +154,11 @@ pub(crate) async fn discovery(
             if !settings.consul_token.is_empty() {
                 config.token = Some(settings.consul_token.expose().into());
             }
-            let consul = ConsulDiscovery::new(config, ambient.entropy.clone(), supervisor.clone())?;
-            let asked = consul.check().await;
-            asked
-                .with_context(|| format!("discovery: asking the Consul agent at {}", settings.consul_url))?;
+            // Without the address: who puts a password into it should not find it in a log.
+            let asking = "discovery.consul_url: asking the Consul agent";
+            let consul = ConsulDiscovery::new(config, ambient.entropy.clone(), supervisor.clone());
+            let consul = consul.context(asking)?;
+            consul.check().await.context(asking)?;
             Ok(Arc::new(consul))
         }
     }

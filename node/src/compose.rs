@@ -274,3 +274,15 @@ impl House {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tertulia_gateway::openapi::{contradictions, merge};
+
+    use super::*;
+
+    #[test]
+    fn the_description_of_the_api_and_the_route_table_agree() {
+        assert_eq!(contradictions(&merge(documents())), Vec::<String>::new());
+    }
+}
