@@ -65,10 +65,14 @@ async fn anothers_conversation_does_not_exist() {
     }
     let (mut socket, _) = Socket::hello(&product.url, &bea.token(), None).await.unwrap();
     for c in [c, absent] {
-        socket.say(&ClientFrame::Open { c, after: None }).await.unwrap();
-        let answer = socket.hear().await.unwrap();
-        let ServerFrame::Error { code, .. } = &answer else { panic!("{answer:?}") };
-        assert_eq!(code, "conversation_not_found");
+        let (reference, client_id) = ("1".to_owned(), Ulid::from_parts(1, 1));
+        let send = ClientFrame::Send { reference, c, client_id, body: "Hola".to_owned(), reply_to: None };
+        for frame in [ClientFrame::Open { c, after: None }, send] {
+            socket.say(&frame).await.unwrap();
+            let answer = socket.hear().await.unwrap();
+            let ServerFrame::Error { code, .. } = &answer else { panic!("{answer:?}") };
+            assert_eq!(code, "conversation_not_found");
+        }
     }
     assert_eq!(ana.log(c, 0, 10).await.unwrap().items.len(), before, "somebody wrote into it");
 }

@@ -3,6 +3,7 @@
 use std::{fs, net::TcpListener, path::Path};
 
 use rusqlite::Connection;
+use tokio::net::TcpSocket;
 
 use crate::process::{Folder, Outcome, Product, run, text};
 
@@ -89,26 +90,25 @@ fn a_back_end_without_its_address_is_refused() {
 
 #[test]
 fn an_address_that_is_none_is_refused_without_its_password() {
-    for (choice, setting, _, name) in BACK_ENDS {
-        let nonsense = format!("{setting}=gopher:hunter2@nowhere:x");
-        refuses(&up(&Folder::new(), &["--set", choice, "--set", &nonsense]), &[setting, name]);
+    for (choice, setting, scheme, name) in BACK_ENDS {
+        for nonsense in ["gopher:hunter2@nowhere:x", &format!("{scheme}127.0.0.1:port/")] {
+            let url = format!("{setting}={nonsense}");
+            refuses(&up(&Folder::new(), &["--set", choice, "--set", &url]), &[setting, name]);
+        }
     }
 }
 
 #[test]
 fn a_back_end_where_nobody_listens_is_named() {
-    // Bound and not listening: nobody else gets the port meanwhile.
+    // Bound and not listening, so that nobody else gets the port meanwhile.
+    let nobody = TcpSocket::new_v4().unwrap();
+    nobody.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let port = nobody.local_addr().unwrap().port();
     for (choice, setting, scheme, name) in BACK_ENDS {
-        let nobody = closed_port();
-        let url = format!("{setting}={scheme}127.0.0.1:{nobody}/");
+        let url = format!("{setting}={scheme}127.0.0.1:{port}/");
         let outcome = up(&Folder::new(), &["--set", choice, "--set", &url]);
         refuses(&outcome, &[setting, name]);
     }
-}
-
-/// A port that was free a moment ago. The kernel gives those out in turn, so it stays free for a while.
-fn closed_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 #[test]

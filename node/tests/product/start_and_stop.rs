@@ -89,7 +89,6 @@ async fn sigterm_tells_sockets_to_resume_and_ends_in_good_order() {
     }
     // Whoever is late by the node's own deadline is told by the exit code.
     assert!(product.process.end().success(), "{}", product.process.err.whole());
-    assert!(!folder.data().join("control.sock").exists() || folder.run(&["doctor"]).success);
 }
 
 #[tokio::test]
