@@ -38,8 +38,7 @@ impl Layer {
 
     fn may_use(self, other: Self) -> bool {
         match self {
-            Self::Infra => other == Self::Infra,
-            Self::Contracts => other == Self::Infra,
+            Self::Infra | Self::Contracts => other == Self::Infra,
             Self::Service | Self::Gateway => matches!(other, Self::Infra | Self::Contracts),
             Self::Node => other != Self::Outside && other != Self::Node,
             // A harness speaks to the product as a client does: over the wire, in the contracts' words.
