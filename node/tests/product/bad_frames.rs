@@ -117,7 +117,7 @@ async fn a_flood_is_refused_and_others_are_served() {
         match tokio::time::timeout(DEADLINE, flooding.hear()).await.unwrap() {
             Ok(ServerFrame::Pong) => served += 1,
             Ok(ServerFrame::Error { code, retry_after: Some(_), .. }) if code == "rate_limited" => {
-                refused += 1
+                refused += 1;
             }
             Err(SocketError::Closed(closed)) => {
                 assert_eq!(closed.code, 4002, "{closed:?}");

@@ -2,6 +2,8 @@
 //!
 //! Nothing here knows how the product is built inside. One binary of tests, since each of them is linked anew.
 
+#![expect(clippy::unwrap_used, reason = "what a test stands on fails loudly where it is wrong")]
+
 mod bad_bodies;
 mod bad_frames;
 mod bad_tokens;
