@@ -57,8 +57,9 @@ pub(crate) async fn open(
         .max_frame_size(MAX_CLIENT_FRAME_BYTES)
         .max_message_size(MAX_CLIENT_FRAME_BYTES)
         .on_upgrade(|ws| {
-            let session = Session::new(seat);
-            serve(ws, hub, session)
+            // Each future keeps its arguments twice, before and after its first step: here, pointers.
+            let session = Box::new(Session::new(seat));
+            serve(Box::new(ws), hub, session)
         });
     debug_assert_eq!(response.status(), StatusCode::SWITCHING_PROTOCOLS);
     Ok(response)

@@ -13,7 +13,7 @@ use crate::{hub::Hub, outbox::Turn, parting::Parting, session::Session, socket::
 const GRACE: Duration = Duration::from_secs(5);
 
 /// Serves a socket until it closes.
-pub(crate) async fn serve(mut ws: WebSocket, hub: Arc<Hub>, session: Session) {
+pub(crate) async fn serve(mut ws: Box<WebSocket>, hub: Arc<Hub>, session: Box<Session>) {
     let parting = converse(&mut ws, &hub, session).await;
     // The session is gone by now: whatever the goodbye takes, nothing is queued for this socket any more.
     if let Some(parting) = parting {
@@ -29,7 +29,7 @@ pub(crate) async fn serve(mut ws: WebSocket, hub: Arc<Hub>, session: Session) {
 }
 
 /// Reads, works and writes until one side has had enough. Nothing is said about a connection that just ended.
-async fn converse(ws: &mut WebSocket, hub: &Hub, mut session: Session) -> Option<Parting> {
+async fn converse(ws: &mut WebSocket, hub: &Hub, mut session: Box<Session>) -> Option<Parting> {
     let socket = session.socket().clone();
     loop {
         let enough = tokio::select! {
