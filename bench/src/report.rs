@@ -85,8 +85,8 @@ impl Report {
         fs::write(&results, serde_json::to_string_pretty(&self.figures)? + "\n")
             .with_context(|| format!("writing {}", results.display()))?;
         if is_whole {
-            let page = here.join("../docs/benchmarks.md");
-            fs::write(&page, page(plan, &table)?).with_context(|| format!("writing {}", page.display()))?;
+            let file = here.join("../docs/benchmarks.md");
+            fs::write(&file, page(plan, &table)?).with_context(|| format!("writing {}", file.display()))?;
         }
         Ok(())
     }

@@ -46,8 +46,7 @@ pub(super) async fn measure(folder: PathBuf) -> Result<Vec<Figure>> {
     let (mut ears, _mouths): (Vec<Ear>, Vec<Mouth>) = listening.into_iter().unzip();
     let mut pens = people::sockets(&product, vec![(owner, Vec::new()); PENS]).await?;
 
-    // The channel's first entry is its own making.
-    let mut from = 1;
+    let mut from = owner.api.conversation(channel).await?.head_seq;
     (ears, from) = round(&mut pens, ears, channel, from, WARM_UP).await?.into_next();
     let written = Written::read(&product).await?;
     let measured = round(&mut pens, ears, channel, from, MEASURED).await?;

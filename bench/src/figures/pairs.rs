@@ -147,12 +147,17 @@ async fn open_loop(lines: Vec<Line>, per_second: f64) -> Result<Histogram<u64>> 
         Ok(sent) => sent?,
         Err(_) => bail!("the sender panicked"),
     };
-    let mut all = Histogram::new(3)?;
+    let mut all = histogram()?;
     for histogram in heard.context("a message never arrived")?? {
         all.add(histogram)?;
     }
     ensure!(all.len() == total as u64, "{} of {total} messages arrived", all.len());
     Ok(all)
+}
+
+/// Of microseconds, from one to what nobody waits for.
+fn histogram() -> Result<Histogram<u64>> {
+    Ok(Histogram::new_with_bounds(1, 60_000_000, 3)?)
 }
 
 /// Each body begins with the microsecond at which it was meant to be sent.
@@ -184,7 +189,7 @@ async fn hear(
     messages: usize,
     began: std::time::Instant,
 ) -> Result<Histogram<u64>> {
-    let mut latencies = Histogram::new(3)?;
+    let mut latencies = histogram()?;
     let mut wrong = None;
     while latencies.len() < messages as u64 {
         ear.hear(|payload| {
