@@ -5,24 +5,20 @@ use tertulia_contracts::frames::{ClientFrame, ServerFrame};
 use tokio_tungstenite::tungstenite::{Bytes, Message};
 
 use crate::{
-    process::{DEADLINE, Folder, Product},
-    wire::raw_refused,
+    process::{Folder, Product},
+    wire::{hear, raw_refused},
 };
 
 /// Reads until the socket closes, and returns what was said before.
 async fn to_the_end(socket: &mut Socket) -> (Vec<ServerFrame>, Closed) {
     let mut heard = Vec::new();
-    let end = async {
-        loop {
-            match socket.hear().await {
-                Ok(frame) => heard.push(frame),
-                Err(SocketError::Closed(closed)) => return closed,
-                Err(error) => panic!("{error}"),
-            }
+    loop {
+        match hear(socket).await {
+            Ok(frame) => heard.push(frame),
+            Err(SocketError::Closed(closed)) => return (heard, closed),
+            Err(error) => panic!("{error}"),
         }
-    };
-    let closed = tokio::time::timeout(DEADLINE, end).await.expect("the socket stays open");
-    (heard, closed)
+    }
 }
 
 async fn greeted(product: &Product, token: &str) -> Socket {
@@ -72,14 +68,14 @@ async fn frames_that_are_none_are_refused_and_then_stopped() {
     ];
     for frame in wrong {
         socket.say_raw(frame).await.unwrap();
-        let answer = socket.hear().await.unwrap();
+        let answer = hear(&mut socket).await.unwrap();
         assert!(
             matches!(&answer, ServerFrame::Error { code, .. } if code == "malformed_frame"),
             "{answer:?}"
         );
     }
     socket.say(&ClientFrame::Ping {}).await.unwrap();
-    assert!(matches!(socket.hear().await.unwrap(), ServerFrame::Pong));
+    assert!(matches!(hear(&mut socket).await.unwrap(), ServerFrame::Pong));
     for _ in 0..20 {
         // It may be closed before the last one.
         let _ = socket.say_raw(text("{")).await;
@@ -111,10 +107,10 @@ async fn a_flood_is_refused_and_others_are_served() {
     }
     let mut calm = greeted(&product, &bea.token()).await;
     calm.say(&ClientFrame::Ping {}).await.unwrap();
-    assert!(matches!(calm.hear().await.unwrap(), ServerFrame::Pong));
+    assert!(matches!(hear(&mut calm).await.unwrap(), ServerFrame::Pong));
     let (mut served, mut refused) = (0, 0);
     while served + refused < 1_000 {
-        match tokio::time::timeout(DEADLINE, flooding.hear()).await.unwrap() {
+        match hear(&mut flooding).await {
             Ok(ServerFrame::Pong) => served += 1,
             Ok(ServerFrame::Error { code, retry_after: Some(_), .. }) if code == "rate_limited" => {
                 refused += 1;

@@ -12,7 +12,7 @@ use ulid::Ulid;
 
 use crate::{
     process::{Folder, Product},
-    wire::{refused, request},
+    wire::{hear, refused, request},
 };
 
 /// A group of one.
@@ -69,7 +69,7 @@ async fn anothers_conversation_does_not_exist() {
         let send = ClientFrame::Send { reference, c, client_id, body: "Hola".to_owned(), reply_to: None };
         for frame in [ClientFrame::Open { c, after: None }, send] {
             socket.say(&frame).await.unwrap();
-            let answer = socket.hear().await.unwrap();
+            let answer = hear(&mut socket).await.unwrap();
             let ServerFrame::Error { code, .. } = &answer else { panic!("{answer:?}") };
             assert_eq!(code, "conversation_not_found");
         }

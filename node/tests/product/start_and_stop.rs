@@ -10,7 +10,7 @@ use tertulia_contracts::frames::ServerFrame;
 
 use crate::{
     process::{Folder, PASSWORD, Product},
-    wire::{connect, post, refused, request},
+    wire::{connect, hear, post, refused, request},
 };
 
 fn setup_token(product: &Product) -> String {
@@ -79,7 +79,7 @@ async fn sigterm_tells_sockets_to_resume_and_ends_in_good_order() {
     product.process.signal(Signal::SIGTERM);
     for mut socket in sockets {
         let closed = loop {
-            match socket.hear().await {
+            match hear(&mut socket).await {
                 Ok(_) => {}
                 Err(SocketError::Closed(closed)) => break closed,
                 Err(error) => panic!("{error}"),

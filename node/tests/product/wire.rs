@@ -7,6 +7,8 @@ use std::{
 
 use reqwest::{Method, RequestBuilder, Response};
 use serde_json::Value;
+use tertulia_client::{Socket, SocketError};
+use tertulia_contracts::frames::ServerFrame;
 
 use crate::process::{DEADLINE, Product};
 
@@ -68,6 +70,11 @@ fn raw(product: &Product, bytes: &[u8]) -> String {
     let mut answer = Vec::new();
     let _ = stream.read_to_end(&mut answer);
     String::from_utf8(answer).unwrap()
+}
+
+/// The next frame, which comes within the deadline.
+pub(crate) async fn hear(socket: &mut Socket) -> Result<ServerFrame, SocketError> {
+    tokio::time::timeout(DEADLINE, socket.hear()).await.expect("nothing is heard")
 }
 
 /// A bare connection.
