@@ -29,9 +29,10 @@ use crate::{
 
 const LISTENERS: u64 = 1_000;
 /// Sockets of the author: one of them has one message on its way to the log at a time.
-const PENS: usize = 32;
-/// Messages that may be on their way to the average listener.
-const WINDOW: usize = 64;
+const PENS: usize = 64;
+/// Messages that may be on their way to the average listener: so many that the product is never idle for want of
+/// them, and half of what may wait for one socket.
+const WINDOW: usize = 256;
 const WARM_UP: u64 = 500;
 const MEASURED: u64 = 5_000;
 const WITHIN: Duration = Duration::from_mins(2);
