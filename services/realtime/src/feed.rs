@@ -124,19 +124,23 @@ impl Feed {
             state.head = state.head.max(Some(newest));
             return delivered;
         }
+        let mut next = state.head.map(|head| head + 1);
+        let mut fitting = Vec::with_capacity(entries.len());
         for &RawEntry { seq, e } in entries {
-            if state.head.is_some_and(|head| seq <= head) {
+            if next.is_some_and(|next| seq < next) {
                 continue;
             }
             let frame = wire::entry(self.owner, seq, e);
-            let fits = state.head.is_some_and(|head| seq == head + 1);
+            let fits = next == Some(seq);
             if state.readers > 0 || !fits {
                 state.keep(seq, frame.clone());
             }
             if fits {
-                delivered.frames += state.tell(seq, &frame);
+                fitting.push(frame);
+                next = Some(seq + 1);
             }
         }
+        delivered.frames += state.tell(&fitting);
         delivered.frames += state.tell_recorded();
         delivered.hole = !state.live.is_empty() && state.head.is_some_and(|head| head < newest);
         delivered
@@ -219,26 +223,29 @@ impl State {
         self.head.is_some_and(|head| head < self.known)
     }
 
-    /// Tells everyone live the entry that follows the head.
-    fn tell(&mut self, seq: u64, frame: &Utf8Bytes) -> u64 {
+    /// Tells everyone live the entries that follow the head, visiting each listener once.
+    fn tell(&mut self, frames: &[Utf8Bytes]) -> u64 {
+        let Some(head) = self.head else { return 0 };
+        let newest = head + frames.len() as u64;
         let mut told = 0;
-        for listener in self.live.iter_mut().filter(|listener| listener.last < seq) {
-            listener.socket.push(frame.clone());
-            listener.last = seq;
-            told += 1;
+        for listener in self.live.iter_mut().filter(|listener| listener.last < newest) {
+            // Further than the head is whoever read the log a moment ago: those frames they have.
+            let has = usize::try_from(listener.last.saturating_sub(head)).unwrap_or(usize::MAX);
+            let missing = frames.get(has..).unwrap_or_default();
+            listener.socket.push_all(missing.iter().cloned());
+            listener.last = newest;
+            told += missing.len() as u64;
         }
-        self.head = Some(seq);
+        self.head = Some(newest);
         told
     }
 
     /// Tells what was recorded out of order and fits now.
     fn tell_recorded(&mut self) -> u64 {
-        let mut told = 0;
-        while let Some(next) = self.head.map(|head| head + 1)
-            && let Some(frame) = self.record.get(&next).cloned()
-        {
-            told += self.tell(next, &frame);
-        }
+        let fitting: Vec<Utf8Bytes> = self.head.map_or_else(Vec::new, |head| {
+            (head + 1..).map_while(|seq| self.record.get(&seq).cloned()).collect()
+        });
+        let told = self.tell(&fitting);
         self.forget_if_unneeded();
         told
     }

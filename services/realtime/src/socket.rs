@@ -77,9 +77,15 @@ impl Socket {
 
     /// Queues a frame. A client too slow for the bound is closed and resumes when it can.
     pub(crate) fn push(&self, frame: Utf8Bytes) {
+        self.push_all(std::iter::once(frame));
+    }
+
+    /// Queues frames together: the lock is taken, and the socket's task woken, once for all of them.
+    pub(crate) fn push_all(&self, mut frames: impl Iterator<Item = Utf8Bytes>) {
         let mut slow = false;
         self.change(|outbox| {
-            slow = !outbox.push(frame, self.bound_bytes) && outbox.parting().is_none();
+            let all = frames.all(|frame| outbox.push(frame, self.bound_bytes));
+            slow = !all && outbox.parting().is_none();
             if slow {
                 // In the same breath, or a later frame would be queued behind the hole.
                 outbox.discard();

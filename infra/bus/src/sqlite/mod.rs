@@ -84,7 +84,10 @@ impl Bus for SqliteBus {
     async fn publish(&self, events: &[Event]) -> Result<(), Error> {
         let mut rows = Vec::new();
         for event in events {
-            let takers = self.topology.takers(&event.kind)?;
+            let mut takers = self.topology.takers(&event.kind)?.peekable();
+            if takers.peek().is_none() {
+                continue;
+            }
             let encoded = wire::encode(event)?;
             rows.extend(takers.map(|group| Row {
                 group: group.name,
