@@ -20,7 +20,8 @@ async fn serving(rig: &dyn Rig) -> Serving {
     let (node, instance) = (rig.node().await, instance("auth", 1));
     let mut views = node.watch("auth");
     // An agent that has just come back may still be electing itself: that is an error to its caller, and passes.
-    let registration = eventually(rig.patience(), || async { node.register(instance.clone()).await.ok() }).await;
+    let registration =
+        eventually(rig.patience(), || async { node.register(instance.clone()).await.ok() }).await;
     see_instances(rig, &mut views, std::slice::from_ref(&instance)).await;
     Serving { node, instance, views, _registration: registration }
 }
