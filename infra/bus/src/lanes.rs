@@ -69,22 +69,22 @@ impl Lanes {
         Arc::new(Self { group, handler, retry, calls: Semaphore::new(usize::from(prefetch.max(1))) })
     }
 
-    /// Handles deliveries until the stream ends or `stop` is cancelled; then waits for the handlers that are
-    /// running and forgets the rest, which the adapter gives back to the group.
+    /// Handles deliveries until the stream ends or it is told to end; then waits for the handlers that are
+    /// running, unless they are to be cut off, and forgets the rest, which the adapter gives back to the group.
     pub(crate) async fn run(
         self: Arc<Self>,
         mut deliveries: impl Stream<Item = Delivery> + Unpin,
         prefetch: u16,
-        stop: &CancellationToken,
+        ending: &Ending,
     ) {
-        let halt = stop.child_token();
+        let halt = ending.stop.child_token();
         let mut busy: HashMap<String, VecDeque<Delivery>> = HashMap::new();
         let mut in_hand = 0;
         let mut running = JoinSet::new();
         loop {
             tokio::select! {
                 biased;
-                () = stop.cancelled() => break,
+                () = halt.cancelled() => break,
                 Some(lane) = running.join_next() => {
                     in_hand -= 1;
                     let Ok(key) = lane else {
@@ -109,7 +109,10 @@ impl Lanes {
             }
         }
         halt.cancel();
-        while running.join_next().await.is_some() {}
+        let finished = async { while running.join_next().await.is_some() {} };
+        if ending.cut.run_until_cancelled(finished).await.is_none() {
+            running.shutdown().await;
+        }
     }
 
     /// Sees one delivery through to its end, or to the halt. Returns its key.
@@ -172,29 +175,52 @@ impl Lanes {
     }
 }
 
-/// A subscription's task. Dropping it is a crash: handlers are cut off where they stand.
+/// How a task is told to end. It always ends by itself: a task aborted halfway through a question to a server
+/// leaves there what nobody knows of.
+#[derive(Clone)]
+pub(crate) struct Ending {
+    /// Take nothing more, finish what is in hand, give back the rest.
+    pub(crate) stop: CancellationToken,
+    /// The same, but cut off what is in hand. Implies `stop`.
+    pub(crate) cut: CancellationToken,
+}
+
+impl Ending {
+    fn new() -> Self {
+        let cut = CancellationToken::new();
+        Self { stop: cut.child_token(), cut }
+    }
+
+    /// One that can be told to stop on its own, too.
+    pub(crate) fn child(&self) -> Self {
+        Self { stop: self.stop.child_token(), cut: self.cut.clone() }
+    }
+}
+
+/// A subscription's task. Dropping it is a crash: handlers are cut off where they stand, and what they had in hand
+/// goes back to the group.
 pub(crate) struct Running {
-    stop: CancellationToken,
+    ending: Ending,
     task: JoinHandle<()>,
 }
 
 impl Running {
-    /// Starts a task that ends some time after its token is cancelled.
-    #[expect(clippy::disallowed_methods, reason = "the consumer owns the task: it awaits or aborts it")]
-    pub(crate) fn start<F>(task: impl FnOnce(CancellationToken) -> F) -> Self
+    /// Starts a task that ends some time after it is told to.
+    #[expect(clippy::disallowed_methods, reason = "the consumer owns the task: it tells it to end")]
+    pub(crate) fn start<F>(task: impl FnOnce(Ending) -> F) -> Self
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        let stop = CancellationToken::new();
-        let task = tokio::spawn(task(stop.clone()));
-        Self { stop, task }
+        let ending = Ending::new();
+        let task = tokio::spawn(task(ending.clone()));
+        Self { ending, task }
     }
 }
 
 #[async_trait]
 impl Consumer for Running {
     async fn stop(mut self: Box<Self>) {
-        self.stop.cancel();
+        self.ending.stop.cancel();
         if let Err(error) = (&mut self.task).await {
             tracing::error!(%error, "a consumer broke");
         }
@@ -203,6 +229,6 @@ impl Consumer for Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        self.task.abort();
+        self.ending.cut.cancel();
     }
 }

@@ -7,7 +7,6 @@
 //! * **Groups.** Consumers that subscribe with the same group share its events; groups do not share.
 //! * **Order.** Events of one partition key reach a group's handler one at a time, in the order published
 //!   (by one publisher), also through failures: a later event waits until the earlier one is done or dead.
-//!   (A known fault of the RabbitMQ adapter when a consumer dies is described in docs/ROADMAP.md.)
 //! * **Failure.** A handler that answers [`Outcome::Retry`] (or panics) is called again with a growing delay,
 //!   up to the policy's attempts, then the event becomes a dead letter with its reason. [`Outcome::Reject`]
 //!   makes it one at once. A key that waits for a retry does not hold up other keys.

@@ -9,16 +9,11 @@ use std::{
 };
 
 use libtest_mimic::{Arguments, Failed, Trial};
-use tertulia_bus::conformance::{CASES, Case, Rig, SabotagedRig, TOPOLOGY};
+use tertulia_bus::conformance::{CASES, Case, Rig, SabotagedRig};
 use tertulia_runtime::testkit::outcome;
 use tokio::runtime::Runtime;
 
 use rigs::{Broker, SqliteRig};
-
-/// A known fault of the RabbitMQ adapter, listed in docs/ROADMAP.md: on a busy machine, what a dying consumer had in
-/// hand was seen to come back behind later events of its key, once in some six runs. It belongs to the suite again,
-/// on every adapter, as soon as it is mended.
-const NOT_KEPT_ON_RABBITMQ: &[&str] = &["order_holds_when_a_consumer_dies"];
 
 /// No case may hang the suite.
 const CASE_TIMEOUT: Duration = Duration::from_mins(2);
@@ -36,9 +31,7 @@ fn main() -> anyhow::Result<()> {
     for case in CASES {
         trials.push(on_sqlite(case, &runtime));
         trials.push(sabotaged(case, &runtime));
-        if !NOT_KEPT_ON_RABBITMQ.contains(&case.name) {
-            trials.push(on_rabbitmq(case, &runtime, broker.clone(), one_at_a_time.clone()));
-        }
+        trials.push(on_rabbitmq(case, &runtime, broker.clone(), one_at_a_time.clone()));
     }
     let conclusion = libtest_mimic::run(&arguments, trials);
     // `exit` runs no destructors, and the servers are to end in good order.
@@ -65,10 +58,8 @@ fn on_rabbitmq(
     Trial::test(format!("rabbitmq::{}", case.name), move || {
         // Cases restart and cut off the one broker there is.
         let _alone = one_at_a_time.lock().unwrap_or_else(PoisonError::into_inner);
-        let rig = broker.ok_or("the broker was not started for this filter")?.rig();
-        let ended = run(&runtime, case, rig.clone());
-        runtime.block_on(rig.clean(&TOPOLOGY)).map_err(|error| Failed::from(format!("{error:#}")))?;
-        ended
+        let broker = broker.ok_or("the broker was not started for this filter")?;
+        run(&runtime, case, runtime.block_on(broker.rig()))
     })
 }
 

@@ -19,7 +19,7 @@ use crate::{Bus, Consumer, DeadLetter, Group, Handler, Outcome, RetryPolicy, Sub
 pub(super) const FIRST: &str = "first";
 pub(super) const SECOND: &str = "second.of_two";
 /// What the cases open their buses with.
-pub const TOPOLOGY: Topology = Topology {
+pub(super) const TOPOLOGY: Topology = Topology {
     topics: &[Note::TYPE, "unclaimed.noted"],
     groups: &[Group { name: FIRST, topics: &[Note::TYPE] }, Group { name: SECOND, topics: &[Note::TYPE] }],
 };

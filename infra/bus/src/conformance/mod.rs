@@ -14,7 +14,6 @@ use std::{pin::Pin, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 
-pub use kit::TOPOLOGY;
 pub use sabotage::{Fault, SabotagedRig};
 
 use crate::{Bus, Topology};
@@ -43,7 +42,7 @@ pub trait Rig: Send + Sync {
     /// Whether there is a way that [`Rig::cut`] can cut.
     fn has_connections(&self) -> bool;
 
-    /// Removes, behind the adapter's back, what stores this group's events.
+    /// Breaks, behind the adapter's back, the way to where this group's events are stored.
     async fn break_routing(&self, group: &str);
 
     /// Puts bytes that are no event into this group's queue.

@@ -31,7 +31,7 @@ use super::{
 };
 use crate::{
     Error,
-    lanes::{Delivery, Lanes, Receipt},
+    lanes::{Delivery, Ending, Lanes, Receipt},
     wire,
 };
 
@@ -70,43 +70,43 @@ struct Held {
 
 impl Subscriber {
     /// Consumes until it is stopped, through whatever happens to the broker and to the connection.
-    pub(super) async fn run(self: Arc<Self>, stop: CancellationToken) {
+    pub(super) async fn run(self: Arc<Self>, ending: Ending) {
         let mut failures = 0;
-        while !stop.is_cancelled() {
+        while !ending.stop.is_cancelled() {
             let began = Instant::now();
-            let Err(error) = self.session(&stop).await else { break };
+            let Err(error) = self.session(&ending).await else { break };
             failures = if began.elapsed() > GOOD_SESSION { 1 } else { failures + 1 };
             tracing::warn!(group = self.group, %error, failures, "consumption was interrupted");
-            stop.run_until_cancelled(sleep(BACKOFF.delay(failures))).await;
+            ending.stop.run_until_cancelled(sleep(BACKOFF.delay(failures))).await;
         }
     }
 
-    async fn session(self: &Arc<Self>, stop: &CancellationToken) -> Result<(), Error> {
+    async fn session(self: &Arc<Self>, ending: &Ending) -> Result<(), Error> {
         let channel = self.link.channel().await?;
         self.layout.declare_helpers(&channel, self.group).await?;
         let _seat =
             consume(&channel, &self.layout.roster(self.group), BasicConsumeOptions::default()).await?;
         let mut held = Held::default();
-        let halt = stop.child_token();
+        let ours = ending.child();
         let mut tick = interval(BALANCE_EVERY);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let ended = loop {
             tokio::select! {
                 biased;
-                () = stop.cancelled() => break Ok(()),
+                () = ours.stop.cancelled() => break Ok(()),
                 Some(ended) = held.tasks.join_next() => match ended {
                     Ok(partition) => drop(held.stops.remove(&partition)),
                     Err(error) => break Err(Error::Unavailable(error.to_string())),
                 },
                 _ = tick.tick() => {
-                    if let Err(error) = self.balance(&channel, &mut held, &halt).await {
+                    if let Err(error) = self.balance(&channel, &mut held, &ours).await {
                         break Err(error);
                     }
                 }
             }
         };
         // The next session must not meet handlers of this one.
-        halt.cancel();
+        ours.stop.cancel();
         while held.tasks.join_next().await.is_some() {}
         ended
     }
@@ -116,7 +116,7 @@ impl Subscriber {
         self: &Arc<Self>,
         channel: &Channel,
         held: &mut Held,
-        halt: &CancellationToken,
+        ours: &Ending,
     ) -> Result<(), Error> {
         let members = consumers_of(channel, &self.layout.roster(self.group)).await?;
         let share = usize::from(PARTITIONS).div_ceil(usize::try_from(members.max(1)).unwrap_or(usize::MAX));
@@ -130,12 +130,12 @@ impl Subscriber {
                 continue;
             }
             let Some(lease) = self.lease(channel, partition).await? else { continue };
-            let stop = halt.child_token();
-            held.stops.insert(partition, stop.clone());
+            let ending = ours.child();
+            held.stops.insert(partition, ending.stop.clone());
             let subscriber = self.clone();
             held.tasks.spawn(async move {
                 // The other partitions go on: should the connection be lost, they notice by themselves.
-                if let Err(error) = subscriber.partition(partition, lease, stop).await {
+                if let Err(error) = subscriber.partition(partition, lease, ending).await {
                     tracing::warn!(group = subscriber.group, partition, %error, "a partition was interrupted");
                 }
                 partition
@@ -161,31 +161,38 @@ impl Subscriber {
         }
     }
 
-    async fn partition(
-        self: &Arc<Self>,
-        partition: u16,
-        lease: Lease,
-        stop: CancellationToken,
-    ) -> Result<(), Error> {
+    async fn partition(self: &Arc<Self>, partition: u16, lease: Lease, ending: Ending) -> Result<(), Error> {
         let channel = self.link.channel().await?;
+        let consumer = self.consume(&channel, partition, &ending).await;
+        // What is in hand goes back to the queue when the channel closes, and only then may another consumer follow.
+        // One that is cancelled first makes way while it still holds messages, and later ones overtake them.
+        let closed = answer(channel.close(200, "OK".into())).await;
+        drop(lease);
+        consumer.map(drop).and(closed)
+    }
+
+    /// Consumes until it is told to end. Returns the consumer, since dropping it cancels it.
+    async fn consume(
+        self: &Arc<Self>,
+        channel: &Channel,
+        partition: u16,
+        ending: &Ending,
+    ) -> Result<lapin::Consumer, Error> {
         // A queue that was deleted comes back, if empty.
-        self.layout.declare_partition(&channel, self.group, partition).await?;
+        self.layout.declare_partition(channel, self.group, partition).await?;
         let prefetch = self.prefetch.max(1).div_ceil(PARTITIONS);
         answer(channel.basic_qos(prefetch, BasicQosOptions::default())).await?;
         let queue = self.layout.partition(self.group, partition);
-        let messages = consume(&channel, &queue, BasicConsumeOptions::default()).await?;
-        let deliveries = messages
+        let mut messages = consume(channel, &queue, BasicConsumeOptions::default()).await?;
+        let deliveries = (&mut messages)
             .take_while(|message| future::ready(message.is_ok()))
             .filter_map(|message| future::ready(message.ok()))
             .map(|message| self.delivery(&queue, message));
-        self.lanes.clone().run(pin!(deliveries), prefetch, &stop).await;
-        if !stop.is_cancelled() {
-            return Err(Error::Unavailable(format!("the broker ended the consumption of {queue}")));
+        self.lanes.clone().run(pin!(deliveries), prefetch, ending).await;
+        if ending.stop.is_cancelled() {
+            return Ok(messages);
         }
-        // What was not handled goes back to the queue before another consumer may take the lease.
-        answer(channel.close(200, "OK".into())).await?;
-        drop(lease);
-        Ok(())
+        Err(Error::Unavailable(format!("the broker ended the consumption of {queue}")))
     }
 
     fn delivery(self: &Arc<Self>, queue: &str, message: Message) -> Delivery {

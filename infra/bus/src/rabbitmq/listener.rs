@@ -65,7 +65,7 @@ impl RabbitListener {
         let (ear, state) = Default::default();
         let shared = Arc::new(Shared { link, layout, ambient, ear, state });
         let streams = shared.tune_in().await?;
-        let task = Running::start(|stop| listen(shared.clone(), streams, stop));
+        let task = Running::start(|ending| listen(shared.clone(), streams, ending.stop));
         Ok(Self { shared, _task: task })
     }
 }
@@ -73,7 +73,9 @@ impl RabbitListener {
 async fn listen(shared: Arc<Shared>, mut streams: Streams, stop: CancellationToken) {
     let mut failures = 0;
     loop {
-        shared.forward(streams).await;
+        if stop.run_until_cancelled(shared.forward(streams)).await.is_none() {
+            return;
+        }
         shared.lock().session = None;
         streams = loop {
             failures += 1;
@@ -174,6 +176,15 @@ async fn bind(
     answer(channel.queue_bind(queue.clone(), exchange, key, options, FieldTable::default())).await
 }
 
+/// A session that could not do what it was asked makes way for one that begins with what is joined by then.
+async fn end_if_failed(session: &Channel, answered: Result<(), Error>) {
+    if let Err(error) = answered {
+        tracing::warn!(%error, "a listener begins anew");
+        // One that is gone already cannot be closed again, and need not be.
+        let _ = answer(session.close(200, "OK".into())).await;
+    }
+}
+
 #[async_trait]
 impl Listener for RabbitListener {
     async fn join(&self, channel: &str) -> Result<(), Error> {
@@ -183,13 +194,10 @@ impl Listener for RabbitListener {
             state.joined.insert(key.clone());
             state.session.clone()
         };
-        // Without a session, or with one that breaks meanwhile, the next one binds it and is a gap.
+        // Without a session the next one binds it and is a gap, so one that cannot bind ends.
         let Some((bus, queue)) = session else { return Ok(()) };
-        let bound = bind(&bus, &self.shared.layout, &queue, key.clone(), QueueBindOptions::default()).await;
-        if bound.is_err() && bus.status().connected() {
-            self.shared.lock().joined.remove(&key);
-            return bound;
-        }
+        let bound = bind(&bus, &self.shared.layout, &queue, key, QueueBindOptions::default()).await;
+        end_if_failed(&bus, bound).await;
         Ok(())
     }
 
@@ -203,7 +211,8 @@ impl Listener for RabbitListener {
         let Some((bus, queue)) = session else { return Ok(()) };
         let exchange = self.shared.layout.broadcasts().into();
         let unbound = answer(bus.queue_unbind(queue, exchange, key, FieldTable::default())).await;
-        if bus.status().connected() { unbound } else { Ok(()) }
+        end_if_failed(&bus, unbound).await;
+        Ok(())
     }
 
     async fn hear(&self) -> Heard {

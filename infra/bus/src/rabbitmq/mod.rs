@@ -159,7 +159,7 @@ impl Bus for RabbitBus {
             prefetch: subscription.prefetch,
             lanes: Lanes::new(&subscription, handler),
         });
-        Ok(Box::new(Running::start(|stop| subscriber.run(stop))))
+        Ok(Box::new(Running::start(|ending| subscriber.run(ending))))
     }
 
     async fn broadcast(&self, message: Broadcast) -> Result<(), Error> {

@@ -20,7 +20,6 @@ use std::{path::Path, sync::Arc};
 use async_trait::async_trait;
 use tertulia_runtime::{Ambient, Event};
 use tokio::sync::{mpsc, oneshot};
-use tokio_util::sync::CancellationToken;
 
 use self::{
     feed::Taker,
@@ -30,7 +29,7 @@ use self::{
 use crate::{
     Broadcast, Bus, Consumer, DeadLetter, DeadLetterId, Error, Handler, Listener, Subscription, Topology,
     ear::{Hub, HubListener},
-    lanes::{Delivery, Lanes, Running},
+    lanes::{Delivery, Ending, Lanes, Running},
     wire,
 };
 
@@ -110,7 +109,7 @@ impl Bus for SqliteBus {
         let lanes = Lanes::new(&subscription, handler);
         let deliveries = Deliveries::open(&self.commands, &subscription).await?;
         let commands = self.commands.clone();
-        let task = |stop| consume(commands, subscription, lanes, deliveries, stop);
+        let task = |ending| consume(commands, subscription, lanes, deliveries, ending);
         Ok(Box::new(Running::start(task)))
     }
 
@@ -153,11 +152,11 @@ async fn consume(
     subscription: Subscription,
     lanes: Arc<Lanes>,
     mut deliveries: Deliveries,
-    stop: CancellationToken,
+    ending: Ending,
 ) {
     loop {
-        lanes.clone().run(&mut deliveries, subscription.prefetch, &stop).await;
-        if stop.is_cancelled() {
+        lanes.clone().run(&mut deliveries, subscription.prefetch, &ending).await;
+        if ending.stop.is_cancelled() {
             break;
         }
         // A lane broke: what it held goes back to the group, and we sit down again.
