@@ -3,19 +3,32 @@
 use std::sync::Arc;
 
 use axum::{
-    extract::{State, WebSocketUpgrade, ws::rejection::WebSocketUpgradeRejection},
-    response::{IntoResponse as _, Response},
+    body::Body,
+    extract::{Request, State},
+    response::Response,
 };
-use http::{HeaderMap, StatusCode, Uri, header};
+use http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
+use hyper::upgrade::OnUpgrade;
+use hyper_util::rt::TokioIo;
 use tertulia_contracts::frames::{MAX_CLIENT_FRAME_BYTES, SUBPROTOCOL};
 use tertulia_runtime::problem::Problem;
+use tokio_tungstenite::{
+    WebSocketStream,
+    tungstenite::{
+        handshake::server::create_response,
+        protocol::{Role, WebSocketConfig},
+    },
+};
 
-use crate::{connection::serve, error::Error, hub::Hub, session::Session};
+use crate::{
+    connection::serve,
+    error::Error,
+    hub::{Hub, Seat},
+    session::Session,
+};
 
 /// Clients send little and seldom: a large buffer a socket would be most of its memory.
 const READ_BUFFER_BYTES: usize = 1 << 10;
-/// Frames are gathered up to here before they are written, and a busy socket keeps this much.
-const WRITE_BUFFER_BYTES: usize = 16 << 10;
 
 /// Opens a socket of the protocol `tertulia.v1`.
 ///
@@ -33,36 +46,61 @@ const WRITE_BUFFER_BYTES: usize = 16 << 10;
         (status = 503, description = "`node_full` or `node_draining`: try again, another node answers.", body = Problem),
     )
 )]
-pub(crate) async fn open(
-    State(hub): State<Arc<Hub>>,
-    headers: HeaderMap,
-    handshake: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
-) -> Result<Response, Problem> {
-    let handshake = handshake.map_err(|rejection| {
-        Problem::new(
-            rejection.into_response().status(),
-            "not_a_websocket_handshake",
-            "Open a WebSocket here (RFC 6455).",
-        )
-    })?;
-    check_origin(&headers, &hub.config.allowed_origins)?;
-    let handshake = handshake.protocols([SUBPROTOCOL]);
-    if handshake.selected_protocol().is_none() {
+pub(crate) async fn open(State(hub): State<Arc<Hub>>, mut request: Request) -> Result<Response, Problem> {
+    let mut response = handshake(&request)?;
+    check_origin(request.headers(), &hub.config.allowed_origins)?;
+    if !offers(request.headers(), SUBPROTOCOL) {
         return Err(Error::NoSubprotocol.into());
     }
+    response.headers_mut().insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(SUBPROTOCOL));
     let seat = hub.admit()?;
-    let response = handshake
-        .read_buffer_size(READ_BUFFER_BYTES)
-        .write_buffer_size(WRITE_BUFFER_BYTES)
-        .max_frame_size(MAX_CLIENT_FRAME_BYTES)
-        .max_message_size(MAX_CLIENT_FRAME_BYTES)
-        .on_upgrade(|ws| {
-            // Each future keeps its arguments twice, before and after its first step: here, pointers.
-            let session = Box::new(Session::new(seat));
-            serve(Box::new(ws), hub, session)
-        });
-    debug_assert_eq!(response.status(), StatusCode::SWITCHING_PROTOCOLS);
+    serve_when_open(hyper::upgrade::on(&mut request), hub, seat);
     Ok(response)
+}
+
+/// Serves the connection once the response is sent and it speaks WebSocket.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a socket's task ends with its connection, and the hub drains them all"
+)]
+fn serve_when_open(upgrade: OnUpgrade, hub: Arc<Hub>, seat: Seat) {
+    tokio::spawn(async move {
+        let upgraded = match upgrade.await {
+            Ok(upgraded) => TokioIo::new(upgraded),
+            Err(error) => return tracing::debug!(%error, "a connection ended within its handshake"),
+        };
+        let mut limits = WebSocketConfig::default().read_buffer_size(READ_BUFFER_BYTES).write_buffer_size(0);
+        limits.max_frame_size = Some(MAX_CLIENT_FRAME_BYTES);
+        limits.max_message_size = Some(MAX_CLIENT_FRAME_BYTES);
+        // Each future keeps its arguments twice, before and after its first step: here, pointers.
+        let ws = Box::new(WebSocketStream::from_raw_socket(upgraded, Role::Server, Some(limits)).await);
+        let session = Box::new(Session::new(seat));
+        serve(ws, hub, session).await;
+    });
+}
+
+/// The answer to a WebSocket handshake (RFC 6455 §4.2), without its body.
+fn handshake(request: &Request) -> Result<Response, Problem> {
+    let refused = || {
+        let detail = "Open a WebSocket here (RFC 6455).";
+        Problem::new(StatusCode::BAD_REQUEST, "not_a_websocket_handshake", detail)
+    };
+    if request.extensions().get::<OnUpgrade>().is_none() {
+        return Err(refused());
+    }
+    let mut asked = http::Request::new(());
+    *asked.method_mut() = request.method().clone();
+    *asked.version_mut() = request.version();
+    asked.headers_mut().clone_from(request.headers());
+    let answer = create_response(&asked).map_err(|_| refused())?;
+    Ok(answer.map(|()| Body::empty()))
+}
+
+/// Whether one of the subprotocols offered is this one: names, separated by commas, over any number of headers.
+fn offers(headers: &HeaderMap, subprotocol: &str) -> bool {
+    let offers =
+        headers.get_all(header::SEC_WEBSOCKET_PROTOCOL).into_iter().filter_map(|offer| offer.to_str().ok());
+    offers.flat_map(|offer| offer.split(',')).any(|offer| offer.trim() == subprotocol)
 }
 
 /// A browser tells which page opens the socket and lets any page try (RFC 6455 §10.2): only pages of this host

@@ -8,7 +8,7 @@ use crate::{
     feed::{Attachment, GoLive, Owner, Repair},
     hub::Hub,
     upstream::{Page, Refusal},
-    wire,
+    wire::{self, Frames},
 };
 
 /// A client further behind than this loads the conversation anew, which costs it one page.
@@ -118,7 +118,7 @@ pub(crate) async fn repair(hub: &Hub, claim: &Repair) -> Result<(), Refusal> {
     }
 }
 
-fn resync(owner: Owner) -> axum::extract::ws::Utf8Bytes {
+fn resync(owner: Owner) -> Frames {
     let c = match owner {
         Owner::Conversation(c) => Some(c),
         Owner::User(_) => None,
@@ -126,7 +126,7 @@ fn resync(owner: Owner) -> axum::extract::ws::Utf8Bytes {
     wire::encode(&ServerFrame::Resync { c })
 }
 
-fn opened(owner: Owner, head: u64) -> Option<axum::extract::ws::Utf8Bytes> {
+fn opened(owner: Owner, head: u64) -> Option<Frames> {
     match owner {
         Owner::Conversation(c) => Some(wire::encode(&ServerFrame::Opened { c, head })),
         Owner::User(_) => None,

@@ -16,7 +16,6 @@ use std::{
     },
 };
 
-use axum::extract::ws::Utf8Bytes;
 use tertulia_contracts::{
     ConversationId, UserId,
     live::{control_channel, log_channel},
@@ -24,7 +23,7 @@ use tertulia_contracts::{
 
 use crate::{
     socket::Socket,
-    wire::{self, RawEntry},
+    wire::{self, Batch, Frames, RawEntry},
 };
 
 /// The most bytes a feed records while somebody catches up. What falls out is read from the log again.
@@ -74,7 +73,7 @@ struct State {
     found_behind: bool,
     /// How many read the log just now, and so need the record.
     readers: usize,
-    record: BTreeMap<u64, Utf8Bytes>,
+    record: BTreeMap<u64, Frames>,
     record_bytes: usize,
 }
 
@@ -124,23 +123,19 @@ impl Feed {
             state.head = state.head.max(Some(newest));
             return delivered;
         }
-        let mut next = state.head.map(|head| head + 1);
-        let mut fitting = Vec::with_capacity(entries.len());
-        for &RawEntry { seq, e } in entries {
-            if next.is_some_and(|next| seq < next) {
-                continue;
-            }
-            let frame = wire::entry(self.owner, seq, e);
-            let fits = next == Some(seq);
-            if state.readers > 0 || !fits {
-                state.keep(seq, frame.clone());
-            }
-            if fits {
-                fitting.push(frame);
-                next = Some(seq + 1);
+        let head = state.head;
+        let news = entries.partition_point(|entry| head.is_some_and(|head| entry.seq <= head));
+        let (fitting, ahead) = split_at_hole(head, &entries[news..]);
+        for &RawEntry { seq, e } in ahead {
+            state.keep(seq, wire::entry(self.owner, seq, e));
+        }
+        let batch = Batch::of_entries(self.owner, fitting);
+        if state.readers > 0 {
+            for (entry, frame) in fitting.iter().zip(batch.frames()) {
+                state.keep(entry.seq, frame);
             }
         }
-        delivered.frames += state.tell(&fitting);
+        delivered.frames += state.tell(&batch);
         delivered.frames += state.tell_recorded();
         delivered.hole = !state.live.is_empty() && state.head.is_some_and(|head| head < newest);
         delivered
@@ -148,7 +143,7 @@ impl Feed {
 
     /// Gives everyone live, but one user, a frame that matters only now. Tells how many got it and how many
     /// were too busy for it.
-    pub(crate) fn whisper(&self, frame: &Utf8Bytes, but: UserId) -> (u64, u64) {
+    pub(crate) fn whisper(&self, frame: &Frames, but: UserId) -> (u64, u64) {
         let (mut told, mut dropped) = (0, 0);
         for listener in &self.state().live {
             if listener.socket.login().is_some_and(|login| login.user == but) {
@@ -187,7 +182,7 @@ impl Feed {
     }
 
     /// Takes everyone live to a position without what lies between, and tells them so.
-    pub(crate) fn skip_to(&self, seq: u64, resync: &Utf8Bytes) {
+    pub(crate) fn skip_to(&self, seq: u64, resync: &Frames) {
         let mut state = self.state();
         for listener in state.live.iter_mut().filter(|listener| listener.last < seq) {
             listener.socket.push(resync.clone());
@@ -218,23 +213,33 @@ impl Feed {
     }
 }
 
+/// Splits entries, ascending, into those that follow the head without a hole, and the rest.
+fn split_at_hole<'a, 'b>(
+    head: Option<u64>,
+    entries: &'a [RawEntry<'b>],
+) -> (&'a [RawEntry<'b>], &'a [RawEntry<'b>]) {
+    let follows = |(entry, seq): &(&RawEntry<'_>, u64)| entry.seq == *seq;
+    let fitting = head.map_or(0, |head| entries.iter().zip(head + 1..).take_while(follows).count());
+    entries.split_at(fitting)
+}
+
 impl State {
     fn is_behind(&self) -> bool {
         self.head.is_some_and(|head| head < self.known)
     }
 
     /// Tells everyone live the entries that follow the head, visiting each listener once.
-    fn tell(&mut self, frames: &[Utf8Bytes]) -> u64 {
+    fn tell(&mut self, batch: &Batch) -> u64 {
         let Some(head) = self.head else { return 0 };
-        let newest = head + frames.len() as u64;
+        let newest = head + batch.count() as u64;
         let mut told = 0;
         for listener in self.live.iter_mut().filter(|listener| listener.last < newest) {
             // Further than the head is whoever read the log a moment ago: those frames they have.
             let has = usize::try_from(listener.last.saturating_sub(head)).unwrap_or(usize::MAX);
-            let missing = frames.get(has..).unwrap_or_default();
-            listener.socket.push_all(missing.iter().cloned());
+            let Some(missing) = batch.behind(has) else { continue };
+            told += missing.count() as u64;
+            listener.socket.push(missing);
             listener.last = newest;
-            told += missing.len() as u64;
         }
         self.head = Some(newest);
         told
@@ -242,15 +247,15 @@ impl State {
 
     /// Tells what was recorded out of order and fits now.
     fn tell_recorded(&mut self) -> u64 {
-        let fitting: Vec<Utf8Bytes> = self.head.map_or_else(Vec::new, |head| {
-            (head + 1..).map_while(|seq| self.record.get(&seq).cloned()).collect()
+        let fitting = self.head.map_or_else(Batch::default, |head| {
+            Batch::of_frames((head + 1..).map_while(|seq| self.record.get(&seq)))
         });
         let told = self.tell(&fitting);
         self.forget_if_unneeded();
         told
     }
 
-    fn keep(&mut self, seq: u64, frame: Utf8Bytes) {
+    fn keep(&mut self, seq: u64, frame: Frames) {
         self.record_bytes += frame.len();
         if let Some(replaced) = self.record.insert(seq, frame) {
             self.record_bytes -= replaced.len();
@@ -328,7 +333,7 @@ impl Attachment {
 
     /// Queues what was recorded behind `last`, then `opened` with the position reached, and is live, unless a
     /// part is in the log only.
-    pub(crate) fn go_live(&self, mut last: u64, opened: impl FnOnce(u64) -> Option<Utf8Bytes>) -> GoLive {
+    pub(crate) fn go_live(&self, mut last: u64, opened: impl FnOnce(u64) -> Option<Frames>) -> GoLive {
         let mut state = self.feed.state();
         if self.detached.load(Relaxed) {
             return GoLive::Detached;

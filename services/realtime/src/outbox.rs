@@ -1,38 +1,73 @@
 //! What waits to be written to one socket: bounded in bytes, filled by many, emptied by the socket's task.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, io::IoSlice};
 
-use axum::extract::ws::Utf8Bytes;
+use bytes::Buf;
 use tertulia_contracts::ConversationId;
 
-use crate::parting::Parting;
+use crate::{parting::Parting, wire::Frames};
 
-/// The most bytes one turn takes out, so that what is in hand stays bounded too.
+/// The most bytes one turn takes out, so that what is in hand stays bounded too; a batch counts as one.
 const TURN_BYTES: usize = 64 << 10;
 
 /// A bounded queue of encoded frames, and the notes that travel beside them.
 #[derive(Default)]
 pub(crate) struct Outbox {
-    frames: VecDeque<Utf8Bytes>,
+    frames: VecDeque<Frames>,
     bytes: usize,
     ping: bool,
     lost: Vec<ConversationId>,
     parting: Option<Parting>,
 }
 
-/// What the socket's task does next: one write for all of it.
+/// What the socket's task writes next, in one go.
 #[derive(Default)]
 pub(crate) struct Turn {
     /// Frames in their order.
-    pub frames: VecDeque<Utf8Bytes>,
-    /// A ping is due.
-    pub ping: bool,
+    pub frames: Queue,
     /// Conversations the user may no longer read.
     pub lost: Vec<ConversationId>,
-    /// After the frames, the socket closes.
-    pub parting: Option<Parting>,
     /// More is queued than one turn takes.
     pub more: bool,
+}
+
+/// Frames on their way to the kernel, which takes them from where they lie: they are shared with other sockets.
+#[derive(Default)]
+pub(crate) struct Queue(VecDeque<Frames>);
+
+impl Queue {
+    /// How many frames there are.
+    pub(crate) fn count(&self) -> usize {
+        self.0.iter().map(Frames::count).sum()
+    }
+}
+
+impl Buf for Queue {
+    fn remaining(&self) -> usize {
+        self.0.iter().map(Frames::len).sum()
+    }
+
+    fn chunk(&self) -> &[u8] {
+        self.0.front().map_or(&[], Frames::as_slice)
+    }
+
+    fn chunks_vectored<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
+        let filled = slices.iter_mut().zip(&self.0);
+        filled.map(|(slice, frames)| *slice = IoSlice::new(frames.as_slice())).count()
+    }
+
+    fn advance(&mut self, mut written: usize) {
+        while let Some(front) = self.0.front_mut() {
+            let here = written.min(front.len());
+            front.advance(here);
+            written -= here;
+            if !front.is_empty() {
+                break;
+            }
+            self.0.pop_front();
+        }
+        assert_eq!(written, 0, "no more was written than there was");
+    }
 }
 
 impl Outbox {
@@ -46,13 +81,15 @@ impl Outbox {
         self.parting
     }
 
-    /// Queues a frame; false if that would exceed the bound, or the socket closes anyway.
-    pub(crate) fn push(&mut self, frame: Utf8Bytes, bound: usize) -> bool {
-        if self.parting.is_some() || self.bytes + frame.len() > bound {
+    /// Queues frames; false if that would exceed the bound, or the socket closes anyway. An empty outbox takes
+    /// whatever comes at once, or one large batch would end those who have read all before it.
+    pub(crate) fn push(&mut self, frames: Frames, bound: usize) -> bool {
+        let fits = self.bytes == 0 || self.bytes + frames.len() <= bound;
+        if self.parting.is_some() || !fits {
             return false;
         }
-        self.bytes += frame.len();
-        self.frames.push_back(frame);
+        self.bytes += frames.len();
+        self.frames.push_back(frames);
         true
     }
 
@@ -84,23 +121,24 @@ impl Outbox {
 
     /// Takes what one write may carry. An emptied outbox keeps no memory.
     pub(crate) fn take(&mut self) -> Turn {
-        let mut turn = Turn { ping: self.ping, lost: std::mem::take(&mut self.lost), ..Turn::default() };
-        self.ping = false;
+        let mut turn = Turn { lost: std::mem::take(&mut self.lost), ..Turn::default() };
         if self.bytes <= TURN_BYTES {
-            turn.frames = std::mem::take(&mut self.frames);
+            turn.frames = Queue(std::mem::take(&mut self.frames));
             self.bytes = 0;
         } else {
             let mut taken = 0;
             while taken < TURN_BYTES
-                && let Some(frame) = self.frames.pop_front()
+                && let Some(frames) = self.frames.pop_front()
             {
-                taken += frame.len();
-                turn.frames.push_back(frame);
+                taken += frames.len();
+                turn.frames.0.push_back(frames);
             }
             self.bytes -= taken;
         }
+        if std::mem::take(&mut self.ping) {
+            turn.frames.0.push_back(Frames::PING);
+        }
         turn.more = !self.frames.is_empty();
-        turn.parting = if turn.more { None } else { self.parting };
         turn
     }
 }
@@ -109,8 +147,12 @@ impl Outbox {
 mod tests {
     use super::*;
 
-    fn frame(bytes: usize) -> Utf8Bytes {
-        "x".repeat(bytes).into()
+    fn frame(bytes: usize) -> Frames {
+        // The head of a frame of this size takes two or four bytes, or ten.
+        let head = if bytes < 128 { 2 } else { 4 };
+        let frames = Frames::of_text(&"x".repeat(bytes - head));
+        assert_eq!(frames.len(), bytes);
+        frames
     }
 
     #[test]
@@ -121,17 +163,54 @@ mod tests {
     }
 
     #[test]
-    fn a_turn_is_bounded_and_the_parting_comes_after_the_last_frame() {
+    fn an_empty_outbox_takes_a_batch_of_any_size_and_then_nothing_more() {
+        let mut outbox = Outbox::default();
+        assert!(outbox.push(frame(20_000), 10_000));
+        assert!(!outbox.push(frame(10), 10_000));
+    }
+
+    #[test]
+    fn a_turn_is_bounded_and_nothing_follows_a_parting() {
         let mut outbox = Outbox::default();
         for _ in 0..10 {
             assert!(outbox.push(frame(20_000), 1 << 20));
         }
         outbox.part(Parting::resume("test"));
-        assert!(!outbox.push(frame(1), 1 << 20), "nothing follows a parting");
+        assert!(!outbox.push(frame(10), 1 << 20));
         let turns: Vec<Turn> = std::iter::repeat_with(|| outbox.take()).take(3).collect();
-        assert_eq!(turns.iter().map(|turn| turn.frames.len()).collect::<Vec<_>>(), [4, 4, 2]);
+        assert_eq!(turns.iter().map(|turn| turn.frames.count()).collect::<Vec<_>>(), [4, 4, 2]);
         assert_eq!(turns.iter().map(|turn| turn.more).collect::<Vec<_>>(), [true, true, false]);
-        assert_eq!(turns.iter().map(|turn| turn.parting.is_some()).collect::<Vec<_>>(), [false, false, true]);
         assert_eq!(outbox.bytes(), 0);
+    }
+
+    #[test]
+    fn a_queue_goes_on_wherever_a_write_stopped() {
+        let mut outbox = Outbox::default();
+        for length in [10, 300, 7] {
+            outbox.push(frame(length), 1 << 20);
+        }
+        outbox.ping();
+        let whole: Vec<u8> = {
+            let mut queue = outbox.take().frames;
+            queue.copy_to_bytes(queue.remaining()).to_vec()
+        };
+        assert_eq!(whole.len(), 10 + 300 + 7 + 2);
+        for step in [1, 9, 10, 11, 310, 319] {
+            for length in [10, 300, 7] {
+                outbox.push(frame(length), 1 << 20);
+            }
+            outbox.ping();
+            let mut queue = outbox.take().frames;
+            let mut written = Vec::new();
+            while queue.has_remaining() {
+                let mut slices = [IoSlice::new(&[]); 2];
+                let filled = queue.chunks_vectored(&mut slices);
+                let offered: Vec<u8> = slices[..filled].iter().flat_map(|slice| slice.to_vec()).collect();
+                let taken = offered.len().min(step);
+                written.extend_from_slice(&offered[..taken]);
+                queue.advance(taken);
+            }
+            assert_eq!(written, whole, "in steps of {step}");
+        }
     }
 }

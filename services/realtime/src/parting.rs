@@ -1,7 +1,7 @@
 //! Why a socket closes, as the client is told.
 
-use axum::extract::ws::CloseFrame;
 use tertulia_contracts::frames::CloseCode;
+use tokio_tungstenite::tungstenite::{Error, error::ProtocolError, protocol::CloseFrame};
 
 /// A close code (RFC 6455 §7.4) and one phrase for the person who reads the client's log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,10 +27,8 @@ impl Parting {
     }
 
     /// What the client did to the WebSocket protocol itself, or nothing if the connection just broke.
-    pub(crate) fn of_broken_frame(error: &axum::Error) -> Option<Self> {
-        use tokio_tungstenite::tungstenite::{Error, error::ProtocolError};
-        let cause = std::error::Error::source(error).and_then(|cause| cause.downcast_ref::<Error>())?;
-        match cause {
+    pub(crate) fn of_broken_frame(error: &Error) -> Option<Self> {
+        match error {
             Error::Capacity(_) => Some(Self { code: 1009, reason: "frame too large" }),
             Error::Utf8(_) => Some(Self { code: 1007, reason: "text that is not UTF-8" }),
             Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => None,
@@ -42,6 +40,6 @@ impl Parting {
 
 impl From<Parting> for CloseFrame {
     fn from(parting: Parting) -> Self {
-        Self { code: parting.code, reason: parting.reason.into() }
+        Self { code: parting.code.into(), reason: parting.reason.into() }
     }
 }

@@ -5,7 +5,6 @@ use std::sync::{
     atomic::{AtomicI64, AtomicU64, Ordering::Relaxed},
 };
 
-use axum::extract::ws::Utf8Bytes;
 use tertulia_contracts::{ConnectionId, ConversationId, SessionId, UserId};
 use tertulia_runtime::Timestamp;
 use tokio::sync::Notify;
@@ -13,6 +12,7 @@ use tokio::sync::Notify;
 use crate::{
     outbox::{Outbox, Turn},
     parting::Parting,
+    wire::Frames,
 };
 
 /// One socket. Everything here is cheap to touch from any task and takes no lock for longer than a push.
@@ -75,17 +75,11 @@ impl Socket {
         }
     }
 
-    /// Queues a frame. A client too slow for the bound is closed and resumes when it can.
-    pub(crate) fn push(&self, frame: Utf8Bytes) {
-        self.push_all(std::iter::once(frame));
-    }
-
-    /// Queues frames together: the lock is taken, and the socket's task woken, once for all of them.
-    pub(crate) fn push_all(&self, mut frames: impl Iterator<Item = Utf8Bytes>) {
+    /// Queues frames. A client too slow for the bound is closed and resumes when it can.
+    pub(crate) fn push(&self, frames: Frames) {
         let mut slow = false;
         self.change(|outbox| {
-            let all = frames.all(|frame| outbox.push(frame, self.bound_bytes));
-            slow = !all && outbox.parting().is_none();
+            slow = !outbox.push(frames, self.bound_bytes) && outbox.parting().is_none();
             if slow {
                 // In the same breath, or a later frame would be queued behind the hole.
                 outbox.discard();
@@ -99,7 +93,7 @@ impl Socket {
     }
 
     /// Queues a frame that matters only now, unless the client is busy already. Tells whether it did.
-    pub(crate) fn push_ephemeral(&self, frame: Utf8Bytes) -> bool {
+    pub(crate) fn push_ephemeral(&self, frame: Frames) -> bool {
         let mut pushed = false;
         self.change(|outbox| {
             let spare = outbox.bytes() < self.bound_bytes / 4;

@@ -1,9 +1,11 @@
 //! Random lives of one feed: broadcasts are lost, swapped and doubled, listeners come at any moment and any place,
 //! and whoever is live in the end has been told everything since it came, once and in order.
 
+use bytes::Buf as _;
 use serde_json::value::to_raw_value;
 use tertulia_contracts::frames::ServerFrame;
 use tertulia_runtime::{Entropy, Id, entropy::SeededEntropy};
+use tokio_tungstenite::tungstenite::Message;
 use ulid::Ulid;
 
 use super::*;
@@ -125,12 +127,19 @@ impl World {
 }
 
 fn told(socket: &Socket) -> Vec<u64> {
-    let frames = std::iter::from_fn(|| Some(socket.take().frames).filter(|frames| !frames.is_empty()));
-    let useq = |frame: Utf8Bytes| match ServerFrame::from_json(&frame).unwrap() {
+    let mut wire = Vec::new();
+    loop {
+        let mut queue = socket.take().frames;
+        if !queue.has_remaining() {
+            break;
+        }
+        wire.extend_from_slice(&queue.copy_to_bytes(queue.remaining()));
+    }
+    let useq = |message: Message| match ServerFrame::from_json(message.to_text().unwrap()).unwrap() {
         ServerFrame::User { useq, .. } => useq,
         other => panic!("{other:?}"),
     };
-    frames.flatten().map(useq).collect()
+    wire::read_messages(wire).into_iter().map(useq).collect()
 }
 
 #[test]
