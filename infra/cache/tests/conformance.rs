@@ -3,30 +3,28 @@
 
 mod rigs;
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
-use libtest_mimic::{Arguments, Failed, Trial};
-use tertulia_cache::conformance::{CASES, Case, Rig, SabotagedRig};
-use tertulia_runtime::testkit::outcome;
-use tokio::runtime::Runtime;
+use tertulia_cache::conformance::{CASES, Rig, SabotagedRig};
+use tertulia_conformance::Harness;
 
 use rigs::{MemoryRig, RedisRig};
 
-/// No case may hang the suite.
-const CASE_TIMEOUT: Duration = Duration::from_mins(2);
-
 fn main() -> anyhow::Result<()> {
-    let arguments = Arguments::from_args();
-    let runtime = Arc::new(Runtime::new()?);
-    let mut trials = Vec::new();
+    let mut harness = Harness::new()?;
     for case in CASES {
-        if !case.needs_server {
-            trials.push(trial("memory", case, &runtime, || Box::pin(async { memory() })));
+        // An adapter without a server cannot lose one.
+        let needs_server = case.module == "losing";
+        if !needs_server {
+            harness.keeps("memory", case, async || memory());
         }
-        trials.push(trial("redis", case, &runtime, || Box::pin(redis())));
-        trials.push(sabotage(case, &runtime));
+        harness.keeps("redis", case, redis);
+        harness.notices(case, async move || {
+            let sound = if needs_server { redis().await } else { memory() };
+            Arc::new(SabotagedRig::new(sound, case.broken_by)) as Arc<dyn Rig>
+        });
     }
-    libtest_mimic::run(&arguments, trials).exit();
+    harness.run().exit()
 }
 
 fn memory() -> Arc<dyn Rig> {
@@ -35,34 +33,4 @@ fn memory() -> Arc<dyn Rig> {
 
 async fn redis() -> Arc<dyn Rig> {
     Arc::new(RedisRig::start().await)
-}
-
-type Start = fn() -> std::pin::Pin<Box<dyn Future<Output = Arc<dyn Rig>>>>;
-
-fn trial(adapter: &str, case: &'static Case, runtime: &Arc<Runtime>, start: Start) -> Trial {
-    let runtime = runtime.clone();
-    Trial::test(format!("{adapter}::{}", case.name), move || run(&runtime, case, async { start().await }))
-}
-
-/// Passes when the case fails.
-fn sabotage(case: &'static Case, runtime: &Arc<Runtime>) -> Trial {
-    let runtime = runtime.clone();
-    Trial::test(format!("sabotage::{}", case.name), move || {
-        let rig = async {
-            let sound = if case.needs_server { redis().await } else { memory() };
-            Arc::new(SabotagedRig::new(sound, case.broken_by)) as Arc<dyn Rig>
-        };
-        match run(&runtime, case, rig) {
-            Ok(()) => Err(format!("it did not notice {:?}", case.broken_by).into()),
-            Err(_) => Ok(()),
-        }
-    })
-}
-
-fn run(runtime: &Runtime, case: &Case, rig: impl Future<Output = Arc<dyn Rig>>) -> Result<(), Failed> {
-    runtime.block_on(async {
-        // Not part of what may fail: a case that is to fail must not do so for want of a server.
-        let rig = rig.await;
-        outcome(CASE_TIMEOUT, (case.run)(rig)).await.map_err(Failed::from)
-    })
 }

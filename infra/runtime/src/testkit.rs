@@ -5,7 +5,6 @@
 
 use std::{
     future::Future,
-    panic::AssertUnwindSafe,
     sync::{
         Arc,
         atomic::{AtomicI64, Ordering},
@@ -14,14 +13,13 @@ use std::{
 };
 
 use axum::{Router, body::Body};
-use futures_util::FutureExt;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, header};
 use http_body_util::BodyExt;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use tower::ServiceExt;
 
-use crate::{Ambient, Clock, Timestamp, entropy::SeededEntropy, problem::panic_text};
+use crate::{Ambient, Clock, Timestamp, entropy::SeededEntropy};
 
 /// Where a frozen clock stands at first: 2026-01-01T00:00:00Z.
 const START_MS: i64 = 1_767_225_600_000;
@@ -102,15 +100,6 @@ where
         async { attempt.await.then_some(()) }
     })
     .await;
-}
-
-/// Runs a case of a suite to its end, its panic or the limit, and says in words how it failed: for harnesses
-/// that expect some cases to.
-pub async fn outcome(limit: Duration, case: impl Future<Output = ()>) -> Result<(), String> {
-    match tokio::time::timeout(limit, AssertUnwindSafe(case).catch_unwind()).await {
-        Ok(ended) => ended.map_err(|panic| panic_text(panic.as_ref()).to_owned()),
-        Err(_) => Err(format!("it was not done within {limit:?}")),
-    }
 }
 
 /// Sends requests into a router as one caller. Cheap to clone.

@@ -20,10 +20,12 @@ use tertulia_testbed::{
     Server, Testbed, rabbitmq,
     toxiproxy::{self, Proxy, Toxiproxy},
 };
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, OwnedMutexGuard};
 
-/// One broker for all cases, which therefore run one after the other.
+/// One broker for all cases.
 pub(crate) struct Broker {
+    /// Cases restart and cut off the one broker there is, so they take turns.
+    turn: Arc<Mutex<()>>,
     server: Mutex<Server>,
     direct_uri: String,
     proxy: Proxy,
@@ -39,16 +41,24 @@ impl Broker {
         let proxy = toxiproxy.proxy(server.address()).await?;
         let direct_uri = server.url().to_owned();
         let rigs = AtomicU64::new(0);
-        Ok(Self { server: Mutex::new(server), direct_uri, proxy, _toxiproxy: toxiproxy, rigs })
+        Ok(Self {
+            turn: Arc::default(),
+            server: Mutex::new(server),
+            direct_uri,
+            proxy,
+            _toxiproxy: toxiproxy,
+            rigs,
+        })
     }
 
     /// Queues of its own, by their names. They stay when the case is over: RabbitMQ 3.10 breaks down whole when a
     /// queue is deleted within moments of its leader's election, while the leader's dead-letter worker starts.
     pub(crate) async fn rig(self: &Arc<Self>) -> Arc<RabbitRig> {
+        let turn = self.turn.clone().lock_owned().await;
         // A case that failed may have left it cut.
         self.proxy.restore().await.expect("the way can be mended");
         let number = self.rigs.fetch_add(1, Ordering::SeqCst);
-        Arc::new(RabbitRig { broker: self.clone(), prefix: format!("case{number}") })
+        Arc::new(RabbitRig { broker: self.clone(), prefix: format!("case{number}"), _turn: turn })
     }
 
     async fn channel(&self) -> (Connection, Channel) {
@@ -62,6 +72,7 @@ impl Broker {
 pub(crate) struct RabbitRig {
     broker: Arc<Broker>,
     prefix: String,
+    _turn: OwnedMutexGuard<()>,
 }
 
 impl RabbitRig {

@@ -1,14 +1,13 @@
 //! The suite that every adapter of the cache passes, one list of named cases.
 //!
-//! A case panics when the adapter breaks the promise it is named after. So that a case which cannot fail is
-//! found out, each names a [`Fault`], and must panic when it is run on an adapter with that fault.
+//! Each case names a [`Fault`], and must fail on an adapter that has it.
 
 mod keeping;
 mod losing;
 mod sabotage;
 mod tallying;
 
-use std::{convert::Infallible, pin::Pin, sync::Arc, time::Duration};
+use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -71,47 +70,22 @@ impl ReadThrough for SingleFlight<Infallible> {
     }
 }
 
-type Run = fn(Arc<dyn Rig>) -> Pin<Box<dyn Future<Output = ()>>>;
-
-/// One promise.
-pub struct Case {
-    /// The promise.
-    pub name: &'static str,
-    /// Whether it is about a server that can be lost, which an adapter without one keeps by having none.
-    pub needs_server: bool,
-    /// Panics when it is broken.
-    pub run: Run,
-    /// What breaks it on purpose.
-    pub broken_by: Fault,
-}
-
-macro_rules! cases {
-    ($($module:ident :: $name:ident breaks by $fault:ident,)*) => {
-        /// Every promise of the port.
-        pub const CASES: &[Case] = &[$(Case {
-            name: stringify!($name),
-            needs_server: matches!(stringify!($module).as_bytes(), b"losing"),
-            run: |rig| Box::pin($module::$name(rig)),
-            broken_by: Fault::$fault,
-        }),*];
-    };
-}
-
-cases! {
-    keeping::what_is_set_is_found_on_every_node breaks by ForgetsAtOnce,
-    keeping::what_is_removed_is_gone breaks by RemovesNothing,
-    keeping::values_counters_and_quotas_have_keys_of_their_own breaks by MixesKeys,
-    keeping::an_entry_expires breaks by NeverExpires,
-    keeping::memory_is_bounded breaks by Unbounded,
-    keeping::reads_are_counted breaks by CountsNothing,
-    keeping::callers_that_miss_together_fill_once breaks by FillsEach,
-    tallying::a_counter_is_exact_under_many_callers breaks by LosesUpdates,
-    tallying::a_counter_expires_so_long_after_it_began breaks by NeverExpires,
-    tallying::a_quota_allows_exactly_its_burst breaks by QuotaPerNode,
-    tallying::a_quota_refills_one_a_period breaks by RefillsTooFast,
-    tallying::a_refusal_says_when_to_come_back breaks by SaysNothingOfWhen,
-    losing::without_its_server_it_degrades_and_never_fails breaks by CountsNothing,
-    losing::without_its_server_a_quota_is_kept_by_the_node breaks by AllowsAllWhileAway,
-    losing::a_silent_server_costs_little breaks by WaitsWhileAway,
-    losing::it_finds_its_server_again breaks by StaysAway,
+tertulia_conformance::cases! {
+    on dyn Rig, broken by Fault:
+    keeping::what_is_set_is_found_on_every_node by ForgetsAtOnce,
+    keeping::what_is_removed_is_gone by RemovesNothing,
+    keeping::values_counters_and_quotas_have_keys_of_their_own by MixesKeys,
+    keeping::an_entry_expires by NeverExpires,
+    keeping::memory_is_bounded by Unbounded,
+    keeping::reads_are_counted by CountsNothing,
+    keeping::callers_that_miss_together_fill_once by FillsEach,
+    tallying::a_counter_is_exact_under_many_callers by LosesUpdates,
+    tallying::a_counter_expires_so_long_after_it_began by NeverExpires,
+    tallying::a_quota_allows_exactly_its_burst by QuotaPerNode,
+    tallying::a_quota_refills_one_a_period by RefillsTooFast,
+    tallying::a_refusal_says_when_to_come_back by SaysNothingOfWhen,
+    losing::without_its_server_it_degrades_and_never_fails by CountsNothing,
+    losing::without_its_server_a_quota_is_kept_by_the_node by AllowsAllWhileAway,
+    losing::a_silent_server_costs_little by WaitsWhileAway,
+    losing::it_finds_its_server_again by StaysAway,
 }

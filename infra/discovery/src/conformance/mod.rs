@@ -1,13 +1,12 @@
 //! The suite that every adapter of discovery passes, one list of named cases.
 //!
-//! A case panics when the adapter breaks the promise it is named after. So that a case which cannot fail is
-//! found out, each names a [`Fault`], and must panic when it is run on an adapter with that fault.
+//! Each case names a [`Fault`], and must fail on an adapter that has it.
 
 mod agent;
 mod sabotage;
 mod viewing;
 
-use std::{net::SocketAddr, pin::Pin, sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use tokio::sync::watch;
@@ -52,49 +51,24 @@ pub trait Rig: Send + Sync {
     }
 }
 
-type Run = fn(Arc<dyn Rig>) -> Pin<Box<dyn Future<Output = ()>>>;
-
-/// One promise.
-pub struct Case {
-    /// The promise.
-    pub name: &'static str,
-    /// Whether it is about an agent, which an adapter without one keeps by having none.
-    pub needs_agent: bool,
-    /// Panics when it is broken.
-    pub run: Run,
-    /// What breaks it on purpose.
-    pub broken_by: Fault,
-}
-
-macro_rules! cases {
-    ($($module:ident :: $name:ident breaks by $fault:ident,)*) => {
-        /// Every promise of the port.
-        pub const CASES: &[Case] = &[$(Case {
-            name: stringify!($name),
-            needs_agent: matches!(stringify!($module).as_bytes(), b"agent"),
-            run: |rig| Box::pin($module::$name(rig)),
-            broken_by: Fault::$fault,
-        }),*];
-    };
-}
-
-cases! {
-    viewing::what_is_registered_is_found_on_every_node breaks by HidesOne,
-    viewing::roles_do_not_mix breaks by MixesRoles,
-    viewing::instances_come_in_the_order_of_their_ids breaks by Reverses,
-    viewing::registering_an_id_again_replaces_it breaks by KeepsTheFirst,
-    viewing::a_role_that_nobody_serves_is_known_to_be_empty breaks by NeverSettles,
-    viewing::a_change_is_seen_within_a_second breaks by SeesLate,
-    viewing::a_deregistered_instance_is_gone breaks by KeepsDeregistered,
-    viewing::one_that_stops_renewing_is_gone_after_its_time breaks by RenewsForTheDead,
-    viewing::one_that_lives_stays_beyond_its_time breaks by RenewsNothing,
-    viewing::check_passes_while_all_is_well breaks by ChecksWrongly,
-    agent::an_unhealthy_instance_is_not_returned breaks by ReturnsTheUnhealthy,
-    agent::an_agent_that_has_forgotten_is_told_again breaks by RenewsNothing,
-    agent::the_last_known_answer_stands_while_the_agent_is_away breaks by ForgetsWhileAway,
-    agent::an_old_answer_is_said_to_be_stale breaks by SaysFresh,
-    agent::an_agents_restart_is_survived breaks by StaysAway,
-    agent::check_fails_while_the_agent_is_away breaks by ChecksWrongly,
+tertulia_conformance::cases! {
+    on dyn Rig, broken by Fault:
+    viewing::what_is_registered_is_found_on_every_node by HidesOne,
+    viewing::roles_do_not_mix by MixesRoles,
+    viewing::instances_come_in_the_order_of_their_ids by Reverses,
+    viewing::registering_an_id_again_replaces_it by KeepsTheFirst,
+    viewing::a_role_that_nobody_serves_is_known_to_be_empty by NeverSettles,
+    viewing::a_change_is_seen_within_a_second by SeesLate,
+    viewing::a_deregistered_instance_is_gone by KeepsDeregistered,
+    viewing::one_that_stops_renewing_is_gone_after_its_time by RenewsForTheDead,
+    viewing::one_that_lives_stays_beyond_its_time by RenewsNothing,
+    viewing::check_passes_while_all_is_well by ChecksWrongly,
+    agent::an_unhealthy_instance_is_not_returned by ReturnsTheUnhealthy,
+    agent::an_agent_that_has_forgotten_is_told_again by RenewsNothing,
+    agent::the_last_known_answer_stands_while_the_agent_is_away by ForgetsWhileAway,
+    agent::an_old_answer_is_said_to_be_stale by SaysFresh,
+    agent::an_agents_restart_is_survived by StaysAway,
+    agent::check_fails_while_the_agent_is_away by ChecksWrongly,
 }
 
 /// An instance of a role, told apart by its number.

@@ -11,11 +11,11 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 use async_trait::async_trait;
-use libtest_mimic::Trial;
 use mongodb::{
     Client,
     bson::{DateTime, Document, doc},
 };
+use tertulia_conformance::Harness;
 use tertulia_documents::{
     Collection, Documents, Error, MongoDocuments, Write,
     conformance::{COLLECTIONS, Store, THINGS, thing},
@@ -23,12 +23,9 @@ use tertulia_documents::{
 };
 use tertulia_runtime::{Ambient, testkit::eventually_true};
 use tertulia_testbed::{Server, Testbed, ferretdb, secantusdb};
-use tokio::{
-    runtime::Runtime,
-    sync::{OnceCell, mpsc},
-};
+use tokio::sync::{OnceCell, mpsc};
 
-use crate::{NewStore, crash, trial};
+use crate::{NewStore, crash};
 
 /// Longer than the adapter looks for a server or waits for its answer, with room for a busy machine.
 const IN_TIME: Duration = OPERATION_TIMEOUT.saturating_mul(2);
@@ -100,13 +97,11 @@ impl Store for MongoStore {
     }
 }
 
-pub(crate) fn trials(kind: Kind, runtime: &Arc<Runtime>) -> Vec<Trial> {
+pub(crate) fn add_trials(kind: Kind, harness: &mut Harness) {
     let named = |name: &str| format!("{}::{name}", kind.name());
-    vec![
-        trial(&named("killed_while_committing"), runtime, move || killed_while_committing(kind)),
-        trial(&named("an_absent_server_is_unavailable_in_time"), runtime, move || absent(kind)),
-        trial(&named("newer_databases_are_refused"), runtime, move || newer_databases_are_refused(kind)),
-    ]
+    harness.trial(&named("killed_while_committing"), move || killed_while_committing(kind));
+    harness.trial(&named("an_absent_server_is_unavailable_in_time"), move || absent(kind));
+    harness.trial(&named("newer_databases_are_refused"), move || newer_databases_are_refused(kind));
 }
 
 async fn open(server: &Server) -> Result<Arc<dyn Documents>, Error> {

@@ -11,17 +11,16 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 use async_trait::async_trait;
-use libtest_mimic::Trial;
 use rusqlite::Connection;
 use tempfile::TempDir;
+use tertulia_conformance::Harness;
 use tertulia_documents::{
     Collection, Documents, Error, SqliteDocuments,
     conformance::{COLLECTIONS, Store},
 };
 use tertulia_runtime::Ambient;
-use tokio::runtime::Runtime;
 
-use crate::{crash, trial};
+use crate::crash;
 
 /// A file in a folder that goes with it.
 pub(crate) struct SqliteStore(TempDir);
@@ -49,17 +48,15 @@ impl Store for SqliteStore {
     }
 }
 
-pub(crate) fn trials(runtime: &Arc<Runtime>) -> Vec<Trial> {
-    vec![
-        trial("sqlite::killed_while_committing", runtime, killed_while_committing),
-        trial("sqlite::full_disk_is_unavailable", runtime, full_disk_is_unavailable),
-        trial("sqlite::newer_files_are_refused", runtime, newer_files_are_refused),
-        trial("sqlite::what_cannot_be_opened_is_unavailable", runtime, what_cannot_be_opened_is_unavailable),
-        trial("sqlite::commits_share_transactions", runtime, commits_share_transactions),
-        trial("sabotage::crash_check", runtime, || async {
-            crash::the_check_sees_a_loss_and_a_half(SqliteStore::new().open(&Ambient::system()).await?).await
-        }),
-    ]
+pub(crate) fn add_trials(harness: &mut Harness) {
+    harness.trial("sqlite::killed_while_committing", killed_while_committing);
+    harness.trial("sqlite::full_disk_is_unavailable", full_disk_is_unavailable);
+    harness.trial("sqlite::newer_files_are_refused", newer_files_are_refused);
+    harness.trial("sqlite::what_cannot_be_opened_is_unavailable", what_cannot_be_opened_is_unavailable);
+    harness.trial("sqlite::commits_share_transactions", commits_share_transactions);
+    harness.trial("sabotage::crash_check", || async {
+        crash::the_check_sees_a_loss_and_a_half(SqliteStore::new().open(&Ambient::system()).await?).await
+    });
 }
 
 fn myself() -> Result<PathBuf> {
