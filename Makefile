@@ -8,9 +8,11 @@ DENY_VERSION := 0.20.2
 DENY := $(CACHE)/tools/cargo-deny-$(DENY_VERSION)/bin/cargo-deny
 # `make bench ONLY=fanout` runs the figures whose name begins so; `make run ARGS="--listen 0.0.0.0:8080"` passes on flags.
 ONLY ?=
+ROUNDS ?= 20
+SEED ?= 1
 ARGS ?=
 
-.PHONY: help run test check fmt deny bench cluster testbed clean tools
+.PHONY: help run test check fmt deny bench chaos cluster testbed clean tools
 
 help: ## What there is to type
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -45,6 +47,11 @@ fmt: ## Format everything
 bench: tools ## Measure, as ratios in one run (ONLY=<name prefix> for a part)
 	cargo build --release --locked -p tertulia -p tertulia-bench
 	target/release/tertulia-bench --only "$(ONLY)"
+
+chaos: tools testbed ## Rounds of trouble under load on both topologies (ROUNDS=<how many> SEED=<which>)
+	cargo build --locked -p tertulia
+	TERTULIA_CHAOS_ROUNDS=$(ROUNDS) TERTULIA_CHAOS_SEED=$(SEED) \
+	  cargo test --locked -p tertulia-scenarios --test stories -- chaos --nocapture
 
 cluster: tools testbed ## The split system as processes on this machine, with its servers, until Ctrl-C
 	cargo build --locked -p tertulia -p tertulia-scenarios

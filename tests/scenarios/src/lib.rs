@@ -4,3 +4,4 @@ pub mod journal;
 pub mod person;
 pub mod stories;
 pub mod system;
+pub mod ways;

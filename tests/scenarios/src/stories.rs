@@ -1,5 +1,7 @@
 //! The stories. Each is told to a running product whose shape it does not know.
 
+mod chaos;
+mod crowd;
 mod first_conversation;
 mod killed;
 mod resume;
@@ -42,4 +44,5 @@ pub const STORIES: &[Story] = &[
         name: "kill_9_of_each_process_under_load",
         tell: |system| Box::pin(killed::each_process_under_load(system)),
     },
+    Story { name: "chaos_under_load", tell: |system| Box::pin(chaos::rounds_of_trouble(system)) },
 ];

@@ -15,6 +15,8 @@ use tertulia_testbed::{
     rabbitmq, redis, secantusdb,
 };
 
+use crate::ways::Ways;
+
 /// How the product is laid out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Topology {
@@ -22,6 +24,15 @@ pub enum Topology {
     Single,
     /// Two gateways and two of each service as processes of their own, over real servers.
     Split,
+}
+
+/// How its processes reach the servers they stand on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Network {
+    /// Straight.
+    Plain,
+    /// By [`Ways`] that can be cut.
+    Hurtable,
 }
 
 /// A running product. Dropping it ends every process and removes every file.
@@ -34,23 +45,37 @@ pub struct System {
     pub processes: BTreeMap<String, Server>,
     /// The servers it stands on, by name; none on embedded back ends.
     pub back_ends: BTreeMap<&'static str, Server>,
+    ways: Option<Ways>,
     numbers: AtomicU32,
     bed: Testbed,
 }
 
 const SPLIT: [(&str, usize); 4] = [("auth", 2), ("messaging", 2), ("realtime", 2), ("gateway", 2)];
 
+/// What each process of the split system stands on: name, adapter, and the keys of its configuration.
+const BACK_ENDS: [(&str, &str, &str, &str); 4] = [
+    ("documents", "mongodb", "TERTULIA_DOCUMENTS__BACKEND", "TERTULIA_DOCUMENTS__MONGODB_URL"),
+    ("bus", "rabbitmq", "TERTULIA_BUS__BACKEND", "TERTULIA_BUS__RABBITMQ_URL"),
+    ("cache", "redis", "TERTULIA_CACHE__BACKEND", "TERTULIA_CACHE__REDIS_URL"),
+    ("discovery", "consul", "TERTULIA_DISCOVERY__BACKEND", "TERTULIA_DISCOVERY__CONSUL_URL"),
+];
+
 type Environment = Vec<(&'static str, OsString)>;
 
 impl System {
     /// Starts the product in this shape and waits until all of it is ready.
-    pub async fn start(topology: Topology) -> Result<Self> {
+    pub async fn start(topology: Topology, network: Network) -> Result<Self> {
         let bed = Testbed::new()?;
+        let ways = match (topology, network) {
+            (Topology::Split, Network::Hurtable) => Some(Ways::start(&bed).await?),
+            _ => None,
+        };
         let mut system = Self {
             topology,
             gateways: Vec::new(),
             processes: BTreeMap::new(),
             back_ends: BTreeMap::new(),
+            ways,
             numbers: AtomicU32::new(1),
             bed,
         };
@@ -64,6 +89,11 @@ impl System {
     /// A process of the product by name.
     pub fn process(&mut self, name: &str) -> Result<&mut Server> {
         self.processes.get_mut(name).with_context(|| format!("there is no process {name}"))
+    }
+
+    /// The ways to its servers.
+    pub fn ways(&self) -> Result<&Ways> {
+        self.ways.as_ref().context("this system stands on no servers that it could be cut off from")
     }
 
     /// Every gateway's address, beginning with the n-th; they are counted around, so any number will do.
@@ -97,16 +127,6 @@ impl System {
             redis::start(&bed),
             consul::start(&bed),
         )?;
-        let environment: Environment = vec![
-            ("TERTULIA_DOCUMENTS__BACKEND", "mongodb".into()),
-            ("TERTULIA_DOCUMENTS__MONGODB_URL", documents.url().into()),
-            ("TERTULIA_BUS__BACKEND", "rabbitmq".into()),
-            ("TERTULIA_BUS__RABBITMQ_URL", bus.url().into()),
-            ("TERTULIA_CACHE__BACKEND", "redis".into()),
-            ("TERTULIA_CACHE__REDIS_URL", cache.url().into()),
-            ("TERTULIA_DISCOVERY__BACKEND", "consul".into()),
-            ("TERTULIA_DISCOVERY__CONSUL_URL", discovery.url().into()),
-        ];
         self.back_ends.extend([
             ("documents", documents),
             ("bus", bus),
@@ -115,13 +135,15 @@ impl System {
         ]);
         for (role, instances) in SPLIT {
             for instance in 1..=instances {
-                self.serve(role, instance, environment.clone()).await?;
+                self.serve(role, instance).await?;
             }
         }
         Ok(())
     }
 
-    async fn serve(&mut self, role: &str, instance: usize, environment: Environment) -> Result<()> {
+    async fn serve(&mut self, role: &str, instance: usize) -> Result<()> {
+        let name = format!("{role}-{instance}");
+        let environment = self.environment(&name).await?;
         let mesh = self.bed.free_address()?;
         let mut arguments: Vec<OsString> =
             vec!["serve".into(), role.into(), "--mesh-listen".into(), mesh.to_string().into()];
@@ -130,7 +152,26 @@ impl System {
             arguments.extend(["--listen".into(), listen.to_string().into()]);
             self.gateways.push(listen);
         }
-        self.run(format!("{role}-{instance}"), arguments, environment, mesh).await
+        self.run(name, arguments, environment, mesh).await
+    }
+
+    /// How a process of the split system is told where its servers are.
+    async fn environment(&mut self, process: &str) -> Result<Environment> {
+        let mut environment = Vec::new();
+        for (name, adapter, backend_key, url_key) in BACK_ENDS {
+            let server = self.back_ends.get(name).with_context(|| format!("{name} is not running"))?;
+            let mut url = server.url().to_owned();
+            if let Some(ways) = &mut self.ways {
+                let way = ways.open(process, name, server.address()).await?;
+                url = url.replace(&server.address().to_string(), &way.to_string());
+            }
+            if name == "documents" {
+                // A replica set tells its clients where it is, and they would go there straight.
+                url += "/?directConnection=true";
+            }
+            environment.extend([(backend_key, adapter.into()), (url_key, url.into())]);
+        }
+        Ok(environment)
     }
 
     async fn run(
@@ -140,7 +181,10 @@ impl System {
         environment: Environment,
         health: SocketAddr,
     ) -> Result<()> {
-        let path = binary()?;
+        // A write beyond a limit on its files is an error for it, as on a full disk, and not its end.
+        let script = "trap '' XFSZ; exec \"$0\" \"$@\"";
+        let arguments = ["-c".into(), script.into(), binary()?.into()].into_iter().chain(arguments).collect();
+        let path = "/bin/sh".into();
         let program = Program { name: name.clone(), path, arguments, environment, health };
         let server = program::start(&self.bed, program).await.with_context(|| format!("starting {name}"))?;
         self.processes.insert(name, server);

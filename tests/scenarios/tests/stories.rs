@@ -6,7 +6,7 @@ use anyhow::{Context, Result, anyhow};
 use libtest_mimic::{Arguments, Failed, Trial};
 use tertulia_scenarios::{
     stories::STORIES,
-    system::{System, Topology},
+    system::{Network, System, Topology},
 };
 use tokio::runtime::Runtime;
 
@@ -30,7 +30,7 @@ fn main() -> Result<()> {
                     .block_on(async {
                         if system.is_none() {
                             *system = Some(
-                                System::start(topology)
+                                System::start(topology, Network::Hurtable)
                                     .await
                                     .with_context(|| format!("starting the {shape} system"))?,
                             );

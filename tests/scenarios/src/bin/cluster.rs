@@ -1,12 +1,12 @@
 //! `make cluster`: the split system as processes on this machine, with its servers, until it is interrupted.
 
 use anyhow::Result;
-use tertulia_scenarios::system::{System, Topology};
+use tertulia_scenarios::system::{Network, System, Topology};
 
 #[tokio::main]
 async fn main() -> Result<()> {
     println!("Starting MongoDB's stand-in, RabbitMQ, Redis, Consul, and two of each service...");
-    let system = System::start(Topology::Split).await?;
+    let system = System::start(Topology::Split, Network::Plain).await?;
     for (name, server) in &system.back_ends {
         println!("  {name:<12} {}", server.url());
     }
