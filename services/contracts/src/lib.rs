@@ -1,8 +1,8 @@
 //! The published language: what services, the gateway and clients say to each other.
 //!
 //! Typed ids, requests and answers, events, socket frames, the route table, and thin clients over the mesh.
-//! No rules and no storage live here: a type in this crate is a promise to someone we cannot see, so it only
-//! ever gains optional fields.
+//! No storage lives here, and one set of rules: who may do what ([`permissions`]), since every service asks it.
+//! A type in this crate is a promise to someone we cannot see, so it only ever gains optional fields.
 
 pub mod auth;
 pub mod events;
@@ -11,6 +11,7 @@ pub mod identity;
 pub mod ids;
 pub mod live;
 pub mod messaging;
+pub mod permissions;
 pub mod routes;
 
 pub use ids::{ConnectionId, ConversationId, MessageId, NodeId, SessionId, UserId};

@@ -59,14 +59,21 @@ pub enum Visibility {
     Paid,
 }
 
-/// What a member may do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+/// What a member is to their conversation, from the lowest rank to the highest. What each may do is for
+/// [`crate::permissions`] to say, and for nobody else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum MemberRole {
-    /// Made it, or was handed it.
-    Owner,
+    /// Is let in to talk.
+    Guest,
     /// Belongs to it.
     Member,
+    /// Keeps it in order.
+    Moderator,
+    /// Runs it.
+    Admin,
+    /// Made it, or was handed it. There is one; direct conversations have none.
+    Owner,
 }
 
 /// `POST /v1/conversations`.
@@ -102,6 +109,25 @@ pub struct UpdateConversation {
     #[garde(inner(length(chars, max = 120), custom(self::title)))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
+}
+
+/// `PUT /v1/conversations/{id}/members/{user_id}`; the body may be left out.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, Validate, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SetMember {
+    /// What they are to be: lower than whoever asks. If absent, what they are already, or else a member.
+    #[garde(skip)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<MemberRole>,
+}
+
+/// `POST /v1/conversations/{id}/owner`.
+#[derive(Debug, Clone, Serialize, Deserialize, Validate, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct HandOver {
+    /// The member who is to own it.
+    #[garde(skip)]
+    pub user_id: UserId,
 }
 
 /// A conversation as one of its readers sees it.
@@ -292,6 +318,28 @@ pub enum Fact {
         user_id: UserId,
         /// Who removed them.
         by: UserId,
+        /// When.
+        at: Timestamp,
+    },
+    /// A member's role changed.
+    #[serde(rename = "member.role_changed")]
+    MemberRoleChanged {
+        /// Whose.
+        user_id: UserId,
+        /// What they are now.
+        role: MemberRole,
+        /// Who changed it.
+        by: UserId,
+        /// When.
+        at: Timestamp,
+    },
+    /// It was handed over: its former owner is an admin now.
+    #[serde(rename = "conversation.owner_changed")]
+    OwnerChanged {
+        /// Who owned it.
+        from: UserId,
+        /// Who owns it.
+        to: UserId,
         /// When.
         at: Timestamp,
     },

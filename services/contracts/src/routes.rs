@@ -93,6 +93,7 @@ pub const ROUTES: &[Route] = &[
     Route::new(Method::GET, "/v1/conversations/{id}/members", role::MESSAGING),
     Route::new(Method::PUT, "/v1/conversations/{id}/members/{user_id}", role::MESSAGING).by("id"),
     Route::new(Method::DELETE, "/v1/conversations/{id}/members/{user_id}", role::MESSAGING).by("id"),
+    Route::new(Method::POST, "/v1/conversations/{id}/owner", role::MESSAGING).by("id"),
     Route::new(Method::POST, "/v1/conversations/{id}/messages", role::MESSAGING).by("id"),
     Route::new(Method::GET, "/v1/conversations/{id}/messages", role::MESSAGING),
     Route::new(Method::GET, "/v1/conversations/{id}/log", role::MESSAGING),
