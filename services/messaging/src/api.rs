@@ -41,6 +41,7 @@ pub(crate) fn router() -> OpenApiRouter<Api> {
     OpenApiRouter::<Api>::new()
         .routes(routes!(conversations::create, conversations::list))
         .routes(routes!(conversations::get, conversations::update))
+        .routes(routes!(conversations::hand_over))
         .routes(routes!(members::list))
         .routes(routes!(members::add, members::remove))
         .routes(routes!(messages::post, messages::list))
@@ -56,7 +57,8 @@ enum Refused {
     /// Without a valid access token.
     #[response(status = 401, content_type = "application/problem+json")]
     Unauthenticated(Problem),
-    /// The conversation may be found, but this may not be done in it (`not_allowed`).
+    /// The conversation may be found, but this may not be done in it (`not_allowed`); the detail ends with the reason
+    /// in brackets, a stable word of docs/permissions.md.
     #[response(status = 403, content_type = "application/problem+json")]
     Forbidden(Problem),
     /// There is no such conversation, or none the caller may know of (`conversation_not_found`).

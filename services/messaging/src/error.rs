@@ -2,10 +2,11 @@
 
 use std::{borrow::Cow, time::Duration};
 
+use tertulia_contracts::permissions::{Denial, Refusal};
 use tertulia_documents::Error as StoreError;
 use tertulia_runtime::{Fault, FieldError, Kind};
 
-use crate::model::access::Denied;
+use crate::model::change::Rejection;
 
 /// A failure of messaging.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -14,8 +15,8 @@ pub enum Error {
     #[error("no such conversation for this caller")]
     NoSuchConversation,
     /// The caller may know of the conversation but not do this in it.
-    #[error("not allowed in this conversation")]
-    NotAllowed,
+    #[error("not allowed in this conversation: {}", .0.code())]
+    NotAllowed(Denial),
     /// The author used this client id for another message in this conversation.
     #[error("the client id names another message already")]
     ClientIdReused,
@@ -49,11 +50,17 @@ impl Error {
     }
 }
 
-impl From<Denied> for Error {
-    fn from(denied: Denied) -> Self {
-        match denied {
-            Denied::Hidden => Self::NoSuchConversation,
-            Denied::Forbidden => Self::NotAllowed,
+impl From<Refusal> for Error {
+    fn from(refusal: Refusal) -> Self {
+        if refusal.hidden { Self::NoSuchConversation } else { Self::NotAllowed(refusal.denial) }
+    }
+}
+
+impl From<Rejection> for Error {
+    fn from(rejection: Rejection) -> Self {
+        match rejection {
+            Rejection::Refused(refusal) => refusal.into(),
+            Rejection::NoMember => Self::invalid("user_id", "is not a member of this conversation"),
         }
     }
 }
@@ -62,7 +69,7 @@ impl Fault for Error {
     fn kind(&self) -> Kind {
         match self {
             Self::NoSuchConversation => Kind::NotFound,
-            Self::NotAllowed => Kind::Forbidden,
+            Self::NotAllowed(_) => Kind::Forbidden,
             Self::ClientIdReused | Self::HandleTaken => Kind::Conflict,
             Self::InvalidFields(_) => Kind::Invalid,
             Self::Busy => Kind::RateLimited,
@@ -75,7 +82,7 @@ impl Fault for Error {
     fn code(&self) -> &'static str {
         match self {
             Self::NoSuchConversation => "conversation_not_found",
-            Self::NotAllowed => "not_allowed",
+            Self::NotAllowed(_) => "not_allowed",
             Self::ClientIdReused => "client_id_reused",
             Self::HandleTaken => "handle_taken",
             Self::InvalidFields(_) => "invalid_fields",
@@ -90,7 +97,9 @@ impl Fault for Error {
     fn detail(&self) -> Cow<'static, str> {
         Cow::Borrowed(match self {
             Self::NoSuchConversation => "There is no such conversation.",
-            Self::NotAllowed => "You may not do this in this conversation.",
+            Self::NotAllowed(denial) => {
+                return format!("{} ({})", denial.explanation(), denial.code()).into();
+            }
             Self::ClientIdReused => "This client_id names another message of yours in this conversation.",
             Self::HandleTaken => "Another channel has this handle.",
             Self::InvalidFields(_) => "Some fields are not as they should be; each is listed under errors.",

@@ -29,9 +29,10 @@ pub(crate) fn event_of(entry: &EntryRecord) -> Result<Event, StoreError> {
         Fact::MessagePosted { message } => envelope(entry, &MessagePosted { message })?,
         Fact::MemberJoined { member, .. } => envelope(entry, &MemberJoined { conversation_id, seq, member })?,
         Fact::MemberLeft { user_id, .. } => envelope(entry, &MemberLeft { conversation_id, seq, user_id })?,
-        fact @ (Fact::ConversationCreated { .. } | Fact::ConversationUpdated { .. }) => {
-            envelope(entry, &ConversationChanged { conversation_id, seq, fact })?
-        }
+        fact @ (Fact::ConversationCreated { .. }
+        | Fact::ConversationUpdated { .. }
+        | Fact::MemberRoleChanged { .. }
+        | Fact::OwnerChanged { .. }) => envelope(entry, &ConversationChanged { conversation_id, seq, fact })?,
     })
 }
 

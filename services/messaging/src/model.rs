@@ -3,6 +3,7 @@
 pub mod access;
 pub mod change;
 pub mod founding;
+pub mod membership;
 pub mod place;
 pub mod snapshot;
 pub mod unread;

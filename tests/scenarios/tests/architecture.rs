@@ -1,7 +1,11 @@
 //! The direction of dependencies: `node -> gateway, services -> contracts -> infra`, read from what cargo
-//! itself resolves, so that no manifest can say otherwise.
+//! itself resolves, so that no manifest can say otherwise; and that one engine decides who may do what.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+};
 
 use cargo_metadata::{DependencyKind, MetadataCommand};
 
@@ -124,5 +128,85 @@ fn planted_wrong_arrows_are_caught() {
     ] {
         let arrow = Arrow { from: from.to_owned(), to: to.to_owned(), only_for_tests };
         assert_eq!(wrong(&[arrow]).len(), 1, "{from} -> {to} was let through");
+    }
+}
+
+/// Whether a line of source decides by a role in a conversation instead of asking the permission engine.
+fn decides_by_role(line: &str) -> bool {
+    if line.trim_start().starts_with("//") {
+        return false;
+    }
+    let compared = line.match_indices("MemberRole::").any(|(at, _)| {
+        let before = line[..at].trim_end_matches("Some(").trim_end();
+        let operators = ["==", "!=", "<=", ">=", " <", " >"];
+        operators.iter().any(|operator| before.ends_with(operator))
+    });
+    let pattern = line.split_once("=>").is_some_and(|(before, _)| before.contains("MemberRole::"));
+    let tests = ["matches!(", "if let ", "let Some("];
+    let tested = line.contains("MemberRole::") && tests.iter().any(|test| line.contains(test));
+    let imported = ["MemberRole::*", "MemberRole::{"].iter().any(|import| line.contains(import));
+    compared || pattern || tested || imported
+}
+
+fn sources_below(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).expect("a folder of sources is readable") {
+        let path = entry.expect("a folder of sources is readable").path();
+        match path.is_dir() {
+            true => sources_below(&path, found),
+            false if path.extension().is_some_and(|extension| extension == "rs") => found.push(path),
+            false => {}
+        }
+    }
+}
+
+#[test]
+fn nobody_but_the_permission_engine_decides_by_role() {
+    let metadata = MetadataCommand::new().no_deps().exec().expect("cargo describes its own workspace");
+    let mut sources = Vec::new();
+    for package in
+        metadata.packages.iter().filter(|package| !package.manifest_path.as_str().contains("/tests/"))
+    {
+        let folder = package.manifest_path.parent().expect("a manifest stands in a folder").join("src");
+        sources_below(folder.as_std_path(), &mut sources);
+    }
+    let outside =
+        sources.iter().filter(|path| !path.to_string_lossy().contains("/contracts/src/permissions/"));
+    let mut faults = Vec::new();
+    for path in outside.clone() {
+        let text = fs::read_to_string(path).expect("a source is readable");
+        let product = text.split("#[cfg(test)]").next().unwrap_or_default();
+        faults.extend(
+            product
+                .lines()
+                .filter(|line| decides_by_role(line))
+                .map(|line| format!("{}: {line}", path.display())),
+        );
+    }
+    assert!(outside.count() > 100, "the sources were not read");
+    assert_eq!(faults, Vec::<String>::new(), "ask tertulia_contracts::permissions");
+}
+
+#[test]
+fn planted_decisions_by_role_are_caught() {
+    for line in [
+        "if role == MemberRole::Owner {",
+        "if member.role != Some(MemberRole::Guest) {",
+        "role >= MemberRole::Admin",
+        "seat.role > Some(MemberRole::Member)",
+        "Some(MemberRole::Owner) => true,",
+        "matches!(role, MemberRole::Admin | MemberRole::Owner)",
+        "if let Some(MemberRole::Owner) = role {",
+        "use MemberRole::*;",
+    ] {
+        assert!(decides_by_role(line), "{line}");
+    }
+    for line in [
+        "role: MemberRole::Member,",
+        "let role = MemberRole::Member;",
+        "None => Some(MemberRole::Guest),",
+        "/// as `role == MemberRole::Owner` would",
+        "if direct { MemberRole::Member } else { MemberRole::Owner };",
+    ] {
+        assert!(!decides_by_role(line), "{line}");
     }
 }

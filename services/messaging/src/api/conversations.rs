@@ -5,7 +5,7 @@ use http::StatusCode;
 use tertulia_contracts::{
     ConversationId,
     identity::Caller,
-    messaging::{Conversation, Conversations, CreateConversation, UpdateConversation},
+    messaging::{Conversation, Conversations, CreateConversation, HandOver, UpdateConversation},
 };
 use tertulia_runtime::{
     extract::{PathParam, QueryParams, ValidJson},
@@ -78,7 +78,7 @@ pub(super) async fn get(
 
 /// Changes a conversation
 ///
-/// Its owner may rename it.
+/// Its owner and its admins may rename it.
 #[utoipa::path(
     patch, path = "/v1/conversations/{id}", tag = "messaging", operation_id = "update_conversation",
     security(("access_token" = [])),
@@ -93,4 +93,23 @@ pub(super) async fn update(
     ValidJson(change): ValidJson<UpdateConversation>,
 ) -> Result<Json<Conversation>, Problem> {
     Ok(Json(messaging.retitle(id, caller.user_id, change.title).await?))
+}
+
+/// Hands a conversation over
+///
+/// Its owner makes another member the owner, and is an admin from then on. They cannot take it back.
+#[utoipa::path(
+    post, path = "/v1/conversations/{id}/owner", tag = "messaging", operation_id = "hand_over_conversation",
+    security(("access_token" = [])),
+    params(("id" = ConversationId, Path, description = "The conversation.")),
+    request_body = HandOver,
+    responses((status = 200, description = "As the caller sees it now.", body = Conversation), Refused),
+)]
+pub(super) async fn hand_over(
+    State(messaging): State<Messaging>,
+    Caller(caller): Caller,
+    PathParam(id): PathParam<ConversationId>,
+    ValidJson(to): ValidJson<HandOver>,
+) -> Result<Json<Conversation>, Problem> {
+    Ok(Json(messaging.hand_over(id, caller.user_id, to.user_id).await?))
 }

@@ -1,14 +1,18 @@
 //! `/v1/conversations/{id}/members`.
 
-use axum::{Json, extract::State};
+use axum::{
+    Json,
+    body::HttpBody,
+    extract::{FromRequest, Request, State},
+};
 use http::StatusCode;
 use tertulia_contracts::{
     ConversationId, UserId,
     identity::Caller,
-    messaging::{Member, Members},
+    messaging::{Member, Members, SetMember},
 };
 use tertulia_runtime::{
-    extract::{PathParam, QueryParams},
+    extract::{PathParam, QueryParams, ValidJson},
     problem::Problem,
 };
 
@@ -34,10 +38,26 @@ pub(super) async fn list(
     Ok(Json(Members { items: page.items, next_cursor }))
 }
 
-/// Makes somebody a member
+/// How a member is to be; without a body, or with `null` for one, as they are, or else a plain member.
+#[derive(Default)]
+pub(super) struct Wish(SetMember);
+
+impl<S: Send + Sync> FromRequest<S> for Wish {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        if request.body().is_end_stream() {
+            return Ok(Self::default());
+        }
+        let ValidJson(wish) = ValidJson::<Option<SetMember>>::from_request(request, state).await?;
+        Ok(Self(wish.unwrap_or_default()))
+    }
+}
+
+/// Makes somebody a member, or changes their role
 ///
-/// The owner may add anybody to a group or a channel; everybody may join a public channel themselves. A member
-/// already is one.
+/// Moderators add anybody to a group or a channel; everybody joins a public channel themselves. A member already
+/// is one. Admins and the owner also say what role somebody has, lower than their own.
 #[utoipa::path(
     put, path = "/v1/conversations/{id}/members/{user_id}", tag = "messaging", operation_id = "add_member",
     security(("access_token" = [])),
@@ -45,19 +65,22 @@ pub(super) async fn list(
         ("id" = ConversationId, Path, description = "The conversation."),
         ("user_id" = UserId, Path, description = "Who is to be a member."),
     ),
+    request_body = Option<SetMember>,
     responses((status = 200, description = "They are a member.", body = Member), Refused),
 )]
 pub(super) async fn add(
     State(messaging): State<Messaging>,
     Caller(caller): Caller,
     PathParam((id, user)): PathParam<(ConversationId, UserId)>,
+    Wish(wish): Wish,
 ) -> Result<Json<Member>, Problem> {
-    Ok(Json(messaging.add_member(id, caller.user_id, user).await?))
+    Ok(Json(messaging.add_member(id, caller.user_id, user, wish.role).await?))
 }
 
 /// Ends a membership
 ///
-/// The owner may remove anybody from a group or a channel; every member may leave. Who is none already is none.
+/// Moderators and above remove members of a lower rank from a group or a channel; every member may leave, the owner
+/// only as the last or after handing over. Who is none already is none.
 #[utoipa::path(
     delete, path = "/v1/conversations/{id}/members/{user_id}", tag = "messaging", operation_id = "remove_member",
     security(("access_token" = [])),

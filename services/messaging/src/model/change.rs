@@ -2,19 +2,27 @@
 
 use tertulia_contracts::{
     UserId,
-    messaging::{ConversationKind, Fact, Member, MemberRole, Visibility},
+    messaging::{Fact, Member, MemberRole},
+    permissions::{Place, Refusal, Seat, decide as permitted, decide_reseat, decide_toward},
 };
 use tertulia_runtime::Timestamp;
 
-use super::access::{Action, Denied, Ground, may};
+use super::access::{Action, Ground, may};
 
 /// What somebody asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {
     /// That somebody, perhaps themselves, be a member.
-    Add(UserId),
+    Add {
+        /// Who.
+        user: UserId,
+        /// As what; none for what they are already, or else a plain member.
+        role: Option<MemberRole>,
+    },
     /// That somebody, perhaps themselves, be none.
     Remove(UserId),
+    /// That somebody else own it.
+    HandOver(UserId),
     /// That it be called this.
     Retitle(String),
 }
@@ -23,35 +31,43 @@ impl Change {
     /// Whose membership it is about.
     pub fn subject(&self) -> Option<UserId> {
         match self {
-            Self::Add(user) | Self::Remove(user) => Some(*user),
+            Self::Add { user, .. } | Self::Remove(user) | Self::HandOver(user) => Some(*user),
             Self::Retitle(_) => None,
         }
     }
 
-    fn action(&self, by: UserId) -> Action {
-        match self {
-            Self::Add(user) if *user == by => Action::Join,
-            Self::Add(_) => Action::AddMember,
-            Self::Remove(user) if *user == by => Action::Leave,
-            Self::Remove(_) => Action::RemoveMember,
-            Self::Retitle(_) => Action::Update,
-        }
+    /// Whether whoever asks wants to go.
+    pub fn is_leaving(&self, by: UserId) -> bool {
+        *self == Self::Remove(by)
     }
 }
 
 /// What a change is decided on: the conversation at the head of its log.
 #[derive(Debug, Clone, Copy)]
 pub struct Standing<'a> {
-    /// Its kind.
-    pub kind: ConversationKind,
-    /// Who may find and read it.
-    pub visibility: Visibility,
+    /// Where it is, and who asks.
+    pub ground: Ground,
+    /// Whether anybody else belongs to it.
+    pub others: bool,
     /// Its title.
     pub title: Option<&'a str>,
-    /// The role of whoever asks.
-    pub role: Option<MemberRole>,
     /// The role of whom the change is about, if it is about somebody.
     pub subject_role: Option<MemberRole>,
+}
+
+/// Why a change becomes no fact although things are not as it asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rejection {
+    /// It may not be done.
+    Refused(Refusal),
+    /// Only a member can become the owner.
+    NoMember,
+}
+
+impl From<Refusal> for Rejection {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
 }
 
 /// The fact that a change becomes; none if things are as it asks already.
@@ -60,57 +76,151 @@ pub fn decide(
     by: UserId,
     at: Timestamp,
     standing: Standing<'_>,
-) -> Result<Option<Fact>, Denied> {
-    let ground = Ground { kind: standing.kind, visibility: standing.visibility, role: standing.role };
-    may(change.action(by), ground)?;
-    Ok(match change {
-        Change::Add(user) => standing.subject_role.is_none().then(|| {
-            let member = Member { user_id: *user, role: MemberRole::Member, joined_at: at };
-            Fact::MemberJoined { member, by }
-        }),
-        Change::Remove(user) => {
-            standing.subject_role.is_some().then_some(Fact::MemberLeft { user_id: *user, by, at })
+) -> Result<Option<Fact>, Rejection> {
+    match change {
+        Change::Add { user, role } => seated(*user, *role, by, at, standing),
+        Change::Remove(user) => removed(*user, by, at, standing),
+        Change::HandOver(user) => handed_over(*user, by, at, standing),
+        Change::Retitle(title) => {
+            may(Action::Update, standing.ground)?;
+            let (changes, title) = (standing.title != Some(title), title.clone());
+            Ok(changes.then_some(Fact::ConversationUpdated { title, by, at }))
         }
-        Change::Retitle(title) => (standing.title != Some(title)).then(|| Fact::ConversationUpdated {
-            title: title.clone(),
-            by,
-            at,
-        }),
+    }
+}
+
+/// Being let in takes one right and being given a role another: who is let in as something takes both.
+fn seated(
+    user_id: UserId,
+    role: Option<MemberRole>,
+    by: UserId,
+    at: Timestamp,
+    standing: Standing<'_>,
+) -> Result<Option<Fact>, Rejection> {
+    let Standing { ground, subject_role, .. } = standing;
+    let present = subject_role.unwrap_or(MemberRole::Member);
+    let wanted = role.unwrap_or(present);
+    if subject_role.is_none() || wanted == present {
+        may(if user_id == by { Action::Join } else { Action::AddMember }, ground)?;
+    }
+    if wanted != present {
+        let (before, after) = (Seat::of(Some(present)), Seat::of(Some(wanted)));
+        decide_reseat(&ground.seat(), ground.place(), &before, &after)?;
+    }
+    let member = Member { user_id, role: wanted, joined_at: at };
+    Ok(match subject_role {
+        None => Some(Fact::MemberJoined { member, by }),
+        Some(_) => (wanted != present).then_some(Fact::MemberRoleChanged { user_id, role: wanted, by, at }),
     })
+}
+
+fn removed(
+    user_id: UserId,
+    by: UserId,
+    at: Timestamp,
+    standing: Standing<'_>,
+) -> Result<Option<Fact>, Rejection> {
+    let Standing { ground, others, subject_role, .. } = standing;
+    let place = Place { others, ..ground.place() };
+    if user_id == by {
+        permitted(&ground.seat(), Action::Leave, place)?;
+    } else {
+        decide_toward(&ground.seat(), Action::Kick, place, subject_role)?;
+    }
+    Ok(subject_role.is_some().then_some(Fact::MemberLeft { user_id, by, at }))
+}
+
+fn handed_over(
+    to: UserId,
+    by: UserId,
+    at: Timestamp,
+    standing: Standing<'_>,
+) -> Result<Option<Fact>, Rejection> {
+    let Standing { ground, subject_role, .. } = standing;
+    // Who may hand it over owns it. Whoever asked for that before may ask again.
+    if permitted(&Seat::of(subject_role), Action::TransferOwnership, ground.place()).is_ok() {
+        may(Action::ListMembers, ground)?;
+        return Ok(None);
+    }
+    decide_toward(&ground.seat(), Action::TransferOwnership, ground.place(), subject_role)?;
+    subject_role.ok_or(Rejection::NoMember)?;
+    Ok(Some(Fact::OwnerChanged { from: by, to, at }))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tertulia_contracts::{
+        messaging::{ConversationKind, Visibility},
+        permissions::Denial,
+    };
     use tertulia_runtime::Id;
     use ulid::Ulid;
+
+    const OWNER: Option<MemberRole> = Some(MemberRole::Owner);
+    const ADMIN: Option<MemberRole> = Some(MemberRole::Admin);
+    const MODERATOR: Option<MemberRole> = Some(MemberRole::Moderator);
+    const MEMBER: Option<MemberRole> = Some(MemberRole::Member);
 
     fn user(number: u64) -> UserId {
         Id::from_ulid(Ulid::from_parts(number, 0))
     }
 
-    fn standing(role: Option<MemberRole>, subject_role: Option<MemberRole>) -> Standing<'static> {
-        let (kind, visibility) = (ConversationKind::Group, Visibility::Private);
-        Standing { kind, visibility, title: Some("Old"), role, subject_role }
+    fn add(number: u64, role: Option<MemberRole>) -> Change {
+        Change::Add { user: user(number), role }
+    }
+
+    /// What becomes of what user 1 asks for.
+    fn asked(
+        change: Change,
+        role: Option<MemberRole>,
+        subject_role: Option<MemberRole>,
+    ) -> Result<Option<Fact>, Rejection> {
+        let ground = Ground { kind: ConversationKind::Group, visibility: Visibility::Private, role };
+        let standing = Standing { ground, others: true, title: Some("Old"), subject_role };
+        decide(&change, user(1), Timestamp::EPOCH, standing)
+    }
+
+    fn refused(denial: Denial) -> Result<Option<Fact>, Rejection> {
+        Err(Rejection::Refused(Refusal { denial, hidden: false }))
     }
 
     #[test]
     fn what_is_so_already_becomes_no_fact() {
-        let owner = Some(MemberRole::Owner);
-        let member = Some(MemberRole::Member);
-        let decide = |change, standing| decide(&change, user(1), Timestamp::EPOCH, standing);
-        assert_eq!(decide(Change::Add(user(2)), standing(owner, member)), Ok(None));
-        assert_eq!(decide(Change::Remove(user(2)), standing(owner, None)), Ok(None));
-        assert_eq!(decide(Change::Retitle("Old".to_owned()), standing(owner, None)), Ok(None));
-        assert!(matches!(decide(Change::Retitle("New".to_owned()), standing(owner, None)), Ok(Some(_))));
+        assert_eq!(asked(add(2, None), OWNER, ADMIN), Ok(None));
+        assert_eq!(asked(add(2, ADMIN), OWNER, ADMIN), Ok(None));
+        assert_eq!(asked(Change::Remove(user(2)), OWNER, None), Ok(None));
+        assert_eq!(asked(Change::HandOver(user(2)), ADMIN, OWNER), Ok(None));
+        assert_eq!(asked(Change::Retitle("Old".to_owned()), OWNER, None), Ok(None));
+        assert!(matches!(asked(Change::Retitle("New".to_owned()), OWNER, None), Ok(Some(_))));
     }
 
     #[test]
     fn a_member_may_leave_but_not_remove_another() {
-        let member = Some(MemberRole::Member);
-        let decide = |change, standing| decide(&change, user(1), Timestamp::EPOCH, standing);
-        assert!(matches!(decide(Change::Remove(user(1)), standing(member, member)), Ok(Some(_))));
-        assert_eq!(decide(Change::Remove(user(2)), standing(member, member)), Err(Denied::Forbidden));
-        assert_eq!(decide(Change::Add(user(2)), standing(None, None)), Err(Denied::Hidden));
+        assert!(matches!(asked(Change::Remove(user(1)), MEMBER, MEMBER), Ok(Some(_))));
+        assert_eq!(asked(Change::Remove(user(2)), MEMBER, MEMBER), refused(Denial::Role(MemberRole::Member)));
+        let hidden = asked(add(2, None), None, None);
+        assert!(matches!(hidden, Err(Rejection::Refused(Refusal { hidden: true, .. }))));
+    }
+
+    #[test]
+    fn being_let_in_as_something_takes_the_right_to_give_it() {
+        assert_eq!(asked(add(2, ADMIN), MODERATOR, None), refused(Denial::Role(MemberRole::Moderator)));
+        assert_eq!(asked(add(2, ADMIN), ADMIN, None), refused(Denial::Outranked));
+        let joined = asked(add(2, MODERATOR), ADMIN, None).unwrap().unwrap();
+        assert!(matches!(joined, Fact::MemberJoined { member, .. } if Some(member.role) == MODERATOR));
+        let became = asked(add(2, MODERATOR), ADMIN, MEMBER).unwrap().unwrap();
+        assert!(matches!(became, Fact::MemberRoleChanged { role, .. } if Some(role) == MODERATOR));
+        assert_eq!(asked(add(1, OWNER), ADMIN, ADMIN), refused(Denial::Outranked), "oneself");
+    }
+
+    #[test]
+    fn a_conversation_is_handed_over_to_a_member_by_its_owner() {
+        let to = user(2);
+        let handed = Fact::OwnerChanged { from: user(1), to, at: Timestamp::EPOCH };
+        assert_eq!(asked(Change::HandOver(to), OWNER, MEMBER), Ok(Some(handed)));
+        assert_eq!(asked(Change::HandOver(to), OWNER, None), Err(Rejection::NoMember));
+        assert_eq!(asked(Change::HandOver(to), ADMIN, MEMBER), refused(Denial::Role(MemberRole::Admin)));
+        assert_eq!(asked(Change::Remove(user(1)), OWNER, OWNER), refused(Denial::OwnerMustHandOver));
     }
 }

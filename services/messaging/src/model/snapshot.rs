@@ -8,6 +8,8 @@ use tertulia_contracts::{
     messaging::{ConversationKind, Fact, Member, Message, Visibility},
 };
 
+use super::membership::{Step, steps};
+
 /// A conversation as its log tells it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Snapshot {
@@ -36,13 +38,23 @@ impl Snapshot {
                 self.handle.clone_from(handle);
             }
             Fact::ConversationUpdated { title, .. } => self.title = Some(title.clone()),
-            Fact::MemberJoined { member, .. } => {
-                self.members.insert(member.user_id, member.clone());
-            }
-            Fact::MemberLeft { user_id, .. } => {
-                self.members.remove(user_id);
-            }
+            Fact::MemberJoined { .. }
+            | Fact::MemberLeft { .. }
+            | Fact::MemberRoleChanged { .. }
+            | Fact::OwnerChanged { .. } => self.apply_memberships(fact),
             Fact::MessagePosted { message } => self.messages.push(message.clone()),
+        }
+    }
+
+    fn apply_memberships(&mut self, fact: &Fact) {
+        for (user, step) in steps(fact) {
+            match step {
+                Step::Began(member) => drop(self.members.insert(user, member)),
+                Step::Became(role) => {
+                    self.members.entry(user).and_modify(|member| member.role = role);
+                }
+                Step::Ended => drop(self.members.remove(&user)),
+            }
         }
     }
 

@@ -9,6 +9,7 @@ use tertulia_contracts::{
     ConversationId, MessageId, UserId,
     live::Control,
     messaging::{Fact, MemberRole, Message, PostMessage},
+    permissions::{Denial, Refusal},
 };
 use tertulia_documents::Error as StoreError;
 use tertulia_runtime::{Ambient, Timestamp};
@@ -24,6 +25,7 @@ use crate::{
     model::{
         access::{Action, Ground, may},
         change::{Standing, decide},
+        membership::{Step, steps},
         place::message_id,
     },
     store::{Class, ConversationRecord, EntryRecord, Head, Store, entries::ONCE},
@@ -64,6 +66,11 @@ struct Held {
     conversation: ConversationRecord,
     head: Head,
     roles: HashMap<UserId, Option<MemberRole>>,
+    /// Whether an owner who leaves leaves somebody behind; found out when one asks to.
+    others: bool,
+    /// Whether it was read for the commands at hand. What was remembered since an earlier batch is good enough for
+    /// whatever an append confirms, and for nothing else.
+    fresh: bool,
 }
 
 /// A command that was decided, with the entry it becomes.
@@ -103,15 +110,21 @@ impl Pen {
             None => self.load().await?,
         };
         self.remember_roles(&mut held, waiting).await?;
+        self.look_for_others(&mut held, waiting).await?;
         let replies = self.standing_replies(waiting).await?;
         let reservation = self.desk.ledger.reserve(waiting.len());
-        let run = self.draft(&held, &replies, &reservation, waiting);
+        let (run, outdated) = self.draft(&held, &replies, &reservation, waiting);
+        held.fresh = false;
         if run.is_empty() {
             reservation.decided();
             self.held = Some(held);
-            return Ok(());
+        } else {
+            self.append(held, run, reservation, waiting).await?;
         }
-        self.append(held, run, reservation, waiting).await
+        if outdated {
+            self.held = None;
+        }
+        Ok(())
     }
 
     /// Reads the head first and the documents after it, so that they show at least every change up to the head.
@@ -119,7 +132,7 @@ impl Pen {
         let head = self.desk.store.head(&self.owner).await?;
         let conversation = self.desk.keeper.settle(self.id).await?.ok_or(Error::NoSuchConversation)?;
         // Settling may have founded the conversation: then the head lies behind, and the next append says so.
-        Ok(Held { conversation, head, roles: HashMap::new() })
+        Ok(Held { conversation, head, roles: HashMap::new(), others: true, fresh: true })
     }
 
     async fn remember_roles(&self, held: &mut Held, waiting: &VecDeque<Command>) -> Result<(), Error> {
@@ -137,6 +150,15 @@ impl Pen {
         Ok(())
     }
 
+    async fn look_for_others(&self, held: &mut Held, waiting: &VecDeque<Command>) -> Result<(), Error> {
+        if waiting.iter().any(|command| held.depends_on_others(command)) {
+            // A change that is committed may not be applied yet.
+            self.desk.keeper.settle(self.id).await?;
+            held.others = self.desk.store.members_of(self.id, None, 2).await?.items.len() > 1;
+        }
+        Ok(())
+    }
+
     /// Those messages that are answered and indeed stand in this conversation.
     async fn standing_replies(&self, waiting: &VecDeque<Command>) -> Result<Vec<MessageId>, Error> {
         let answered: Vec<MessageId> = waiting.iter().filter_map(Command::reply_to).collect();
@@ -147,21 +169,24 @@ impl Pen {
     }
 
     /// Decides commands from the front of what waits, until one depends on a change that is not committed yet.
-    /// Whoever is refused, or gets what is so already, is answered here.
+    /// Whoever is refused, or gets what is so already, is answered here; but no append confirms such an answer, so
+    /// that it is given on what was just read alone. Says also whether that has to be read again.
     fn draft(
         &self,
         held: &Held,
         replies: &[MessageId],
         reservation: &Reservation,
         waiting: &mut VecDeque<Command>,
-    ) -> Vec<Drafted> {
+    ) -> (Vec<Drafted>, bool) {
         let at = self.desk.ambient.now();
         let mut place = held.head;
         let mut stamps = reservation.stamps();
         let mut run = Vec::with_capacity(waiting.len());
         let mut changing = HashSet::new();
         while let Some(command) = waiting.pop_front() {
-            if command.people().any(|user| changing.contains(&user)) {
+            let depends = command.people().any(|user| changing.contains(&user))
+                || !changing.is_empty() && held.depends_on_others(&command);
+            if depends {
                 waiting.push_front(command);
                 break;
             }
@@ -172,10 +197,14 @@ impl Pen {
                 Request::Change(change) => held.change(change, command.by, at),
             };
             match fact {
+                Err(_) | Ok(None) if !held.fresh => {
+                    waiting.push_front(command);
+                    return (run, true);
+                }
                 Err(error) => command.answer(Err(error)),
                 Ok(None) => command.answer(Ok(Answer::Changed)),
                 Ok(Some(fact)) => {
-                    changing.extend(command.subject());
+                    changing.extend(steps(&fact).into_iter().map(|(user, _)| user));
                     let class = class_of(&fact);
                     let posted = u64::from(matches!(class, Class::Message { .. }));
                     place = Head { seq: place.seq + 1, messages: place.messages + posted };
@@ -193,7 +222,7 @@ impl Pen {
                 }
             }
         }
-        run
+        (run, false)
     }
 
     fn post(
@@ -205,7 +234,7 @@ impl Pen {
         seq: u64,
         at: Timestamp,
     ) -> Result<Fact, Error> {
-        may(Action::Write, held.ground(author_id))?;
+        may(Action::Post, held.ground(author_id))?;
         if post.reply_to.is_some_and(|message| !replies.contains(&message)) {
             return Err(Error::invalid("reply_to", "there is no such message in this conversation"));
         }
@@ -270,17 +299,14 @@ impl Pen {
         let mut removed = Vec::new();
         for drafted in &committed {
             held.head = drafted.entry.head();
+            for (user, step) in steps(&drafted.fact) {
+                held.roles.insert(user, step.role());
+                removed.extend((step == Step::Ended).then_some(user));
+            }
             match &drafted.fact {
                 Fact::MessagePosted { .. } => continue,
-                Fact::MemberJoined { member, .. } => {
-                    held.roles.insert(member.user_id, Some(member.role));
-                }
-                Fact::MemberLeft { user_id, .. } => {
-                    held.roles.insert(*user_id, None);
-                    removed.push(*user_id);
-                }
                 Fact::ConversationUpdated { title, .. } => held.conversation.title = Some(title.clone()),
-                Fact::ConversationCreated { .. } => {}
+                _ => {}
             }
             changed = true;
         }
@@ -335,10 +361,16 @@ impl Held {
         by: UserId,
         at: Timestamp,
     ) -> Result<Option<Fact>, Error> {
-        let Ground { kind, visibility, role } = self.ground(by);
+        let ground = self.ground(by);
         let subject_role = change.subject().and_then(|user| self.role(user));
         let title = self.conversation.title.as_deref();
-        Ok(decide(change, by, at, Standing { kind, visibility, title, role, subject_role })?)
+        Ok(decide(change, by, at, Standing { ground, others: self.others, title, subject_role })?)
+    }
+
+    /// Only an owner who leaves has to know whether they are the last.
+    fn depends_on_others(&self, command: &Command) -> bool {
+        let must_hand_over = |refusal: Refusal| refusal.denial == Denial::OwnerMustHandOver;
+        command.is_leaving() && may(Action::Leave, self.ground(command.by)).is_err_and(must_hand_over)
     }
 }
 

@@ -3,7 +3,7 @@
 use futures_util::{StreamExt, TryStreamExt, stream};
 use tertulia_contracts::{
     ConversationId, UserId,
-    messaging::{Conversation, CreateConversation, Member, Membership},
+    messaging::{Conversation, CreateConversation, Member, MemberRole, Membership},
 };
 use tertulia_documents::{Cursor, Error as StoreError, Page};
 
@@ -175,22 +175,34 @@ impl Messaging {
         self.shown(id, by).await
     }
 
-    /// Makes somebody a member, perhaps oneself. Again is the same.
+    /// Makes somebody a member, perhaps oneself, or a member of another role. Again is the same.
     pub(crate) async fn add_member(
         &self,
         id: ConversationId,
         by: UserId,
         user: UserId,
+        role: Option<MemberRole>,
     ) -> Result<Member, Error> {
         // Whether somebody exists is nobody's business who may not add them.
         let action = if user == by { Action::Join } else { Action::AddMember };
         self.view(id, by, action).await?;
         self.people.must_exist(&[(user, "user_id".to_owned())]).await?;
-        self.writers.write(id, by, Request::Change(Change::Add(user))).await?;
+        self.writers.write(id, by, Request::Change(Change::Add { user, role })).await?;
         // The writer has applied the change unless the store failed it; then this says so, or makes up for it.
         self.keeper.settle(id).await?;
         let member = self.store.member(id, user).await?.filter(|member| member.value.present);
         member.map(|member| member.value.shown()).ok_or(Error::NoSuchConversation)
+    }
+
+    /// Makes another member the owner. Again is the same.
+    pub(crate) async fn hand_over(
+        &self,
+        id: ConversationId,
+        by: UserId,
+        to: UserId,
+    ) -> Result<Conversation, Error> {
+        self.writers.write(id, by, Request::Change(Change::HandOver(to))).await?;
+        self.shown(id, by).await
     }
 
     /// Ends somebody's membership, perhaps one's own. Again is the same.

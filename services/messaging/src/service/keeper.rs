@@ -9,7 +9,7 @@
 use futures_util::{StreamExt, TryStreamExt, stream};
 use tertulia_contracts::{
     ConversationId, UserId,
-    messaging::{Fact, Member, MemberRole},
+    messaging::{Fact, MemberRole},
 };
 use tertulia_documents::{Error as StoreError, Versioned};
 use tertulia_runtime::Timestamp;
@@ -17,6 +17,7 @@ use tertulia_runtime::Timestamp;
 use super::ledger::Ledger;
 use crate::{
     Error,
+    model::membership::{Step, steps},
     store::{Class, ConversationRecord, EntryRecord, Head, MemberRecord, Store},
 };
 
@@ -107,19 +108,15 @@ impl Keeper {
     ) -> Result<(), Error> {
         let mut memberships = Vec::new();
         for change in changes {
-            match change.fact()? {
-                Fact::MemberJoined { member, .. } => {
-                    memberships.push((change.head(), member.user_id, Some(member)));
-                }
-                Fact::MemberLeft { user_id, .. } => memberships.push((change.head(), user_id, None)),
-                Fact::ConversationUpdated { title, .. } => conversation.title = Some(title),
-                Fact::ConversationCreated { .. } | Fact::MessagePosted { .. } => {}
+            let fact = change.fact()?;
+            memberships.extend(steps(&fact).into_iter().map(|(user, step)| (change.head(), user, step)));
+            if let Fact::ConversationUpdated { title, .. } = fact {
+                conversation.title = Some(title);
             }
         }
         let id = conversation.id;
-        let writes = memberships
-            .into_iter()
-            .map(|(place, user, joined)| self.apply_membership(id, user, joined, place));
+        let writes =
+            memberships.into_iter().map(|(place, user, step)| self.apply_membership(id, user, step, place));
         stream::iter(writes).buffer_unordered(AT_ONCE).try_collect().await
     }
 
@@ -127,17 +124,17 @@ impl Keeper {
         &self,
         conversation: ConversationId,
         user: UserId,
-        joined: Option<Member>,
+        step: Step,
         place: Head,
     ) -> Result<(), Error> {
         for _ in 0..MAX_ATTEMPTS {
             let found = self.store.member(conversation, user).await?;
             let (before, revision) =
                 found.map_or((None, None), |found| (Some(found.value), Some(found.revision)));
-            if before.as_ref().is_some_and(|before| before.changed_seq >= place.seq) {
+            let after = membership_after(conversation, user, before.clone(), &step, place);
+            if before.is_some_and(|before| before == after) {
                 return Ok(());
             }
-            let after = membership_after(conversation, user, before, joined.as_ref(), place);
             let written = match revision {
                 Some(revision) => self.store.members.replace(&after, revision, Vec::new()).await,
                 None => self.store.members.insert(&after, Vec::new()).await,
@@ -153,42 +150,51 @@ impl Keeper {
     }
 }
 
+/// Whether somebody belongs and what they are follow each from its own newest entry, so that facts may be applied
+/// in any order.
 fn membership_after(
     conversation_id: ConversationId,
     user_id: UserId,
     before: Option<MemberRecord>,
-    joined: Option<&Member>,
+    step: &Step,
     place: Head,
 ) -> MemberRecord {
-    let before = before.unwrap_or(MemberRecord {
+    let mut after = before.unwrap_or(MemberRecord {
         conversation_id,
         user_id,
         present: false,
         role: MemberRole::Member,
         joined_at: Timestamp::EPOCH,
         changed_seq: 0,
+        role_seq: 0,
         cursor_seq: 0,
         cursor_messages: 0,
     });
-    match joined {
-        // What was said before they came is not unread to them.
-        Some(member) => MemberRecord {
-            present: true,
-            role: member.role,
-            joined_at: member.joined_at,
-            changed_seq: place.seq,
-            cursor_seq: before.cursor_seq.max(place.seq),
-            cursor_messages: before.cursor_messages.max(place.messages),
-            ..before
-        },
-        None => MemberRecord { present: false, changed_seq: place.seq, ..before },
+    if let Some(role) = step.role().filter(|_| place.seq > after.role_seq) {
+        (after.role, after.role_seq) = (role, place.seq);
     }
+    if place.seq <= after.changed_seq {
+        return after;
+    }
+    match step {
+        Step::Began(member) => {
+            (after.present, after.changed_seq) = (true, place.seq);
+            after.joined_at = member.joined_at;
+            // What was said before they came is not unread to them.
+            after.cursor_seq = after.cursor_seq.max(place.seq);
+            after.cursor_messages = after.cursor_messages.max(place.messages);
+        }
+        Step::Ended => (after.present, after.changed_seq) = (false, place.seq),
+        Step::Became(_) => {}
+    }
+    after
 }
 
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
 
+    use tertulia_contracts::messaging::Member;
     use tertulia_documents::{Documents, SqliteDocuments};
     use tertulia_runtime::testkit::frozen;
 
@@ -203,26 +209,32 @@ mod tests {
         let store = Store::new(&(Arc::new(documents) as Arc<dyn Documents>));
         let keeper = Keeper::new(store.clone(), Ledger::new(ambient.ids.next(), clock));
         let conversation = ambient.ids.next();
-        let joined = |seq| (true, Head { seq, messages: seq });
-        let left = |seq| (false, Head { seq, messages: seq });
-        // They joined at 4, left at 6, came back at 9; each order ends with the newest change there was in it.
-        let orders: [&[(bool, Head)]; 4] = [
-            &[joined(4), left(6), joined(4), left(6)],
-            &[left(6), joined(4)],
-            &[joined(9), left(6), joined(4), joined(9)],
-            &[joined(4), joined(9), left(6)],
+        let user_id = ambient.ids.next();
+        let member = Member { user_id, role: MemberRole::Member, joined_at: ambient.now() };
+        let joined = |seq| (seq, Step::Began(member.clone()));
+        let left = |seq| (seq, Step::Ended);
+        let became = |seq| (seq, Step::Became(MemberRole::Admin));
+        // They joined at 4, became an admin at 5, left at 6, came back at 9 as a member and were an admin again at
+        // 11; each order ends with the newest there was in it.
+        let (member, admin) = (MemberRole::Member, MemberRole::Admin);
+        let orders = [
+            (vec![joined(4), left(6), joined(4), left(6)], (false, 6, member)),
+            (vec![left(6), joined(4)], (false, 6, member)),
+            (vec![joined(9), left(6), joined(4), joined(9)], (true, 9, member)),
+            (vec![joined(4), joined(9), left(6)], (true, 9, member)),
+            (vec![became(5), joined(4)], (true, 4, admin)),
+            (vec![joined(9), became(5), left(6), joined(4)], (true, 9, member)),
+            (vec![became(11), left(6), joined(9), became(5), became(11)], (true, 9, admin)),
         ];
-        for (order, (present, changed_seq)) in
-            orders.into_iter().zip([(false, 6), (false, 6), (true, 9), (true, 9)])
-        {
+        for (order, expected) in orders {
             let user = ambient.ids.next();
-            for (joined, place) in order {
-                let member = Member { user_id: user, role: MemberRole::Member, joined_at: ambient.now() };
-                keeper.apply_membership(conversation, user, joined.then_some(member), *place).await.unwrap();
+            for (seq, step) in &order {
+                let place = Head { seq: *seq, messages: *seq };
+                keeper.apply_membership(conversation, user, step.clone(), place).await.unwrap();
             }
-            let member = store.member(conversation, user).await.unwrap().unwrap().value;
-            assert_eq!((member.present, member.changed_seq), (present, changed_seq), "{order:?}");
-            assert!(!present || member.cursor_seq == 9, "what was said before they came is not unread");
+            let found = store.member(conversation, user).await.unwrap().unwrap().value;
+            assert_eq!((found.present, found.changed_seq, found.role), expected, "{order:?}");
+            assert!(found.changed_seq != 9 || found.cursor_seq == 9, "what was said before is not unread");
         }
     }
 }

@@ -3,7 +3,8 @@
 //! A writer holds nothing that matters. What it remembers of its conversation is right exactly as long as its
 //! next append succeeds: the place behind the remembered head is taken by whoever appends first, in this process
 //! or another, and whoever comes second reads again and decides again. So a decision (may they write, are they a
-//! member) always holds at the very place in the log where its entry stands.
+//! member) always holds at the very place in the log where its entry stands. What no append confirms, a refusal or
+//! a change that is made already, is answered on what was read for it.
 
 use std::{sync::Arc, time::Duration};
 
@@ -80,6 +81,11 @@ impl Command {
             Request::Post(post) => post.reply_to,
             Request::Change(_) => None,
         }
+    }
+
+    /// Whether whoever asks wants to go.
+    pub(crate) fn is_leaving(&self) -> bool {
+        matches!(&self.request, Request::Change(change) if change.is_leaving(self.by))
     }
 
     /// Whose membership it may change.

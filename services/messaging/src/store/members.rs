@@ -24,8 +24,11 @@ pub(crate) struct MemberRecord {
     pub role: MemberRole,
     /// When they joined.
     pub joined_at: Timestamp,
-    /// The entry that this follows from.
+    /// The entry by which it began or ended.
     pub changed_seq: u64,
+    /// The entry that gave them their role. Kept apart, so that each may be applied late without the other.
+    #[serde(default)]
+    pub role_seq: u64,
     /// How far they have read.
     pub cursor_seq: u64,
     /// How many messages there are up to that.

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use http::Method;
 use serde_json::json;
 use tertulia_contracts::{
+    UserId,
     messaging::{Conversations, UserLog},
     routes::{ROUTES, Route, role},
 };
@@ -18,10 +19,12 @@ fn routes() -> impl Iterator<Item = &'static Route> {
 }
 
 /// A body with which the route would work for whoever may call it.
-fn body_of(route: &Route, client_id: Ulid) -> Option<String> {
+fn body_of(route: &Route, client_id: Ulid, user: UserId) -> Option<String> {
     let body = match (route.method.as_str(), route.path) {
         ("POST", "/v1/conversations") => json!({"kind": "group", "title": "Mine"}),
         ("PATCH", _) => json!({"title": "Mine"}),
+        ("POST", path) if path.ends_with("/owner") => json!({"user_id": user}),
+        ("PUT", path) if path.ends_with("/{user_id}") => json!({"role": "moderator"}),
         ("POST", _) => json!({"client_id": client_id, "body": "Hello"}),
         ("PUT", path) if path.ends_with("/cursor") => json!({"seq": 1}),
         _ => return None,
@@ -52,7 +55,7 @@ async fn a_stranger_is_refused_every_route_of_a_private_conversation() {
     for route in routes().filter(|route| route.path.contains("{id}")) {
         for user in [ann, ben, stranger] {
             let path = |id: String| route.path.replace("{id}", &id).replace("{user_id}", &user.to_string());
-            let body = || body_of(route, house.client_id());
+            let body = || body_of(route, house.client_id(), user);
             let refused = call(&strangers, route, &path(group.to_string()), body()).await;
             assert_eq!(
                 refused,
@@ -67,7 +70,7 @@ async fn a_stranger_is_refused_every_route_of_a_private_conversation() {
             asked += 1;
         }
     }
-    assert_eq!(asked, 27, "9 routes name a conversation");
+    assert_eq!(asked, 30, "10 routes name a conversation");
 
     // The routes that name none show nothing of it.
     let listed: Conversations = strangers.get("/v1/conversations").await.expect(200).read();
@@ -96,7 +99,7 @@ async fn nobody_is_served_without_a_good_token() {
     for route in routes() {
         let path = route.path.replace("{id}", &group.to_string()).replace("{user_id}", &ann.to_string());
         for client in &strangers {
-            let body = body_of(route, house.client_id());
+            let body = body_of(route, house.client_id(), ann);
             let (status, _) = call(client, route, &path, body).await;
             assert_eq!(status, 401, "{} {}", route.method, route.path);
         }

@@ -12,4 +12,5 @@ mod live;
 mod posting;
 mod reading;
 mod replay;
+mod roles;
 mod writers;

@@ -19,6 +19,8 @@ enum Deed {
     Add(usize),
     Remove(usize),
     Retitle(u8),
+    SetRole(usize, usize, &'static str),
+    HandOver(usize, usize),
 }
 
 fn deed() -> impl Strategy<Value = Deed> {
@@ -27,6 +29,9 @@ fn deed() -> impl Strategy<Value = Deed> {
         2 => (1..4_usize).prop_map(Deed::Add),
         2 => (1..4_usize).prop_map(Deed::Remove),
         1 => (0..3_u8).prop_map(Deed::Retitle),
+        2 => (0..4_usize, 0..4_usize, prop::sample::select(&["guest", "member", "moderator", "admin"][..]))
+            .prop_map(|(by, user, role)| Deed::SetRole(by, user, role)),
+        1 => (0..4_usize, 0..4_usize).prop_map(|(by, to)| Deed::HandOver(by, to)),
     ]
 }
 
@@ -55,8 +60,13 @@ async fn act_and_compare(deeds: &[Deed]) {
     let house = House::open().await;
     let services = [house.service().await, house.service().await];
     let users = [house.user(), house.user(), house.user(), house.user()];
-    let owner = house.client(&services[0], users[0]);
-    let id = make(&owner, json!({"kind": "group", "title": "T", "members": [users[1]]})).await.id;
+    let mut owner = 0;
+    let id = make(
+        &house.client(&services[0], users[0]),
+        json!({"kind": "group", "title": "T", "members": [users[1]]}),
+    )
+    .await
+    .id;
     let path = format!("/v1/conversations/{id}");
     for (index, deed) in deeds.iter().enumerate() {
         // Every other deed goes through the other service.
@@ -67,19 +77,31 @@ async fn act_and_compare(deeds: &[Deed]) {
                 client(*user).post(&format!("{path}/messages"), &post).await;
             }
             Deed::Add(user) => {
-                client(0).put(&format!("{path}/members/{}", users[*user]), &()).await.expect(200);
+                client(owner).put(&format!("{path}/members/{}", users[*user]), &()).await.expect(200);
             }
             Deed::Remove(user) => {
-                client(0).delete(&format!("{path}/members/{}", users[*user])).await.expect(204);
+                client(0).delete(&format!("{path}/members/{}", users[*user])).await;
             }
             Deed::Retitle(title) => {
-                client(0).patch(&path, &json!({"title": format!("Title {title}")})).await.expect(200);
+                let title = json!({"title": format!("Title {title}")});
+                client(owner).patch(&path, &title).await.expect(200);
+            }
+            Deed::SetRole(by, user, role) => {
+                client(*by).put(&format!("{path}/members/{}", users[*user]), &json!({"role": role})).await;
+            }
+            Deed::HandOver(by, to) => {
+                let answer =
+                    client(*by).post(&format!("{path}/owner"), &json!({"user_id": users[*to]})).await;
+                if *by == owner && answer.status == 200 {
+                    owner = *to;
+                }
             }
         }
-        let (loaded, replayed) = (loaded(&owner, id).await, replayed(&owner, id).await);
+        let reader = client(owner);
+        let (loaded, replayed) = (loaded(&reader, id).await, replayed(&reader, id).await);
         assert_eq!(loaded, replayed, "after {deed:?}");
     }
-    assert!(!loaded(&owner, id).await.members.is_empty());
+    assert!(!loaded(&house.client(&services[0], users[owner]), id).await.members.is_empty());
 }
 
 proptest! {
