@@ -33,6 +33,7 @@ fn addresses(c: &str, user: &str) -> Vec<(Method, String, Option<Value>)> {
         (Method::GET, at("/members"), None),
         (Method::PUT, at(&format!("/members/{user}")), None),
         (Method::DELETE, at(&format!("/members/{user}")), None),
+        (Method::POST, at("/owner"), Some(json!({"user_id": user}))),
         (Method::POST, at("/messages"), Some(message)),
         (Method::GET, at("/messages"), None),
         (Method::GET, at("/log"), None),

@@ -172,13 +172,13 @@ mod tests {
 
     /// What becomes of what user 1 asks for.
     fn asked(
-        change: Change,
+        change: &Change,
         role: Option<MemberRole>,
         subject_role: Option<MemberRole>,
     ) -> Result<Option<Fact>, Rejection> {
         let ground = Ground { kind: ConversationKind::Group, visibility: Visibility::Private, role };
         let standing = Standing { ground, others: true, title: Some("Old"), subject_role };
-        decide(&change, user(1), Timestamp::EPOCH, standing)
+        decide(change, user(1), Timestamp::EPOCH, standing)
     }
 
     fn refused(denial: Denial) -> Result<Option<Fact>, Rejection> {
@@ -187,40 +187,43 @@ mod tests {
 
     #[test]
     fn what_is_so_already_becomes_no_fact() {
-        assert_eq!(asked(add(2, None), OWNER, ADMIN), Ok(None));
-        assert_eq!(asked(add(2, ADMIN), OWNER, ADMIN), Ok(None));
-        assert_eq!(asked(Change::Remove(user(2)), OWNER, None), Ok(None));
-        assert_eq!(asked(Change::HandOver(user(2)), ADMIN, OWNER), Ok(None));
-        assert_eq!(asked(Change::Retitle("Old".to_owned()), OWNER, None), Ok(None));
-        assert!(matches!(asked(Change::Retitle("New".to_owned()), OWNER, None), Ok(Some(_))));
+        assert_eq!(asked(&add(2, None), OWNER, ADMIN), Ok(None));
+        assert_eq!(asked(&add(2, ADMIN), OWNER, ADMIN), Ok(None));
+        assert_eq!(asked(&Change::Remove(user(2)), OWNER, None), Ok(None));
+        assert_eq!(asked(&Change::HandOver(user(2)), ADMIN, OWNER), Ok(None));
+        assert_eq!(asked(&Change::Retitle("Old".to_owned()), OWNER, None), Ok(None));
+        assert!(matches!(asked(&Change::Retitle("New".to_owned()), OWNER, None), Ok(Some(_))));
     }
 
     #[test]
     fn a_member_may_leave_but_not_remove_another() {
-        assert!(matches!(asked(Change::Remove(user(1)), MEMBER, MEMBER), Ok(Some(_))));
-        assert_eq!(asked(Change::Remove(user(2)), MEMBER, MEMBER), refused(Denial::Role(MemberRole::Member)));
-        let hidden = asked(add(2, None), None, None);
+        assert!(matches!(asked(&Change::Remove(user(1)), MEMBER, MEMBER), Ok(Some(_))));
+        assert_eq!(
+            asked(&Change::Remove(user(2)), MEMBER, MEMBER),
+            refused(Denial::Role(MemberRole::Member))
+        );
+        let hidden = asked(&add(2, None), None, None);
         assert!(matches!(hidden, Err(Rejection::Refused(Refusal { hidden: true, .. }))));
     }
 
     #[test]
     fn being_let_in_as_something_takes_the_right_to_give_it() {
-        assert_eq!(asked(add(2, ADMIN), MODERATOR, None), refused(Denial::Role(MemberRole::Moderator)));
-        assert_eq!(asked(add(2, ADMIN), ADMIN, None), refused(Denial::Outranked));
-        let joined = asked(add(2, MODERATOR), ADMIN, None).unwrap().unwrap();
+        assert_eq!(asked(&add(2, ADMIN), MODERATOR, None), refused(Denial::Role(MemberRole::Moderator)));
+        assert_eq!(asked(&add(2, ADMIN), ADMIN, None), refused(Denial::Outranked));
+        let joined = asked(&add(2, MODERATOR), ADMIN, None).unwrap().unwrap();
         assert!(matches!(joined, Fact::MemberJoined { member, .. } if Some(member.role) == MODERATOR));
-        let became = asked(add(2, MODERATOR), ADMIN, MEMBER).unwrap().unwrap();
+        let became = asked(&add(2, MODERATOR), ADMIN, MEMBER).unwrap().unwrap();
         assert!(matches!(became, Fact::MemberRoleChanged { role, .. } if Some(role) == MODERATOR));
-        assert_eq!(asked(add(1, OWNER), ADMIN, ADMIN), refused(Denial::Outranked), "oneself");
+        assert_eq!(asked(&add(1, OWNER), ADMIN, ADMIN), refused(Denial::Outranked), "oneself");
     }
 
     #[test]
     fn a_conversation_is_handed_over_to_a_member_by_its_owner() {
         let to = user(2);
         let handed = Fact::OwnerChanged { from: user(1), to, at: Timestamp::EPOCH };
-        assert_eq!(asked(Change::HandOver(to), OWNER, MEMBER), Ok(Some(handed)));
-        assert_eq!(asked(Change::HandOver(to), OWNER, None), Err(Rejection::NoMember));
-        assert_eq!(asked(Change::HandOver(to), ADMIN, MEMBER), refused(Denial::Role(MemberRole::Admin)));
-        assert_eq!(asked(Change::Remove(user(1)), OWNER, OWNER), refused(Denial::OwnerMustHandOver));
+        assert_eq!(asked(&Change::HandOver(to), OWNER, MEMBER), Ok(Some(handed)));
+        assert_eq!(asked(&Change::HandOver(to), OWNER, None), Err(Rejection::NoMember));
+        assert_eq!(asked(&Change::HandOver(to), ADMIN, MEMBER), refused(Denial::Role(MemberRole::Admin)));
+        assert_eq!(asked(&Change::Remove(user(1)), OWNER, OWNER), refused(Denial::OwnerMustHandOver));
     }
 }

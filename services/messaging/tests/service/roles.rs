@@ -140,13 +140,13 @@ async fn an_owner_who_leaves_while_another_joins_leaves_nobody_without_an_owner(
         let owners = house.client(&one, owner);
         let request = json!({"kind": "channel", "title": "News", "visibility": "public"});
         let path = format!("/v1/conversations/{}", make(&owners, request).await.id);
-        let joiner = house.user();
-        let joiners = house.client(&other, joiner);
-        let (owners_place, joiners_place) =
-            (format!("{path}/members/{owner}"), format!("{path}/members/{joiner}"));
-        let (left, joined) = tokio::join!(owners.delete(&owners_place), joiners.put(&joiners_place, &()));
+        let newcomer = house.user();
+        let newcomers = house.client(&other, newcomer);
+        let (owners_place, newcomers_place) =
+            (format!("{path}/members/{owner}"), format!("{path}/members/{newcomer}"));
+        let (left, joined) = tokio::join!(owners.delete(&owners_place), newcomers.put(&newcomers_place, &()));
         joined.expect(200);
-        let log = whole_log(&joiners, path.rsplit_once('/').unwrap().1.parse().unwrap()).await;
+        let log = whole_log(&newcomers, path.rsplit_once('/').unwrap().1.parse().unwrap()).await;
         let seq_of = |wanted: fn(&Fact, UserId) -> bool, user: UserId| {
             log.iter().find(|entry| wanted(&entry.e, user)).map(|entry| entry.seq)
         };
@@ -154,7 +154,7 @@ async fn an_owner_who_leaves_while_another_joins_leaves_nobody_without_an_owner(
             seq_of(|fact, user| matches!(fact, Fact::MemberLeft { user_id, .. } if *user_id == user), owner);
         let joined_at = seq_of(
             |fact, user| matches!(fact, Fact::MemberJoined { member, .. } if member.user_id == user),
-            joiner,
+            newcomer,
         );
         match left.status.as_u16() {
             204 => assert!(left_at < joined_at, "the owner left somebody behind"),

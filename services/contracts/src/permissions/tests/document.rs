@@ -12,7 +12,7 @@ fn name<T: std::fmt::Debug>(role: Option<T>) -> String {
     role.map_or_else(|| "—".to_owned(), |role| format!("{role:?}").to_lowercase())
 }
 
-fn row(rule: &Rule) -> String {
+fn row(rule: Rule) -> String {
     let strangers = match rule.strangers {
         Open::Never => "—",
         Open::Public => "public",
@@ -31,7 +31,7 @@ fn list(name: &str, set: Permissions) -> String {
 
 #[test]
 fn the_document_shows_the_tables_of_the_code() {
-    let matrix = MATRIX.iter().map(row);
+    let matrix = MATRIX.into_iter().map(row);
     let sets = [
         list("Archived: all that goes on", ARCHIVED_ALLOWS),
         list("Muted: what is denied", MUTED_DENIES),

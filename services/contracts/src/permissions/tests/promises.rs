@@ -60,6 +60,16 @@ proptest! {
     }
 
     #[test]
+    fn what_is_fixed_is_so_whatever_the_overrides_say(person in any_person(), place in any_place()) {
+        let plain = Person { roles: Vec::new(), own: Override::default(), ..person.clone() };
+        let fixed = |person: &Person| {
+            let held = permissions(&person.seat(), place);
+            held.without(Permissions::ALL.without(FIXED))
+        };
+        prop_assert_eq!(fixed(&person), fixed(&plain));
+    }
+
+    #[test]
     fn who_ranks_higher_may_do_at_least_as_much(
         person in any_person(), role in any_role(), target in any_role(), action in any_action(), place in any_place()
     ) {
