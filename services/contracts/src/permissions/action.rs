@@ -52,6 +52,8 @@ actions! {
     SkipSlowMode = "skip_slow_mode";
     /// Edit a message of one's own.
     EditOwn = "edit_own";
+    /// Edit a message of somebody else. Nobody may: it would put words into their mouth.
+    EditOthers = "edit_others";
     /// Delete a message of one's own for everyone.
     DeleteOwn = "delete_own";
     /// Delete a message of somebody else for everyone.

@@ -102,6 +102,7 @@ pub const MATRIX: [Rule; Action::ALL.len()] = [
     rule(Action::MentionEveryone,   READ, MODERATOR, ADMIN,     NOBODY, Open::Never,  NO_OFFICE),
     rule(Action::SkipSlowMode,      READ, MODERATOR, MODERATOR, NOBODY, Open::Never,  NO_OFFICE),
     rule(Action::EditOwn,           READ, GUEST,     GUEST,     GUEST,  Open::Never,  NO_OFFICE),
+    rule(Action::EditOthers,        READ, NOBODY,    NOBODY,    NOBODY, Open::Never,  NO_OFFICE),
     rule(Action::DeleteOwn,         READ, GUEST,     GUEST,     GUEST,  Open::Never,  NO_OFFICE),
     rule(Action::DeleteOthers,      READ, MODERATOR, MODERATOR, NOBODY, Open::Never,  WARDEN),
     rule(Action::React,             READ, GUEST,     GUEST,     GUEST,  Open::Never,  NO_OFFICE),

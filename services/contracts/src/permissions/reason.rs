@@ -37,7 +37,7 @@ impl Grant {
 /// Why it may not be done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Denial {
-    /// It does not exist in conversations of this kind.
+    /// Nobody may, in conversations of this kind.
     Kind(ConversationKind),
     /// The conversation is closed for writing.
     Archived,
@@ -85,9 +85,11 @@ impl Denial {
     /// One sentence for whoever asked.
     pub const fn explanation(self) -> &'static str {
         match self {
-            Self::Kind(ConversationKind::Direct) => "A direct conversation is its two people, as equals.",
-            Self::Kind(ConversationKind::Group) => "There is no such thing in a group.",
-            Self::Kind(ConversationKind::Channel) => "There is no such thing in a channel.",
+            Self::Kind(ConversationKind::Direct) => {
+                "A direct conversation is its two people, as equals: nobody may do this in it."
+            }
+            Self::Kind(ConversationKind::Group) => "Nobody may do this in a group.",
+            Self::Kind(ConversationKind::Channel) => "Nobody may do this in a channel.",
             Self::Archived => "This conversation is archived.",
             Self::Account(_) => "Accounts like yours may not do this.",
             Self::Banned => "You are banned from this conversation.",
