@@ -7,10 +7,10 @@ use std::{
 };
 
 use axum::body::{Body, Bytes, HttpBody};
-use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt as _, combinators::UnsyncBoxBody};
 use hyper::body::{Frame, SizeHint};
 
-use crate::pool::InFlight;
+use crate::{Until, pool::InFlight};
 
 type Step = Poll<Option<Result<Frame<Bytes>, axum::Error>>>;
 
@@ -64,9 +64,11 @@ impl Drop for Lent {
     }
 }
 
-/// An answer's body, which keeps its instance counted as busy until it is read or dropped.
+/// An answer's body, which keeps its instance counted as busy until it is read or dropped, and ends early when
+/// the caller leaves.
 pub(crate) struct Held {
     pub(crate) body: UnsyncBoxBody<Bytes, axum::Error>,
+    pub(crate) until: Option<Until>,
     pub(crate) _in_flight: InFlight,
 }
 
@@ -75,6 +77,12 @@ impl HttpBody for Held {
     type Error = axum::Error;
 
     fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Step {
+        if let Some(until) = &mut self.until
+            && Pin::new(until).poll(context).is_ready()
+        {
+            self.until = None;
+            self.body = Body::empty().boxed_unsync();
+        }
         Pin::new(&mut self.body).poll_frame(context)
     }
 

@@ -25,12 +25,17 @@ mod remote;
 use std::{
     collections::HashMap,
     panic::AssertUnwindSafe,
+    pin::Pin,
     sync::{Arc, PoisonError, RwLock},
+    task::{Context, Poll},
     time::Duration,
 };
 
 use axum::{Router, body::Body};
-use futures_util::FutureExt as _;
+use futures_util::{
+    FutureExt as _,
+    future::{BoxFuture, Shared},
+};
 use http::{Request, Response};
 use tertulia_discovery::Discovery;
 use tertulia_runtime::Entropy;
@@ -46,6 +51,27 @@ pub struct Affinity(pub String);
 /// A request extension: how long the head of the answer may take, instead of [`MeshConfig::deadline`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Deadline(pub Duration);
+
+/// A request extension: what the answer began in another process and is still carried then, its body or the
+/// connection that it was joined to, ends when this does. For a caller that leaves before what it carries has
+/// ended; a role in this process leaves by itself.
+#[derive(Clone)]
+pub struct Until(Shared<BoxFuture<'static, ()>>);
+
+impl Until {
+    /// Until this future is done. It is dropped as soon as nothing is carried by it any more.
+    pub fn new(end: impl Future<Output = ()> + Send + 'static) -> Self {
+        Self(end.boxed().shared())
+    }
+}
+
+impl Future for Until {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        self.0.poll_unpin(context)
+    }
+}
 
 /// How patient the mesh is.
 #[derive(Debug, Clone)]
@@ -107,7 +133,7 @@ impl Mesh {
     }
 
     /// Sends a request to a role and returns the answer, whatever its status. The request's URI counts from
-    /// its path on; its [`Affinity`] and [`Deadline`] extensions are heeded.
+    /// its path on; its [`Affinity`], [`Deadline`] and [`Until`] extensions are heeded.
     ///
     /// An answer of 101 joins the caller's connection to the role's: the request must then be one that hyper
     /// served, and the answer must be returned to it.
@@ -116,12 +142,13 @@ impl Mesh {
     /// No answer came. [`MeshError::Refused`] is not among the errors: that is an answer.
     pub async fn call(&self, role: &str, mut request: Request<Body>) -> Result<Response<Body>, MeshError> {
         let affinity = request.extensions_mut().remove::<Affinity>();
+        let until = request.extensions_mut().remove::<Until>();
         let deadline = request.extensions().get::<Deadline>().map_or(self.inner.config.deadline, |it| it.0);
         let request = headers::forward(request);
         let answer = async {
             match self.mounted(role) {
                 Some(router) => call_here(role, router, request).await,
-                None => self.inner.remote.call(role, affinity.as_ref(), request).await,
+                None => self.inner.remote.call(role, affinity.as_ref(), until, request).await,
             }
         };
         let answer = tokio::time::timeout(deadline, answer).await;

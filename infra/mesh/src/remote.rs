@@ -7,6 +7,7 @@ use std::{
 };
 
 use axum::body::{Body, HttpBody as _};
+use futures_util::future::OptionFuture;
 use http::{Request, Response, StatusCode, Uri, request::Parts, uri::Scheme};
 use http_body_util::BodyExt as _;
 use hyper::{body::Incoming, upgrade::OnUpgrade};
@@ -19,7 +20,7 @@ use tertulia_runtime::Entropy;
 use tracing::{debug, warn};
 
 use crate::{
-    Affinity, MeshConfig, MeshError,
+    Affinity, MeshConfig, MeshError, Until,
     lent::{Held, Home},
     pool::{InFlight, Pool},
 };
@@ -53,6 +54,7 @@ impl Remote {
         &self,
         role: &str,
         affinity: Option<&Affinity>,
+        until: Option<Until>,
         request: Request<Body>,
     ) -> Result<Response<Body>, MeshError> {
         let pool = self.pool(role);
@@ -64,7 +66,7 @@ impl Remote {
             return Err(MeshError::NoInstance { role: role.to_owned() });
         };
         let error = match self.send(&first, &parts, &home).await {
-            Ok(answer) => return join(role, answer, upgrade, in_flight),
+            Ok(answer) => return join(role, answer, upgrade, until, in_flight),
             Err(error) => error,
         };
         drop(in_flight);
@@ -77,7 +79,7 @@ impl Remote {
             return Err(unreachable(role, &error));
         };
         match self.send(&second, &parts, &home).await {
-            Ok(answer) => join(role, answer, upgrade, in_flight),
+            Ok(answer) => join(role, answer, upgrade, until, in_flight),
             Err(error) if error.is_connect() => {
                 pool.pass_over(&second);
                 Err(unreachable(role, &error))
@@ -122,6 +124,7 @@ fn join(
     role: &str,
     mut answer: Response<Incoming>,
     upgrade: Option<OnUpgrade>,
+    until: Option<Until>,
     in_flight: InFlight,
 ) -> Result<Response<Body>, MeshError> {
     if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
@@ -129,7 +132,7 @@ fn join(
             let cause = "it switched protocols unasked".to_owned();
             return Err(MeshError::Malformed { role: role.to_owned(), cause });
         };
-        tunnel(caller, hyper::upgrade::on(&mut answer), in_flight);
+        tunnel(caller, hyper::upgrade::on(&mut answer), until, in_flight);
         return Ok(answer.map(|_| Body::empty()));
     }
     Ok(answer.map(|body| {
@@ -137,16 +140,16 @@ fn join(
             return Body::empty();
         }
         let body = body.map_err(axum::Error::new).boxed_unsync();
-        Body::new(Held { body, _in_flight: in_flight })
+        Body::new(Held { body, until, _in_flight: in_flight })
     }))
 }
 
-/// Carries bytes both ways until both sides have ended, or one has failed.
+/// Carries bytes both ways until both sides have ended, one has failed, or the caller leaves.
 #[expect(
     clippy::disallowed_methods,
     reason = "it lives and ends with the caller's connection, as hyper's own task does"
 )]
-fn tunnel(caller: OnUpgrade, instance: OnUpgrade, in_flight: InFlight) {
+fn tunnel(caller: OnUpgrade, instance: OnUpgrade, until: Option<Until>, in_flight: InFlight) {
     tokio::spawn(async move {
         let _in_flight = in_flight;
         let (caller, instance) = match futures_util::future::try_join(caller, instance).await {
@@ -154,8 +157,13 @@ fn tunnel(caller: OnUpgrade, instance: OnUpgrade, in_flight: InFlight) {
             Err(error) => return debug!(%error, "an upgrade was not completed"),
         };
         let (mut caller, mut instance) = (TokioIo::new(caller), TokioIo::new(instance));
-        if let Err(error) = tokio::io::copy_bidirectional(&mut caller, &mut instance).await {
-            debug!(%error, "a tunnel broke");
+        tokio::select! {
+            carried = tokio::io::copy_bidirectional(&mut caller, &mut instance) => {
+                if let Err(error) = carried {
+                    debug!(%error, "a tunnel broke");
+                }
+            }
+            Some(()) = OptionFuture::from(until) => {}
         }
     });
 }

@@ -23,12 +23,12 @@ use axum::{
     routing::{any, get, post},
 };
 use bytes::Bytes;
-use futures_util::{SinkExt as _, StreamExt as _, future::join_all, stream};
+use futures_util::{FutureExt as _, SinkExt as _, StreamExt as _, future::join_all, stream};
 use http::{HeaderMap, Method, StatusCode};
 use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
 use tertulia_discovery::{Discovery as _, Instance, StaticDiscovery};
-use tertulia_mesh::{Affinity, Deadline, Mesh, MeshConfig, MeshError};
+use tertulia_mesh::{Affinity, Deadline, Mesh, MeshConfig, MeshError, Until};
 use tertulia_runtime::{Fault as _, Kind, entropy::SeededEntropy};
 use tokio::{net::TcpListener, sync::mpsc};
 use tokio_tungstenite::tungstenite::Message;
@@ -46,6 +46,7 @@ fn role() -> Router {
         .route("/v1/slow", get(std::future::pending::<()>))
         .route("/v1/panics", get(panics))
         .route("/v1/breaks", get(breaks))
+        .route("/v1/endless", get(endless))
         .route("/v1/socket", any(|upgrade: WebSocketUpgrade| async { upgrade.on_upgrade(echo_frames) }))
 }
 
@@ -76,6 +77,12 @@ async fn breaks() -> Response {
         Err(std::io::Error::other("lost its source"))
     });
     Body::from_stream(half.chain(end)).into_response()
+}
+
+/// Says one thing and then nothing for ever.
+async fn endless() -> Response {
+    let first = stream::once(async { Ok::<_, Infallible>(Bytes::from_static(b"first")) });
+    Body::from_stream(first.chain(stream::pending())).into_response()
 }
 
 async fn echo_frames(mut socket: WebSocket) {
@@ -247,6 +254,36 @@ async fn a_socket_goes_through_an_edge_to_a_role_here_and_elsewhere() {
         assert!(matches!(socket.next().await, Some(Ok(Message::Close(_)))), "{way}");
         assert!(socket.next().await.is_none(), "{way}: the connection stays open");
     }
+}
+
+#[tokio::test]
+async fn an_answer_that_does_not_end_streams_and_ends_when_its_caller_leaves() {
+    let mesh = mesh_to(role()).await;
+    let (leave, left) = tokio::sync::oneshot::channel::<()>();
+    let mut request = get_request("/v1/endless");
+    request.extensions_mut().insert(Until::new(async { drop(left.await) }));
+    let mut body = mesh.call(ROLE, request).await.unwrap().into_body();
+    assert_eq!(body.frame().await.unwrap().unwrap().into_data().unwrap(), "first", "it is not gathered");
+    assert!(body.frame().now_or_never().is_none(), "and it goes on");
+    leave.send(()).unwrap();
+    assert!(body.frame().await.is_none());
+}
+
+#[tokio::test]
+async fn a_socket_to_elsewhere_ends_when_its_caller_leaves() {
+    let mesh = mesh_to(role()).await;
+    let (leave, left) = tokio::sync::oneshot::channel::<()>();
+    let until = Until::new(async { drop(left.await) });
+    let edge = Router::new().fallback(async move |mut request: Request| {
+        request.extensions_mut().insert(until);
+        forward(mesh, request).await
+    });
+    let url = format!("ws://{}/v1/socket", serve(edge).await);
+    let (mut socket, _) = tokio_tungstenite::connect_async(url).await.unwrap();
+    socket.send(Message::text("still")).await.unwrap();
+    assert_eq!(socket.next().await.unwrap().unwrap(), Message::text("still"));
+    leave.send(()).unwrap();
+    assert!(!matches!(socket.next().await, Some(Ok(_))), "the connection is cut");
 }
 
 #[tokio::test]

@@ -1,11 +1,18 @@
 //! Randomness behind a trait, so that a test can repeat a run and nothing else can guess one.
 
-use std::sync::Mutex;
+use std::{sync::Mutex, time::Duration};
 
 /// A source of random bytes. Implementations used in production must be cryptographically secure.
 pub trait Entropy: Send + Sync {
     /// Fills the buffer with random bytes.
     fn fill(&self, buffer: &mut [u8]);
+}
+
+/// A random part of a span of time: where many would do something at one moment, each waits its own.
+pub fn random_part(entropy: &dyn Entropy, of: Duration) -> Duration {
+    let mut bytes = [0; 4];
+    entropy.fill(&mut bytes);
+    of.mul_f64(f64::from(u32::from_le_bytes(bytes)) / f64::from(u32::MAX))
 }
 
 /// The operating system's generator.

@@ -129,6 +129,12 @@ impl Supervisor {
         self.stage.stopping.clone()
     }
 
+    /// Is cancelled when shutdown begins, before any stage is asked to stop: for what takes its time to leave
+    /// and would hold up the stages that are asked before its own.
+    pub fn stopping_token(&self) -> CancellationToken {
+        self.house.stopping.clone()
+    }
+
     /// Runs a task once. A panic is logged; the task should end soon after the shutdown token is cancelled.
     pub fn spawn(&self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
         self.start(async move {
