@@ -1,11 +1,10 @@
 //! Where a request comes from.
 
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 
 use axum::extract::ConnectInfo;
-use http::{HeaderMap, HeaderName, request::Parts};
-
-pub(crate) const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+use http::{HeaderMap, request::Parts};
+use tertulia_contracts::address::FORWARDED_FOR;
 
 /// The client's address: the peer's, unless the peer is a trusted proxy; then the last of the addresses the
 /// proxies noted that is not a proxy's itself. What stands before it the client may have made up.
@@ -30,15 +29,6 @@ fn noted_addresses(headers: &HeaderMap) -> Vec<Option<IpAddr>> {
     let values = headers.get_all(FORWARDED_FOR).into_iter().map(|value| value.to_str().unwrap_or("?"));
     let entries = values.flat_map(|value| value.split(','));
     entries.map(|entry| entry.trim().parse::<IpAddr>().ok().map(|address| address.to_canonical())).collect()
-}
-
-/// What is counted as one client: of IPv6 the network of 64 bits, since whoever has one address there has all
-/// of them.
-pub(crate) fn counted_as(address: IpAddr) -> String {
-    match address {
-        IpAddr::V4(address) => address.to_string(),
-        IpAddr::V6(address) => format!("{}/64", Ipv6Addr::from_bits(address.to_bits() >> 64 << 64)),
-    }
 }
 
 #[cfg(test)]
@@ -71,13 +61,5 @@ mod tests {
         assert_eq!(address("10.0.0.1", &["1.2.3.4, nonsense"], &["10.0.0.1"]), "10.0.0.1");
         assert_eq!(address("10.0.0.1", &[], &["10.0.0.1"]), "10.0.0.1");
         assert_eq!(address("::ffff:10.0.0.1", &["1.2.3.4"], &["10.0.0.1"]), "1.2.3.4");
-    }
-
-    #[test]
-    fn an_ipv6_network_is_one_client() {
-        let counted = |text: &str| counted_as(text.parse().unwrap());
-        assert_eq!(counted("2001:db8:1:2::1"), counted("2001:db8:1:2:ffff::9"));
-        assert_ne!(counted("2001:db8:1:2::1"), counted("2001:db8:1:3::1"));
-        assert_eq!(counted("192.0.2.7"), "192.0.2.7");
     }
 }

@@ -12,16 +12,14 @@ use http::{Method, StatusCode, header, request::Parts};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use tertulia_cache::{Cache, Quota};
 use tertulia_contracts::{
+    address::network,
     identity::{Verifier, bearer},
     routes::{Access, Route},
 };
 use tertulia_mesh::{Affinity, Deadline, Mesh};
 use tertulia_runtime::Problem;
 
-use crate::{
-    address::{client_address, counted_as},
-    headers,
-};
+use crate::{address::client_address, headers, leaving::Leaving};
 
 /// How long a body may take on routes that name no time of their own.
 const BODY_TIMEOUT: Duration = Duration::from_secs(15);
@@ -33,6 +31,7 @@ pub(crate) struct Edge {
     pub(crate) cache: Arc<dyn Cache>,
     pub(crate) quota: Quota,
     pub(crate) trusted_proxies: Vec<IpAddr>,
+    pub(crate) leaving: Arc<Leaving>,
 }
 
 impl Edge {
@@ -67,8 +66,9 @@ impl Edge {
             let affinity = path_parameter(&mut parts, parameter).await?;
             parts.extensions.insert(Affinity(affinity));
         }
-        if let Some(timeout) = route.timeout {
-            parts.extensions.insert(Deadline(timeout));
+        match route.timeout {
+            Some(timeout) => drop(parts.extensions.insert(Deadline(timeout))),
+            None => drop(parts.extensions.insert(self.leaving.until())),
         }
         // A socket's request has no body, and what comes on its connection is not to be waited for.
         if route.access == Access::InBand {
@@ -84,7 +84,7 @@ impl Edge {
     }
 
     async fn within_quota(&self, route: &Route, client: Option<IpAddr>) -> Result<(), Problem> {
-        let client = client.map_or_else(|| "unknown".to_owned(), counted_as);
+        let client = client.map_or_else(|| "unknown".to_owned(), |client| network(client).to_string());
         let admission = self.cache.admit(&format!("edge:{}:{client}", route.path), self.quota).await;
         if admission.allowed {
             return Ok(());

@@ -4,8 +4,7 @@ use std::net::IpAddr;
 
 use axum::response::Response;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
-
-use crate::address::FORWARDED_FOR;
+use tertulia_contracts::address::FORWARDED_FOR;
 
 /// Takes off what only the inside may say, and says where the request comes from.
 pub(crate) fn admit(headers: &mut HeaderMap, client: Option<IpAddr>) {

@@ -10,12 +10,15 @@
 //!   of it; an answer begins within the route's time or is 504. Strangers' writes are limited by address.
 //! * **Not to be fooled.** Headers that only the inside may set (`x-forwarded-*`, `forwarded`, `tertulia-*`) are
 //!   taken off; the client's address is believed of a listed proxy alone.
+//! * **Leaves in order.** What it carries for long ends spread over a time when it leaves, so that those clients do
+//!   not come to the other gateways in one moment.
 //! * **One language.** Every failure is `application/problem+json` with a stable code and the request's id.
 
 mod address;
 mod docs;
 mod edge;
 mod headers;
+mod leaving;
 pub mod openapi;
 
 use std::{net::IpAddr, sync::Arc, time::Duration};
@@ -31,9 +34,10 @@ use tertulia_contracts::{
     routes::{ROUTES, Route, role},
 };
 use tertulia_mesh::Mesh;
-use tertulia_runtime::{Ambient, Metrics, lifecycle::Health, problem, telemetry::trace_requests};
+use tertulia_runtime::{Ambient, Metrics, Supervisor, lifecycle::Health, problem, telemetry::trace_requests};
 
 use edge::Edge;
+use leaving::Leaving;
 
 /// What an operator may set.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,11 +50,13 @@ pub struct Config {
     pub stranger_burst: u32,
     /// And one more each such time.
     pub stranger_period_ms: u64,
+    /// At shutdown, the sockets and streams that go through to other processes end spread over this time.
+    pub drain_ms: u64,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { trusted_proxies: Vec::new(), stranger_burst: 60, stranger_period_ms: 1000 }
+        Self { trusted_proxies: Vec::new(), stranger_burst: 60, stranger_period_ms: 1000, drain_ms: 2_000 }
     }
 }
 
@@ -58,6 +64,8 @@ impl Default for Config {
 pub struct Deps {
     /// Clock, ids and randomness.
     pub ambient: Ambient,
+    /// The stage that the gateway leaves with.
+    pub supervisor: Supervisor,
     /// The way to the services.
     pub mesh: Mesh,
     /// Tells who asks.
@@ -70,6 +78,8 @@ pub struct Deps {
     pub metrics: Metrics,
     /// The services' parts of the OpenAPI document.
     pub openapi: Vec<utoipa::openapi::OpenApi>,
+    /// The `AsyncAPI` document.
+    pub asyncapi: serde_json::Value,
 }
 
 /// The public router, with every layer it needs: tracing, metrics and problems.
@@ -81,16 +91,22 @@ pub fn build(config: Config, deps: Deps) -> Router {
         burst: config.stranger_burst.max(1),
         period: Duration::from_millis(config.stranger_period_ms),
     };
+    let stopping = deps.supervisor.stopping_token();
+    let spread = Duration::from_millis(config.drain_ms);
+    let leaving = Arc::new(Leaving::new(stopping, deps.ambient.entropy.clone(), spread));
+    let left = leaving.clone();
+    deps.supervisor.spawn("gateway.leaving", async move { left.done().await });
     let edge = Edge {
         mesh: deps.mesh,
         verifier: deps.verifier,
         cache: deps.cache,
         quota,
         trusted_proxies: config.trusted_proxies,
+        leaving,
     };
     let document = openapi::merge(deps.openapi);
     let router = forwarding(&Arc::new(edge))
-        .merge(docs::router(&document))
+        .merge(docs::router(&document, &deps.asyncapi))
         .merge(deps.health.router())
         .merge(deps.metrics.router())
         .fallback(edge::no_such_route);

@@ -225,17 +225,20 @@ impl House {
 
     fn open_gateway(&self, listener: TcpListener) -> Result<SocketAddr> {
         let address = listener.local_addr()?;
+        let stage = self.supervisor.stage(role::GATEWAY);
         let deps = tertulia_gateway::Deps {
             ambient: self.ambient.clone(),
+            supervisor: stage.clone(),
             mesh: self.mesh.clone(),
             verifier: self.verifier.clone(),
             cache: self.cache.clone(),
             health: self.health.clone(),
             metrics: self.metrics.clone(),
             openapi: documents(),
+            asyncapi: tertulia_realtime::asyncapi(),
         };
         let edge = tertulia_gateway::build(self.settings.gateway.clone(), deps);
-        serve(listener, edge, ServeLimits::default(), &self.supervisor.stage(role::GATEWAY));
+        serve(listener, edge, ServeLimits::default(), &stage);
         Ok(address)
     }
 

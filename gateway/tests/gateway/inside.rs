@@ -1,15 +1,17 @@
 //! An inside: every role answers with what reached it.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::{
     Json, Router,
     body::Body,
     extract::{ConnectInfo, Request, WebSocketUpgrade, ws::Message},
+    response::{IntoResponse as _, Response},
     routing::{any, get},
 };
 use bytes::Bytes;
-use http::{Method, StatusCode};
+use futures_util::{StreamExt as _, stream};
+use http::{HeaderMap, Method, StatusCode, header};
 use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
 use tertulia_cache::{MemoryCache, MemoryConfig};
@@ -58,12 +60,14 @@ impl Inside {
     pub(crate) fn gateway(&self, config: Config) -> Router {
         let deps = Deps {
             ambient: self.ambient.clone(),
+            supervisor: self.supervisor.clone(),
             mesh: self.mesh.clone(),
             verifier: self.signer.verifier(),
             cache: Arc::new(MemoryCache::new(&MemoryConfig::default())),
             health: Health::new(self.ambient.clock.clone(), self.supervisor.clone()),
             metrics: Metrics::new(),
             openapi: Vec::new(),
+            asyncapi: serde_json::json!({ "asyncapi": "3.0.0" }),
         };
         build(config, deps)
     }
@@ -99,7 +103,24 @@ fn service(role: &'static str) -> Router {
     let router = Router::new().fallback(any(move |request: Request| echo(role, request)));
     let router =
         router.route("/v1/conversations/{id}/log", get(async |request: Request| slow(request).await));
-    if role == role::REALTIME { router.route("/v1/realtime", get(socket)) } else { router }
+    if role == role::REALTIME {
+        router.route("/v1/realtime", get(socket)).route("/v1/events", get(events))
+    } else {
+        router
+    }
+}
+
+/// One event an hour, which says who listens.
+async fn events(headers: HeaderMap) -> Response {
+    let client = headers["x-forwarded-for"].to_str().unwrap().to_owned();
+    let events = stream::iter(0..).then(move |n| {
+        let event = format!("data: {n} for {client}\n\n");
+        async move {
+            tokio::time::sleep(Duration::from_hours(1)).await;
+            Ok::<_, Infallible>(event)
+        }
+    });
+    ([(header::CONTENT_TYPE, "text/event-stream")], Body::from_stream(events)).into_response()
 }
 
 async fn slow(request: Request) -> (StatusCode, Json<Value>) {

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use axum::body::Body;
 use futures_util::{SinkExt as _, StreamExt as _};
-use http::{HeaderName, Method, header};
+use http::{HeaderName, Method, Request, header};
+use http_body_util::BodyExt as _;
 use tertulia_contracts::{
     identity::testkit::TOKEN_LIFE,
     routes::{Access, role},
@@ -15,13 +17,14 @@ use tertulia_runtime::{
 };
 use tokio::net::TcpListener;
 use tokio_tungstenite::tungstenite::{Message, client::IntoClientRequest as _};
+use tower::ServiceExt as _;
 
 use crate::inside::{Inside, ask, every_route, from_address};
 
 #[tokio::test]
 async fn every_route_of_the_table_reaches_its_role() {
     let inside = Inside::whole();
-    for route in every_route().filter(|route| route.access != Access::InBand) {
+    for route in every_route().filter(|route| route.timeout.is_some()) {
         let told = ask(&inside.member(), route).await.expect(200).json();
         assert_eq!(
             (told["role"].as_str(), told["method"].as_str()),
@@ -159,6 +162,22 @@ async fn a_role_that_is_away_is_503_and_the_others_go_on() {
     inside.member().get("/v1/me").await.expect(200);
     inside.stranger().get("/health/live").await.expect(200);
     inside.stranger().get("/health/ready").await.expect(200);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_of_events_passes_as_it_comes_and_for_as_long_as_it_goes() {
+    let inside = Inside::whole();
+    let gateway = from_address(inside.gateway(Config::default()), "203.0.113.7");
+    let token = inside.signer.token(inside.ambient.ids.next());
+    let request = Request::get("/v1/events?open=").header("authorization", format!("Bearer {token}"));
+    let answer = gateway.oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+    assert_eq!(answer.headers()[header::CONTENT_TYPE], "text/event-stream");
+    assert_eq!(answer.headers()[header::CACHE_CONTROL], "no-store");
+    let mut events = answer.into_body();
+    for n in 0..5 {
+        let chunk = events.frame().await.unwrap().unwrap().into_data().unwrap();
+        assert_eq!(chunk, format!("data: {n} for 203.0.113.7\n\n"), "an hour after the one before");
+    }
 }
 
 #[tokio::test]

@@ -6,18 +6,26 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use ulid::Ulid;
+use utoipa::ToSchema;
 
-use crate::{ConnectionId, ConversationId, MessageId, UserId, auth::User};
+use crate::{
+    ConnectionId, ConversationId, MessageId, UserId,
+    auth::User,
+    messaging::{Fact, UserFact},
+};
 
 /// The WebSocket subprotocol.
 pub const SUBPROTOCOL: &str = "tertulia.v1";
 /// The largest frame a client may send, in bytes.
 pub const MAX_CLIENT_FRAME_BYTES: usize = 64 << 10;
-/// The most conversations a socket may have open.
+/// The most conversations a socket may have open, those watched among them.
 pub const MAX_OPEN: usize = 1_000;
+/// The most conversations a stream of server-sent events may name, so that its address and its event ids fit
+/// into the lines of 8 KiB that proxies commonly take.
+pub const MAX_STREAMED: usize = 200;
 
 /// What a client sends.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "t", rename_all = "snake_case", deny_unknown_fields)]
 pub enum ClientFrame {
     /// The first frame, and again with a fresh token before the old one expires.
@@ -36,6 +44,11 @@ pub enum ClientFrame {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         after: Option<u64>,
     },
+    /// Asks to be told that something happened in conversations, not what.
+    Watch {
+        /// The conversations.
+        cs: Vec<ConversationId>,
+    },
     /// Closes a conversation.
     Close {
         /// The conversation.
@@ -49,6 +62,7 @@ pub enum ClientFrame {
         /// The conversation.
         c: ConversationId,
         /// The client's name for the message.
+        #[schema(value_type = String, pattern = "^[0-7][0-9A-HJKMNP-TV-Z]{25}$")]
         client_id: Ulid,
         /// CommonMark.
         body: String,
@@ -66,7 +80,7 @@ pub enum ClientFrame {
 }
 
 /// Where a client was.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Resume {
     /// The epoch the positions belong to.
@@ -81,7 +95,7 @@ pub struct Resume {
 }
 
 /// What a server sends.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "t", rename_all = "snake_case")]
 pub enum ServerFrame {
     /// The socket is authenticated; what was missed follows.
@@ -101,14 +115,16 @@ pub enum ServerFrame {
         c: ConversationId,
         /// The entry's position.
         seq: u64,
-        /// A [`crate::messaging::Fact`].
+        /// What happened.
+        #[schema(value_type = Fact)]
         e: Box<RawValue>,
     },
     /// An entry of the user's own log.
     User {
         /// The entry's position.
         useq: u64,
-        /// A [`crate::messaging::UserFact`].
+        /// What happened.
+        #[schema(value_type = UserFact)]
         e: Box<RawValue>,
     },
     /// The conversation is open; events after `head` follow as they happen.
@@ -124,7 +140,7 @@ pub enum ServerFrame {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         c: Option<ConversationId>,
     },
-    /// Something happened in a conversation whose events were not sent.
+    /// Something happened in a conversation that is watched.
     Dirty {
         /// The conversation.
         c: ConversationId,
@@ -171,6 +187,15 @@ pub enum ServerFrame {
     },
     /// The answer to a ping.
     Pong,
+    /// The last of a stream of server-sent events, which has no close frame.
+    End {
+        /// The close code that a socket would have got.
+        code: u16,
+        /// What the client does next, as the code says.
+        then: CloseCode,
+        /// One phrase for the person who reads the client's log.
+        reason: String,
+    },
 }
 
 impl ServerFrame {
@@ -198,7 +223,8 @@ impl ServerFrame {
 }
 
 /// Why the server closed a socket, and so what the client does next.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
 pub enum CloseCode {
     /// Come back and resume: the node drains or the client was too slow.
     Resume,
@@ -209,6 +235,14 @@ pub enum CloseCode {
 }
 
 impl CloseCode {
+    /// Each there is.
+    pub const ALL: [Self; 3] = [Self::Resume, Self::LogInAgain, Self::Stop];
+
+    /// What a code of this protocol says; any other one means that somebody between broke the connection.
+    pub fn of(code: u16) -> Self {
+        Self::ALL.into_iter().find(|known| known.code() == code).unwrap_or(Self::Resume)
+    }
+
     /// The code on the wire (RFC 6455 §7.4.2 leaves 4000 to 4999 to applications).
     pub const fn code(self) -> u16 {
         match self {
@@ -256,6 +290,7 @@ mod tests {
             },
             ServerFrame::Typing { c, user },
             ServerFrame::Pong,
+            ServerFrame::End { code: 4001, then: CloseCode::LogInAgain, reason: "expired".to_owned() },
         ];
         for frame in frames {
             let text = serde_json::to_string(&frame).unwrap();

@@ -4,6 +4,7 @@
 //! No storage lives here, and one set of rules: who may do what ([`permissions`]), since every service asks it.
 //! A type in this crate is a promise to someone we cannot see, so it only ever gains optional fields.
 
+pub mod address;
 pub mod auth;
 pub mod events;
 pub mod frames;

@@ -41,7 +41,7 @@ pub struct Route {
     pub access: Access,
     /// The largest body, in bytes.
     pub body_limit_bytes: usize,
-    /// How long it may take; none for sockets.
+    /// How long it may take; none for sockets and for answers that do not end by themselves.
     pub timeout: Option<Duration>,
     /// The path parameter that picks the instance, for routes that write to one log.
     pub affinity: Option<&'static str>,
@@ -64,6 +64,12 @@ impl Route {
 
     const fn socket(mut self) -> Self {
         self.access = Access::InBand;
+        self.timeout = None;
+        self
+    }
+
+    /// Its answer goes on for as long as the client listens.
+    const fn endless(mut self) -> Self {
         self.timeout = None;
         self
     }
@@ -100,4 +106,5 @@ pub const ROUTES: &[Route] = &[
     Route::new(Method::PUT, "/v1/conversations/{id}/cursor", role::MESSAGING),
     Route::new(Method::GET, "/v1/me/log", role::MESSAGING),
     Route::new(Method::GET, "/v1/realtime", role::REALTIME).socket(),
+    Route::new(Method::GET, "/v1/events", role::REALTIME).endless(),
 ];

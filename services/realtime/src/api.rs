@@ -10,7 +10,10 @@ use axum::{
 use http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
-use tertulia_contracts::frames::{MAX_CLIENT_FRAME_BYTES, SUBPROTOCOL};
+use tertulia_contracts::{
+    address::client_address,
+    frames::{MAX_CLIENT_FRAME_BYTES, SUBPROTOCOL},
+};
 use tertulia_runtime::problem::Problem;
 use tokio_tungstenite::{
     WebSocketStream,
@@ -25,6 +28,7 @@ use crate::{
     error::Error,
     hub::{Hub, Seat},
     session::Session,
+    websocket::Ws,
 };
 
 /// Clients send little and seldom: a large buffer a socket would be most of its memory.
@@ -43,6 +47,7 @@ const READ_BUFFER_BYTES: usize = 1 << 10;
         (status = 400, description = "Not a WebSocket handshake.", body = Problem),
         (status = 403, description = "`origin_refused`: the page is of another site.", body = Problem),
         (status = 422, description = "`subprotocol_required`: the client does not offer `tertulia.v1`.", body = Problem),
+        (status = 429, description = "`too_many_sockets` of the client's address.", body = Problem),
         (status = 503, description = "`node_full` or `node_draining`: try again, another node answers.", body = Problem),
     )
 )]
@@ -53,7 +58,7 @@ pub(crate) async fn open(State(hub): State<Arc<Hub>>, mut request: Request) -> R
         return Err(Error::NoSubprotocol.into());
     }
     response.headers_mut().insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(SUBPROTOCOL));
-    let seat = hub.admit()?;
+    let seat = hub.admit(client_address(request.headers()))?;
     serve_when_open(hyper::upgrade::on(&mut request), hub, seat);
     Ok(response)
 }
@@ -72,8 +77,7 @@ fn serve_when_open(upgrade: OnUpgrade, hub: Arc<Hub>, seat: Seat) {
         let mut limits = WebSocketConfig::default().read_buffer_size(READ_BUFFER_BYTES).write_buffer_size(0);
         limits.max_frame_size = Some(MAX_CLIENT_FRAME_BYTES);
         limits.max_message_size = Some(MAX_CLIENT_FRAME_BYTES);
-        // Each future keeps its arguments twice, before and after its first step: here, pointers.
-        let ws = Box::new(WebSocketStream::from_raw_socket(upgraded, Role::Server, Some(limits)).await);
+        let ws: Ws = Box::new(WebSocketStream::from_raw_socket(upgraded, Role::Server, Some(limits)).await);
         let session = Box::new(Session::new(seat));
         serve(ws, hub, session).await;
     });

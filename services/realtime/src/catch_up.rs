@@ -14,7 +14,7 @@ use crate::{
 /// A client further behind than this loads the conversation anew, which costs it one page.
 pub(crate) const MAX_GAP: u64 = 1_000;
 /// Behind every log: asks for the head alone. The largest integer that every JSON reader holds exactly.
-const BEHIND_EVERYTHING: u64 = (1 << 53) - 1;
+pub(crate) const BEHIND_EVERYTHING: u64 = (1 << 53) - 1;
 /// How often the log may move on while it is read before the client is better off loading it anew.
 const MAX_ROUNDS: usize = 64;
 
@@ -27,6 +27,8 @@ pub(crate) enum Place {
     After(u64),
     /// Somewhere in another epoch.
     Elsewhere,
+    /// Outside: it wants to know that something happens, not what.
+    Outside,
 }
 
 impl Place {
@@ -34,7 +36,7 @@ impl Place {
     pub(crate) fn after(self) -> u64 {
         match self {
             Self::After(seq) => seq,
-            Self::Now | Self::Elsewhere => BEHIND_EVERYTHING,
+            Self::Now | Self::Elsewhere | Self::Outside => BEHIND_EVERYTHING,
         }
     }
 }
@@ -42,9 +44,20 @@ impl Place {
 /// Joins, reads, goes live.
 pub(crate) async fn catch_up(hub: &Hub, attachment: &Attachment, place: Place) -> Result<(), Refusal> {
     hub.join(&attachment.feed).await?;
+    if place == Place::Outside {
+        return watch(hub, attachment).await;
+    }
     let _recording = attachment.record();
     let page = hub.upstream.page(attachment.feed.owner, place.after(), &attachment.socket.token()).await?;
     proceed(hub, attachment, place, page).await
+}
+
+/// What is broadcast from before the head is read counts too, so that nothing falls between here either.
+async fn watch(hub: &Hub, attachment: &Attachment) -> Result<(), Refusal> {
+    let owner = attachment.feed.owner;
+    let page = hub.upstream.page(owner, BEHIND_EVERYTHING, &attachment.socket.token()).await?;
+    attachment.watch(page.head_seq, |head| opened(owner, head));
+    Ok(())
 }
 
 /// The rest of the way, from the first page. The feed must have been recording since before it was read.
@@ -58,7 +71,7 @@ pub(crate) async fn proceed(
     let mut page = first;
     let mut last = match place {
         Place::After(seq) if seq <= page.head_seq && page.head_seq - seq <= MAX_GAP => seq,
-        Place::Now => page.head_seq,
+        Place::Now | Place::Outside => page.head_seq,
         Place::After(_) | Place::Elsewhere => {
             hub.meters.resyncs.inc();
             socket.push(resync(owner));
@@ -96,7 +109,11 @@ pub(crate) async fn proceed(
 /// Reads what a feed has missed and gives it to everyone live, in the name of one of them.
 pub(crate) async fn repair(hub: &Hub, claim: &Repair) -> Result<(), Refusal> {
     let Repair { feed, after, socket, .. } = claim;
-    let mut last = *after;
+    let Some(mut last) = *after else {
+        let page = hub.upstream.page(feed.owner, BEHIND_EVERYTHING, &socket.token()).await?;
+        feed.heard_of(page.head_seq);
+        return Ok(());
+    };
     loop {
         let page = hub.upstream.page(feed.owner, last, &socket.token()).await?;
         if page.head_seq.saturating_sub(last) > MAX_GAP {

@@ -1,41 +1,55 @@
-//! The one task of a socket: reads, works and writes, and sleeps in as little memory as it can.
-//!
-//! The WebSocket reads, answers pings and closes. What the product has to say is encoded already and shared with other
-//! sockets, so it goes past the WebSocket to the stream below, one vectored write a turn.
+//! The one task of a session: reads, works and writes, and sleeps in as little memory as it can, whatever carries it.
 
 use std::sync::Arc;
 
-use futures_util::{SinkExt as _, StreamExt as _};
-use hyper::upgrade::Upgraded;
-use hyper_util::rt::TokioIo;
-use tokio::{
-    io::AsyncWriteExt as _,
-    time::{Duration, timeout},
-};
-use tokio_tungstenite::{
-    WebSocketStream,
-    tungstenite::{Error, Message},
-};
+use tertulia_contracts::frames::ClientFrame;
+use tokio::time::{Duration, Instant, timeout};
+use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 use crate::{hub::Hub, outbox::Queue, parting::Parting, session::Session, socket::Socket};
 
-/// How long a client that does not read may keep a socket that closes.
-const GRACE: Duration = Duration::from_secs(5);
+/// How long a client that does not read may keep a connection that closes.
+pub(crate) const GRACE: Duration = Duration::from_secs(5);
 
-/// A connection that speaks WebSocket by now.
-pub(crate) type Ws = WebSocketStream<TokioIo<Upgraded>>;
+/// What carries a session's words to its client, and the client's words here.
+pub(crate) trait Transport: Send {
+    /// What the client says next; none when the connection is over. Giving the call up loses nothing.
+    fn hear(&mut self) -> impl Future<Output = Option<Heard>> + Send;
 
-type Result = std::result::Result<(), Error>;
+    /// Writes frames in one go. When it is given up halfway, the queue holds what is left.
+    fn write(&mut self, frames: &mut Queue) -> impl Future<Output = Result<(), Gone>> + Send;
 
-/// Serves a socket until it closes.
-pub(crate) async fn serve(mut ws: Box<Ws>, hub: Arc<Hub>, session: Box<Session>) {
+    /// Says why it ends, behind everything else.
+    fn say_goodbye(&mut self, parting: Parting) -> impl Future<Output = Result<(), Gone>> + Send;
+}
+
+/// What a client says.
+pub(crate) enum Heard {
+    /// Text, which may be a frame.
+    Text(Utf8Bytes),
+    /// A frame, within the bounds of one connection.
+    Frame(Box<ClientFrame>),
+    /// Bytes.
+    Binary,
+    /// Nothing, but it is there.
+    SignOfLife,
+    /// What the transport itself does not allow.
+    Breach(Parting),
+}
+
+/// The connection is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Gone;
+
+/// Serves a session until its connection closes.
+pub(crate) async fn serve(mut transport: impl Transport, hub: Arc<Hub>, session: Box<Session>) {
     let socket = session.socket().clone();
     // The session is gone after this: whatever the goodbye takes, nothing more is queued for this socket.
-    let in_hand = converse(&mut ws, &hub, session).await;
+    let in_hand = converse(&mut transport, &hub, session).await;
     let Some(parting) = socket.parting() else { return };
     hub.meters.closed(parting.code);
     if let Some(in_hand) = in_hand {
-        let goodbye = timeout(GRACE, say_goodbye(&mut ws, &hub, &socket, in_hand, parting));
+        let goodbye = timeout(GRACE, say_goodbye(&mut transport, &hub, &socket, in_hand, parting));
         if goodbye.await.is_err() {
             tracing::debug!(socket = %socket.id, "a client did not read the goodbye");
         }
@@ -44,7 +58,7 @@ pub(crate) async fn serve(mut ws: Box<Ws>, hub: Arc<Hub>, session: Box<Session>)
 
 /// Reads, works and writes until one side has had enough. Returns what was in hand when the socket was told to
 /// close, or nothing if the connection is over already.
-async fn converse(ws: &mut Ws, hub: &Hub, mut session: Box<Session>) -> Option<Queue> {
+async fn converse(transport: &mut impl Transport, hub: &Hub, mut session: Box<Session>) -> Option<Queue> {
     let socket = session.socket().clone();
     loop {
         let enough = tokio::select! {
@@ -56,7 +70,7 @@ async fn converse(ws: &mut Ws, hub: &Hub, mut session: Box<Session>) -> Option<Q
                 turn.lost.into_iter().for_each(|conversation| session.lose(conversation));
                 tokio::select! {
                     biased;
-                    written = write(ws, hub, &mut turn.frames) => written.ok()?,
+                    written = write(transport, hub, &mut turn.frames) => written.ok()?,
                     () = socket.cut.notified() => return Some(turn.frames),
                 }
                 if turn.more {
@@ -64,20 +78,15 @@ async fn converse(ws: &mut Ws, hub: &Hub, mut session: Box<Session>) -> Option<Q
                 }
                 None
             }
-            received = ws.next(), if session.is_listening() => match received? {
-                Ok(Message::Text(text)) => session.receive(&text),
-                Ok(Message::Binary(_)) => session.receive_binary(),
-                Ok(Message::Ping(_) | Message::Pong(_)) => {
+            heard = transport.hear(), if session.is_listening() => match heard? {
+                Heard::Text(text) => session.receive(&text),
+                Heard::Frame(frame) => session.act(*frame, Instant::now()),
+                Heard::Binary => session.receive_binary(),
+                Heard::SignOfLife => {
                     session.heard();
                     None
                 }
-                Ok(Message::Close(_)) => {
-                    // The answer is written already and goes out; nothing may follow it.
-                    let _ = timeout(GRACE, ws.flush()).await;
-                    return None;
-                }
-                Ok(Message::Frame(_)) => unreachable!("reading gives whole messages"),
-                Err(error) => Some(Parting::of_broken_frame(&error)?),
+                Heard::Breach(parting) => Some(parting),
             },
             Some(done) = session.work(), if session.has_work() => session.finish(done),
         };
@@ -91,32 +100,26 @@ async fn converse(ws: &mut Ws, hub: &Hub, mut session: Box<Session>) -> Option<Q
 /// Finishes what is in hand, since a frame cut off in its midst would swallow the rest; then says what still waits,
 /// since the refusals before the end say why it came; then why it ends.
 async fn say_goodbye(
-    ws: &mut Ws,
+    transport: &mut impl Transport,
     hub: &Hub,
     socket: &Socket,
     mut in_hand: Queue,
     parting: Parting,
-) -> Result {
-    write(ws, hub, &mut in_hand).await?;
+) -> Result<(), Gone> {
+    write(transport, hub, &mut in_hand).await?;
     loop {
         let mut turn = socket.take();
-        write(ws, hub, &mut turn.frames).await?;
+        write(transport, hub, &mut turn.frames).await?;
         if !turn.more {
             break;
         }
     }
-    ws.send(Message::Close(Some(parting.into()))).await?;
-    // The client answers with its own close frame; closing before it is read could lose ours.
-    while let Some(Ok(_)) = ws.next().await {}
-    Ok(())
+    transport.say_goodbye(parting).await
 }
 
-/// Writes frames in one go. When it is given up halfway, the queue holds what is left.
-async fn write(ws: &mut Ws, hub: &Hub, frames: &mut Queue) -> Result {
+async fn write(transport: &mut impl Transport, hub: &Hub, frames: &mut Queue) -> Result<(), Gone> {
     let count = frames.count();
-    // An answer of the WebSocket's own must be out before a frame begins behind it.
-    ws.flush().await?;
-    ws.get_mut().write_all_buf(frames).await?;
+    transport.write(frames).await?;
     if count > 0 {
         hub.meters.written(count);
     }

@@ -16,6 +16,9 @@ pub enum Error {
     /// The node has as many sockets as it may.
     #[error("the node is full")]
     Full,
+    /// There are as many sockets of the client's address as there may be.
+    #[error("the address has its sockets")]
+    AddressFull,
     /// The node is leaving.
     #[error("the node is draining")]
     Draining,
@@ -29,6 +32,7 @@ impl Fault for Error {
         match self {
             Self::ForeignOrigin(_) => Kind::Forbidden,
             Self::NoSubprotocol => Kind::Invalid,
+            Self::AddressFull => Kind::RateLimited,
             Self::Full | Self::Draining => Kind::Unavailable,
             Self::Bus(error) => error.kind(),
         }
@@ -39,6 +43,7 @@ impl Fault for Error {
             Self::ForeignOrigin(_) => "origin_refused",
             Self::NoSubprotocol => "subprotocol_required",
             Self::Full => "node_full",
+            Self::AddressFull => "too_many_sockets",
             Self::Draining => "node_draining",
             Self::Bus(error) => error.code(),
         }
@@ -49,12 +54,20 @@ impl Fault for Error {
             Self::ForeignOrigin(_) => "Sockets are not opened from pages of that site.",
             Self::NoSubprotocol => "Offer the WebSocket subprotocol tertulia.v1.",
             Self::Full => "This node has as many sockets as it may. Try again in a moment.",
+            Self::AddressFull => {
+                "There are too many open sockets of your address. Try again when some have closed."
+            }
             Self::Draining => "This node is leaving. Try again: another one answers.",
             Self::Bus(error) => return error.detail(),
         })
     }
 
     fn retry_after(&self) -> Option<Duration> {
-        matches!(self, Self::Full | Self::Draining).then_some(Duration::from_secs(1))
+        match self {
+            Self::Full | Self::Draining => Some(Duration::from_secs(1)),
+            // What is open there does not close within moments.
+            Self::AddressFull => Some(Duration::from_secs(30)),
+            _ => None,
+        }
     }
 }

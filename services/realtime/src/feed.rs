@@ -18,6 +18,7 @@ use std::{
 
 use tertulia_contracts::{
     ConversationId, UserId,
+    frames::ServerFrame,
     live::{control_channel, log_channel},
 };
 
@@ -61,6 +62,7 @@ struct State {
     /// Attachments alive; at none the node may leave the channel.
     attachments: usize,
     live: Vec<Listener>,
+    watching: Vec<Watcher>,
     /// The position every live listener has been told up to, without a hole.
     head: Option<u64>,
     /// The newest position heard of in whatever way.
@@ -81,6 +83,14 @@ struct Listener {
     socket: Arc<Socket>,
     /// What it has been told; at least the feed's head, further when it read the log a moment ago.
     last: u64,
+}
+
+/// Who wants to know that something happens, not what. Told by the sweep, so that an entry costs the same
+/// however many watch.
+struct Watcher {
+    socket: Arc<Socket>,
+    /// The newest position it knows of.
+    told: u64,
 }
 
 /// What a delivery came to.
@@ -192,6 +202,26 @@ impl Feed {
         state.known = state.known.max(seq);
     }
 
+    /// Tells who watches how far the log reaches, if that is news; who is busy is told later, the newest alone.
+    /// Tells how many were.
+    pub(crate) fn tell_watchers(&self) -> u64 {
+        let Owner::Conversation(c) = self.owner else { return 0 };
+        let mut state = self.state();
+        let head = state.known;
+        let mut behind = state.watching.iter_mut().filter(|watcher| watcher.told < head).peekable();
+        if behind.peek().is_none() {
+            return 0;
+        }
+        let (dirty, mut told) = (wire::encode(&ServerFrame::Dirty { c, head }), 0);
+        for watcher in behind {
+            if watcher.socket.push_ephemeral(dirty.clone()) {
+                watcher.told = head;
+                told += 1;
+            }
+        }
+        told
+    }
+
     /// Claims the repair, if one is called for and nobody is at it. A feed that is only behind what it heard
     /// of gets until the next look when the caller is patient: the broadcast may be on its way.
     pub(crate) fn claim_repair(self: &Arc<Self>, patient: bool) -> Option<Repair> {
@@ -201,11 +231,14 @@ impl Feed {
         if state.in_repair || !(state.in_doubt || behind && (waited || !patient)) {
             return None;
         }
-        let Some(socket) = state.live.first().map(|listener| listener.socket.clone()) else {
+        let (socket, after) = if let Some(listener) = state.live.first() {
+            (listener.socket.clone(), Some(state.head?))
+        } else if let Some(watcher) = state.watching.first() {
+            (watcher.socket.clone(), None)
+        } else {
             state.in_doubt = false;
             return None;
         };
-        let after = state.head?;
         state.in_repair = true;
         state.in_doubt = false;
         state.readers += 1;
@@ -225,7 +258,7 @@ fn split_at_hole<'a, 'b>(
 
 impl State {
     fn is_behind(&self) -> bool {
-        self.head.is_some_and(|head| head < self.known)
+        !self.live.is_empty() && self.head.is_some_and(|head| head < self.known)
     }
 
     /// Tells everyone live the entries that follow the head, visiting each listener once.
@@ -268,7 +301,7 @@ impl State {
     }
 
     fn forget_if_unneeded(&mut self) {
-        if self.readers == 0 && (self.live.is_empty() || !self.is_behind()) {
+        if self.readers == 0 && !self.is_behind() {
             self.record.clear();
             self.record_bytes = 0;
         }
@@ -281,6 +314,7 @@ impl State {
 
     fn silence(&mut self, socket: &Socket) {
         self.live.retain(|listener| listener.socket.id != socket.id);
+        self.watching.retain(|watcher| watcher.socket.id != socket.id);
         self.forget_if_unneeded();
     }
 }
@@ -288,8 +322,8 @@ impl State {
 /// The right and duty to read what a feed has missed. Dropped undone, the repair is called for again.
 pub(crate) struct Repair {
     pub feed: Arc<Feed>,
-    /// Everything up to here has been told.
-    pub after: u64,
+    /// Everything up to here has been told. None if there is nobody to tell entries to: then the head will do.
+    pub after: Option<u64>,
     /// One who listens, in whose name the log is read.
     pub socket: Arc<Socket>,
     is_done: bool,
@@ -354,6 +388,21 @@ impl Attachment {
         }
         state.live.push(Listener { socket: self.socket.clone(), last });
         GoLive::Live
+    }
+
+    /// Queues `opened` with the head, and is told from now on when something happens behind it. Call it after the
+    /// channel is joined and the head was read.
+    pub(crate) fn watch(&self, head: u64, opened: impl FnOnce(u64) -> Option<Frames>) {
+        let mut state = self.feed.state();
+        if self.detached.load(Relaxed) {
+            return;
+        }
+        state.known = state.known.max(head);
+        let told = state.known;
+        if let Some(frame) = opened(told) {
+            self.socket.push(frame);
+        }
+        state.watching.push(Watcher { socket: self.socket.clone(), told });
     }
 
     /// Whether the listening has ended.

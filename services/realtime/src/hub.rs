@@ -3,6 +3,7 @@
 
 use std::{
     collections::{HashMap, HashSet, hash_map::Entry},
+    net::IpAddr,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering::Relaxed},
@@ -15,11 +16,14 @@ use futures_util::{StreamExt as _, future::BoxFuture, stream::FuturesUnordered};
 use tertulia_bus::{Broadcast, Bus, Heard, Listener};
 use tertulia_contracts::{
     ConnectionId, ConversationId, UserId,
+    address::network,
     frames::ServerFrame,
     identity::Verifier,
     live::{Control, Typing, log_channel},
 };
-use tertulia_runtime::{Ambient, Kind, lifecycle::CancellationToken};
+use tertulia_runtime::{
+    Ambient, Entropy, Kind, Supervisor, entropy::random_part, lifecycle::CancellationToken,
+};
 use tokio::{
     sync::{Notify, Semaphore},
     time::{Instant, MissedTickBehavior},
@@ -49,6 +53,8 @@ pub(crate) struct Hub {
     pub upstream: Upstream,
     pub verifier: Arc<Verifier>,
     pub meters: Meters,
+    /// Runs what no socket's own task does.
+    pub supervisor: Supervisor,
     bus: Arc<dyn Bus>,
     ear: Arc<dyn Listener>,
     started: Instant,
@@ -56,6 +62,8 @@ pub(crate) struct Hub {
     sockets: Mutex<HashMap<ConnectionId, Arc<Socket>>>,
     gone: Notify,
     users: Mutex<HashMap<UserId, Vec<Arc<Socket>>>>,
+    /// How many sockets there are of each address.
+    addresses: Mutex<HashMap<IpAddr, usize>>,
     feeds: Mutex<HashMap<Owner, Arc<Feed>>>,
     holes: Mutex<HashSet<Owner>>,
     hole_found: Notify,
@@ -76,6 +84,7 @@ impl Hub {
             upstream: Upstream::new(deps.mesh),
             verifier: deps.verifier,
             meters: Meters::new(&deps.metrics),
+            supervisor: deps.supervisor,
             bus: deps.bus,
             ear,
             started: Instant::now(),
@@ -83,6 +92,7 @@ impl Hub {
             sockets: Mutex::default(),
             gone: Notify::new(),
             users: Mutex::default(),
+            addresses: Mutex::default(),
             feeds: Mutex::default(),
             holes: Mutex::default(),
             hole_found: Notify::new(),
@@ -95,8 +105,8 @@ impl Hub {
         u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
-    /// A place for one more socket.
-    pub(crate) fn admit(self: &Arc<Self>) -> Result<Seat, Error> {
+    /// A place for one more socket of a client at this address.
+    pub(crate) fn admit(self: &Arc<Self>, address: Option<IpAddr>) -> Result<Seat, Error> {
         let mut sockets = locked(&self.sockets);
         // Read under the lock that draining takes its list under, or one could slip in behind it.
         if self.draining.load(Relaxed) {
@@ -105,11 +115,21 @@ impl Hub {
         if sockets.len() >= self.config.max_sockets {
             return Err(Error::Full);
         }
+        // This machine's own address is a proxy's that is not listed, or the operator's: no one client's.
+        let address = address.filter(|address| !address.is_loopback()).map(network);
+        if let Some(address) = address {
+            let mut addresses = locked(&self.addresses);
+            let theirs = addresses.entry(address).or_default();
+            if *theirs >= self.config.max_sockets_per_address {
+                return Err(Error::AddressFull);
+            }
+            *theirs += 1;
+        }
         let id = self.ambient.ids.next();
         let socket = Arc::new(Socket::new(id, self.uptime_ms(), self.config.outbox_bytes));
         sockets.insert(id, socket.clone());
         self.meters.sockets.inc();
-        Ok(Seat { hub: self.clone(), socket })
+        Ok(Seat { hub: self.clone(), socket, address })
     }
 
     /// Counts a socket as its user's, so that what concerns the user reaches it.
@@ -310,6 +330,7 @@ impl Hub {
             if feed.is_idle() {
                 jobs.push(Box::pin(self.leave(feed)));
             } else {
+                self.meters.deliveries.inc_by(feed.tell_watchers());
                 jobs.extend(self.repair_of(&feed, true));
             }
         }
@@ -350,12 +371,9 @@ impl Hub {
             self.draining.store(true, Relaxed);
             sockets.values().cloned().collect()
         };
-        let spread = Duration::from_millis(self.config.drain_ms);
-        // The map has no order, so whoever is early in it is so by chance.
-        let pause = spread / u32::try_from(sockets.len().max(1)).unwrap_or(u32::MAX);
-        let begin = Instant::now();
-        for (nth, socket) in (0u32..).zip(&sockets) {
-            tokio::time::sleep_until(begin + pause * nth).await;
+        let (begin, spread) = (Instant::now(), Duration::from_millis(self.config.drain_ms));
+        for (moment, socket) in departures(&*self.ambient.entropy, sockets, spread) {
+            tokio::time::sleep_until(begin + moment).await;
             socket.part(Parting::resume("the node is leaving"));
         }
         loop {
@@ -368,10 +386,19 @@ impl Hub {
     }
 }
 
+/// A moment for each, drawn at random from the whole span, in their order: so those who leave come to the other
+/// nodes evenly, whenever they came here.
+fn departures<T>(entropy: &dyn Entropy, leaving: Vec<T>, spread: Duration) -> Vec<(Duration, T)> {
+    let mut departures: Vec<_> = leaving.into_iter().map(|it| (random_part(entropy, spread), it)).collect();
+    departures.sort_by_key(|(moment, _)| *moment);
+    departures
+}
+
 /// A socket's place in the hub; given back when dropped.
 pub(crate) struct Seat {
     pub hub: Arc<Hub>,
     pub socket: Arc<Socket>,
+    address: Option<IpAddr>,
 }
 
 impl Drop for Seat {
@@ -384,8 +411,40 @@ impl Drop for Seat {
                 theirs.remove();
             }
         }
+        if let Some(address) = self.address
+            && let Entry::Occupied(mut theirs) = locked(&self.hub.addresses).entry(address)
+        {
+            *theirs.get_mut() -= 1;
+            if *theirs.get() == 0 {
+                theirs.remove();
+            }
+        }
         locked(&self.hub.sockets).remove(&self.socket.id);
         self.hub.meters.sockets.dec();
         self.hub.gone.notify_one();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tertulia_runtime::entropy::SeededEntropy;
+
+    use super::*;
+
+    #[test]
+    fn who_leaves_is_spread_over_the_whole_span_at_random() {
+        let spread = Duration::from_secs(2);
+        let leave = |seed| departures(&SeededEntropy::new(seed), (0..1_000).collect(), spread);
+        let departures = leave(7);
+        assert!(departures.is_sorted_by_key(|(moment, _)| *moment));
+        assert!(departures.iter().all(|(moment, _)| *moment <= spread));
+        for quarter in 0..4 {
+            let within = spread * quarter / 4..spread * (quarter + 1) / 4;
+            let count = departures.iter().filter(|(moment, _)| within.contains(moment)).count();
+            assert!((200..300).contains(&count), "{count} of 1,000 in quarter {quarter}");
+        }
+        assert!(!departures.is_sorted_by_key(|(_, who)| *who), "who came first does not leave first");
+        assert_eq!(leave(7), departures, "the same seed gives the same moments");
+        assert_ne!(leave(8), departures);
     }
 }

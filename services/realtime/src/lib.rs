@@ -14,9 +14,12 @@
 //! specification of what is said on a socket.
 
 mod api;
+mod asyncapi;
 mod catch_up;
 mod connection;
+mod cursor;
 mod error;
+mod events;
 mod feed;
 mod greeting;
 mod hub;
@@ -26,12 +29,14 @@ mod parting;
 mod rate;
 mod session;
 mod socket;
+mod stream;
 mod upstream;
+mod websocket;
 mod wire;
 
 use std::sync::Arc;
 
-use axum::Router;
+use axum::{Router, routing::get};
 use serde::Deserialize;
 use tertulia_bus::Bus;
 use tertulia_contracts::identity::Verifier;
@@ -39,6 +44,7 @@ use tertulia_mesh::Mesh;
 use tertulia_runtime::{Ambient, Supervisor, metrics::Metrics, problem};
 use utoipa::OpenApi as _;
 
+pub use asyncapi::asyncapi;
 pub use error::Error;
 
 /// What an operator may set.
@@ -50,10 +56,13 @@ pub struct Config {
     pub epoch: String,
     /// Pages of other sites that may open sockets: `https://chat.example`. This site's own always may.
     pub allowed_origins: Vec<String>,
-    /// The most sockets of this node.
+    /// The most sockets of this node; a stream of server-sent events counts as one.
     pub max_sockets: usize,
     /// The most sockets of one user on this node.
     pub max_sockets_per_user: usize,
+    /// The most sockets of one address (of IPv6: of one network of 64 bits) on this node. The node's own machine is
+    /// not counted.
+    pub max_sockets_per_address: usize,
     /// The most bytes that wait for one socket.
     pub outbox_bytes: usize,
     /// How many frames a second one socket may send on the long run.
@@ -77,6 +86,7 @@ impl Default for Config {
             allowed_origins: Vec::new(),
             max_sockets: 50_000,
             max_sockets_per_user: 100,
+            max_sockets_per_address: 1_000,
             outbox_bytes: 256 << 10,
             frames_per_second: 50.0,
             frame_burst: 200,
@@ -112,7 +122,9 @@ pub struct Deps {
 pub async fn build(config: Config, deps: Deps) -> Result<Router, Error> {
     let supervisor = deps.supervisor.clone();
     let hub = hub::Hub::new(config, deps).await?;
-    let (heard, shutdown) = (hub.clone(), supervisor.shutdown_token());
+    // Clients are sent elsewhere from the first moment on: the listeners that carry their streams are asked to stop
+    // before this stage is, and wait until those have ended.
+    let (heard, shutdown) = (hub.clone(), supervisor.stopping_token());
     supervisor.supervise("realtime.hub", move || {
         let (hub, shutdown) = (heard.clone(), shutdown.clone());
         async move {
@@ -120,14 +132,17 @@ pub async fn build(config: Config, deps: Deps) -> Result<Router, Error> {
             Ok::<(), std::convert::Infallible>(())
         }
     });
-    let router = Router::new().route("/v1/realtime", axum::routing::get(api::open)).with_state(hub);
+    let router = Router::new()
+        .route("/v1/realtime", get(api::open))
+        .route("/v1/events", get(events::open))
+        .with_state(hub);
     Ok(problem::layers(router))
 }
 
 /// This service's part of the OpenAPI document.
 pub fn openapi() -> utoipa::openapi::OpenApi {
     #[derive(utoipa::OpenApi)]
-    #[openapi(paths(api::open), components(schemas(problem::Problem)))]
+    #[openapi(paths(api::open, events::open), components(schemas(problem::Problem)))]
     struct Api;
     Api::openapi()
 }

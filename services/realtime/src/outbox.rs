@@ -40,6 +40,16 @@ impl Queue {
     pub(crate) fn count(&self) -> usize {
         self.0.iter().map(Frames::count).sum()
     }
+
+    /// Whether there is nothing to write.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The texts of the frames; a ping has none.
+    pub(crate) fn texts(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().flat_map(Frames::texts)
+    }
 }
 
 impl Buf for Queue {

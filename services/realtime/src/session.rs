@@ -158,7 +158,7 @@ impl Session {
                 ClientFrame::Open { c, .. } | ClientFrame::Close { c } | ClientFrame::Typing { c } => {
                     (None, Some(c))
                 }
-                ClientFrame::Hello { .. } | ClientFrame::Ping {} => (None, None),
+                ClientFrame::Hello { .. } | ClientFrame::Watch { .. } | ClientFrame::Ping {} => (None, None),
             };
             self.refuse(reference, c, "rate_limited", "Too many frames. The frame was not acted upon.");
             return (!self.refused_frames.allow(now)).then_some(Parting::stop("too many frames"));
@@ -174,10 +174,12 @@ impl Session {
         (!self.malformed_frames.allow(Instant::now())).then_some(Parting::stop("too many malformed frames"))
     }
 
-    fn act(&mut self, frame: ClientFrame, now: Instant) -> Option<Parting> {
+    /// The client said this, within its bounds.
+    pub(crate) fn act(&mut self, frame: ClientFrame, now: Instant) -> Option<Parting> {
         match frame {
             ClientFrame::Hello { token, resume } => return self.hello(token, resume),
             ClientFrame::Open { c, after } => self.open(c, after.map_or(Place::Now, Place::After)),
+            ClientFrame::Watch { cs } => cs.into_iter().for_each(|c| self.open(c, Place::Outside)),
             ClientFrame::Close { c } => {
                 self.close(c);
                 self.say(&ServerFrame::Closed { c });

@@ -84,6 +84,19 @@ impl Frames {
         &self.bytes
     }
 
+    /// The texts of the frames, for who cannot read frames; a ping has none.
+    pub(crate) fn texts(&self) -> impl Iterator<Item = &str> {
+        let mut rest = self.as_slice();
+        let frames = std::iter::from_fn(move || {
+            let (payload, behind) = split_frame(rest)?;
+            rest = behind;
+            Some(payload)
+        });
+        frames
+            .filter(|payload| !payload.is_empty())
+            .map(|text| str::from_utf8(text).expect("a text frame was made of text"))
+    }
+
     /// Leaves out what is written already.
     pub(crate) fn advance(&mut self, written: usize) {
         self.bytes.advance(written);
@@ -109,6 +122,23 @@ fn put_text(bytes: &mut Vec<u8>, text: &str) {
         }
     }
     bytes.extend_from_slice(text.as_bytes());
+}
+
+/// The payload of the first of these frames, and what follows it.
+fn split_frame(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (&[_, length], rest) = bytes.split_first_chunk()?;
+    let (length, rest) = match length {
+        126 => {
+            let (length, rest) = rest.split_first_chunk()?;
+            (usize::from(u16::from_be_bytes(*length)), rest)
+        }
+        127 => {
+            let (length, rest) = rest.split_first_chunk()?;
+            (usize::try_from(u64::from_be_bytes(*length)).ok()?, rest)
+        }
+        length => (usize::from(length), rest),
+    };
+    rest.split_at_checked(length)
 }
 
 /// Frames of consecutive entries in one piece of memory, from which any rest of them can be shared.
@@ -242,6 +272,9 @@ mod tests {
             let mut meant: Vec<Message> = texts[first..].iter().map(Message::text).collect();
             meant.push(Message::Ping(Bytes::new()));
             assert_eq!(read, meant);
+            let with_text = texts[first..].iter().map(String::as_str).filter(|text| !text.is_empty());
+            assert!(rest.texts().eq(with_text), "and so do we");
+            assert_eq!(Frames::PING.texts().count(), 0);
         }
         assert_eq!(batch.behind(texts.len()), None);
         assert!(batch.frames().eq(frames));

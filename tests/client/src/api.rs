@@ -189,6 +189,24 @@ impl Api {
         self.get(&format!("/v1/me/log?after_useq={after_useq}&limit={limit}")).await
     }
 
+    /// A request that is answered for as long as somebody listens.
+    pub(crate) async fn listen(
+        &self,
+        path: &str,
+        last_id: Option<&str>,
+    ) -> Result<reqwest::Response, ApiError> {
+        let mut request = self.http.get(format!("{}{path}", self.base)).bearer_auth(self.token());
+        if let Some(last_id) = last_id {
+            request = request.header("last-event-id", last_id);
+        }
+        let answer = request.send().await?;
+        let status = answer.status();
+        if !status.is_success() {
+            return Err(refused(status, &answer.bytes().await?));
+        }
+        Ok(answer)
+    }
+
     async fn get<A: DeserializeOwned>(&self, path: &str) -> Result<A, ApiError> {
         self.send::<(), _>(Method::GET, path, None).await
     }
@@ -212,10 +230,14 @@ impl Api {
         let status = answer.status();
         let bytes = answer.bytes().await?;
         if !status.is_success() {
-            let unsaid = || Problem { code: status.to_string(), detail: "(no problem)".to_owned() };
-            let Problem { code, detail } = serde_json::from_slice(&bytes).unwrap_or_else(|_| unsaid());
-            return Err(ApiError::Refused { status, code, detail });
+            return Err(refused(status, &bytes));
         }
         Ok(serde_json::from_slice(if bytes.is_empty() { b"null" } else { &bytes })?)
     }
+}
+
+fn refused(status: StatusCode, body: &[u8]) -> ApiError {
+    let unsaid = || Problem { code: status.to_string(), detail: "(no problem)".to_owned() };
+    let Problem { code, detail } = serde_json::from_slice(body).unwrap_or_else(|_| unsaid());
+    ApiError::Refused { status, code, detail }
 }

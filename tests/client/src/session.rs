@@ -341,7 +341,8 @@ impl Client {
             | ServerFrame::Dirty { .. }
             | ServerFrame::Ready { .. }
             | ServerFrame::Typing { .. }
-            | ServerFrame::Pong => {}
+            | ServerFrame::Pong
+            | ServerFrame::End { .. } => {}
         }
         Ok(())
     }

@@ -2,6 +2,7 @@
 
 mod chaos;
 mod crowd;
+mod events;
 mod first_conversation;
 mod killed;
 mod resume;
@@ -39,6 +40,10 @@ pub const STORIES: &[Story] = &[
     Story {
         name: "resume_on_another_node_with_a_gap",
         tell: |system| Box::pin(resume::on_another_node(system)),
+    },
+    Story {
+        name: "server_sent_events_resume_without_a_hole",
+        tell: |system| Box::pin(events::heard_and_resumed(system)),
     },
     Story {
         name: "kill_9_of_each_process_under_load",

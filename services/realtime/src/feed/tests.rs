@@ -110,7 +110,8 @@ impl World {
 
     fn repair(&mut self, patient: bool) {
         if let Some(claim) = self.feed.claim_repair(patient) {
-            tell(&self.feed, claim.after + 1..=self.log);
+            let after = claim.after.expect("everybody here wants the entries");
+            tell(&self.feed, after + 1..=self.log);
             claim.done();
         }
     }

@@ -2,9 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
+use axum::Router;
 use tempfile::TempDir;
 use tertulia_bus::SqliteBus;
-use tertulia_client::{Closed, Socket, SocketError};
+use tertulia_client::{Api, Closed, EventStream, Socket, SocketError};
 use tertulia_contracts::{
     ConversationId, UserId,
     events::TOPOLOGY,
@@ -81,18 +82,23 @@ impl House {
         house
     }
 
-    /// One more node beside the others, with messaging's routes on the same port, as a gateway would have them.
-    pub(crate) async fn node(&self, config: Config) -> (String, Supervisor) {
-        let supervisor = Supervisor::default();
+    /// The service of one more node.
+    pub(crate) async fn router(&self, config: Config, supervisor: &Supervisor, metrics: &Metrics) -> Router {
         let deps = Deps {
             ambient: self.ambient.clone(),
             supervisor: supervisor.clone(),
-            metrics: self.metrics.clone(),
+            metrics: metrics.clone(),
             bus: self.bus.clone(),
             mesh: self.mesh.clone(),
             verifier: self.signer.verifier(),
         };
-        let router = build(config, deps).await.unwrap().merge(self.fake.messaging());
+        build(config, deps).await.unwrap()
+    }
+
+    /// One more node beside the others, with messaging's routes on the same port, as a gateway would have them.
+    pub(crate) async fn node(&self, config: Config) -> (String, Supervisor) {
+        let supervisor = Supervisor::default();
+        let router = self.router(config, &supervisor, &self.metrics).await.merge(self.fake.messaging());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
         serve(listener, router, ServeLimits::default(), &supervisor);
@@ -130,11 +136,46 @@ impl House {
         socket
     }
 
+    /// A user's way in.
+    pub(crate) fn api(&self, user: UserId) -> Api {
+        Api::new(&self.base).with_token(&self.signer.token(user))
+    }
+
+    /// A stream that has begun.
+    pub(crate) async fn listen(&self, user: UserId, query: &str, last_id: Option<&str>) -> EventStream {
+        EventStream::open(&self.api(user), query, last_id).await.unwrap()
+    }
+
     /// A metric's value, by its line in the page.
     pub(crate) fn metric(&self, name: &str) -> u64 {
-        let page = self.metrics.text();
-        let value = page.lines().find_map(|line| line.strip_prefix("tertulia_realtime_")?.strip_prefix(name));
-        value.and_then(|value| value.trim().parse().ok()).unwrap_or(0)
+        metric(&self.metrics, name)
+    }
+}
+
+/// A metric's value, by its line in the page.
+pub(crate) fn metric(metrics: &Metrics, name: &str) -> u64 {
+    let page = metrics.text();
+    let value = page.lines().find_map(|line| line.strip_prefix("tertulia_realtime_")?.strip_prefix(name));
+    value.and_then(|value| value.trim().parse().ok()).unwrap_or(0)
+}
+
+/// The next frame of a stream, soon; none at its end.
+pub(crate) async fn told(stream: &mut EventStream) -> Option<ServerFrame> {
+    let told = tokio::time::timeout(SOON, stream.hear()).await;
+    Some(told.expect("the server says something soon")?.expect("it says what the protocol knows"))
+}
+
+/// Frames of a stream up to the `opened` of a conversation, that one not included, and the head it names.
+pub(crate) async fn told_until_opened(
+    stream: &mut EventStream,
+    of: ConversationId,
+) -> (Vec<ServerFrame>, u64) {
+    let mut frames = Vec::new();
+    loop {
+        match told(stream).await.expect("the stream goes on") {
+            ServerFrame::Opened { c, head } if c == of => return (frames, head),
+            frame => frames.push(frame),
+        }
     }
 }
 

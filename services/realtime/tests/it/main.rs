@@ -9,4 +9,7 @@ mod crooked_bus;
 mod fake;
 mod hello;
 mod house;
+mod streams;
 mod talking;
+mod transcripts;
+mod watching;
