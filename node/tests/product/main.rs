@@ -4,6 +4,7 @@
 
 #![expect(clippy::unwrap_used, reason = "what a test stands on fails loudly where it is wrong")]
 
+mod addresses;
 mod bad_bodies;
 mod bad_frames;
 mod bad_tokens;

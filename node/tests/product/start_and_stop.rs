@@ -5,7 +5,7 @@ use std::io::Write;
 use nix::sys::signal::Signal;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
-use tertulia_client::{Socket, SocketError};
+use tertulia_client::{EventStream, Socket, SocketError};
 use tertulia_contracts::frames::ServerFrame;
 
 use crate::{
@@ -66,7 +66,7 @@ async fn the_link_of_the_first_start_makes_exactly_one_operator() {
 }
 
 #[tokio::test]
-async fn sigterm_tells_sockets_to_resume_and_ends_in_good_order() {
+async fn sigterm_tells_sockets_and_streams_to_resume_and_ends_in_good_order() {
     let folder = Folder::new();
     let mut product = Product::up(&folder, &["--set", "realtime.drain_ms=100"]);
     let (ana, _) = product.member("ana").await;
@@ -76,6 +76,8 @@ async fn sigterm_tells_sockets_to_resume_and_ends_in_good_order() {
         assert!(matches!(ready, ServerFrame::Ready { .. }));
         sockets.push(socket);
     }
+    let mut stream = EventStream::open(&ana, "", None).await.unwrap();
+    assert_eq!(stream.next().await.unwrap().name, "ready");
     product.process.signal(Signal::SIGTERM);
     for mut socket in sockets {
         let closed = loop {
@@ -87,6 +89,9 @@ async fn sigterm_tells_sockets_to_resume_and_ends_in_good_order() {
         };
         assert_eq!(closed.code, 4000, "{closed:?}");
     }
+    let end = stream.next().await.unwrap();
+    assert!(end.name == "end" && end.data.contains(r#""then":"resume""#), "{end:?}");
+    assert!(stream.next().await.is_none() && stream.retry_ms.is_some());
     // Whoever is late by the node's own deadline is told by the exit code.
     assert!(product.process.end().success(), "{}", product.process.err.whole());
 }

@@ -63,6 +63,10 @@ async fn the_api_is_described_and_can_be_browsed() {
     let described: Value = described.json().await.unwrap();
     assert!(described["openapi"].as_str().unwrap().starts_with("3.1"), "{}", described["openapi"]);
     assert!(described["paths"]["/v1/accounts"]["post"].is_object());
+    let live = request(&product, Method::GET, "/asyncapi.json", "").send().await.unwrap();
+    let live: Value = live.json().await.unwrap();
+    assert_eq!(live["asyncapi"], "3.0.0");
+    assert_eq!(live["channels"]["events"]["address"], "/v1/events");
     let page = request(&product, Method::GET, "/docs", "").send().await.unwrap();
     assert_eq!(page.status(), StatusCode::OK);
 }

@@ -75,7 +75,7 @@ pub(crate) struct Wish {
     ),
     security(("bearer" = []))
 )]
-pub(crate) async fn open(
+pub(crate) async fn stream_events(
     State(hub): State<Arc<Hub>>,
     headers: HeaderMap,
     QueryParams(query): QueryParams<EventsQuery>,

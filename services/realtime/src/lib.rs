@@ -134,7 +134,7 @@ pub async fn build(config: Config, deps: Deps) -> Result<Router, Error> {
     });
     let router = Router::new()
         .route("/v1/realtime", get(api::open))
-        .route("/v1/events", get(events::open))
+        .route("/v1/events", get(events::stream_events))
         .with_state(hub);
     Ok(problem::layers(router))
 }
@@ -142,7 +142,7 @@ pub async fn build(config: Config, deps: Deps) -> Result<Router, Error> {
 /// This service's part of the OpenAPI document.
 pub fn openapi() -> utoipa::openapi::OpenApi {
     #[derive(utoipa::OpenApi)]
-    #[openapi(paths(api::open, events::open), components(schemas(problem::Problem)))]
+    #[openapi(paths(api::open, events::stream_events), components(schemas(problem::Problem)))]
     struct Api;
     Api::openapi()
 }

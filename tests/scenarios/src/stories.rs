@@ -5,6 +5,7 @@ mod crowd;
 mod events;
 mod first_conversation;
 mod killed;
+mod leaving;
 mod resume;
 mod strangers;
 
@@ -44,6 +45,10 @@ pub const STORIES: &[Story] = &[
     Story {
         name: "server_sent_events_resume_without_a_hole",
         tell: |system| Box::pin(events::heard_and_resumed(system)),
+    },
+    Story {
+        name: "a_gateway_stops_and_nobody_misses_anything",
+        tell: |system| Box::pin(leaving::a_gateway_stops(system)),
     },
     Story {
         name: "kill_9_of_each_process_under_load",
