@@ -26,8 +26,9 @@ impl Transport for Ws {
             Ok(Message::Binary(_)) => Some(Heard::Binary),
             Ok(Message::Ping(_) | Message::Pong(_)) => Some(Heard::SignOfLife),
             Ok(Message::Close(_)) => {
-                // The answer is written already and goes out; nothing may follow it.
-                let _ = timeout(GRACE, self.flush()).await;
+                // The answer is written already and goes out; nothing may follow it. Apart, since every socket that
+                // sleeps in here would keep the room for it.
+                let _ = Box::pin(timeout(GRACE, self.flush())).await;
                 None
             }
             Ok(Message::Frame(_)) => unreachable!("reading gives whole messages"),

@@ -138,6 +138,68 @@ async fn a_socket_opens_a_bounded_number_of_conversations() {
 }
 
 #[tokio::test]
+async fn a_socket_watches_no_more_than_it_may_have_open() {
+    let house = House::new().await;
+    let mut socket = house.connect(house.user()).await;
+    let cs: Vec<_> = (0..=MAX_OPEN).map(|_| house.conversation(1)).collect();
+    let last = cs[MAX_OPEN];
+    socket.say(&ClientFrame::Watch { cs }).await.unwrap();
+    let (mut opened, mut refused) = (0, Vec::new());
+    while opened < MAX_OPEN {
+        match hear(&mut socket).await {
+            ServerFrame::Opened { .. } => opened += 1,
+            ServerFrame::Error { c, code, .. } => refused.push((c, code)),
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(refused, [(Some(last), "too_many_open".to_owned())]);
+    assert!(heard_by_now(&mut socket).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_socket_has_a_bounded_number_of_sends_on_their_way() {
+    let house = House::new().await;
+    let c = house.conversation(1);
+    let mut socket = house.connect(house.user()).await;
+    let held = house.fake.posting.write().await;
+    // One is being posted, 32 wait for it, and one is too many.
+    for nth in 0..34 {
+        let (reference, client_id) = (nth.to_string(), house.ambient.ids.next_ulid());
+        let send = ClientFrame::Send { reference, c, client_id, body: "x".to_owned(), reply_to: None };
+        socket.say(&send).await.unwrap();
+    }
+    let refused = hear(&mut socket).await;
+    let ServerFrame::Error { reference: Some(reference), code, retry_after: Some(1), .. } = refused else {
+        panic!("{refused:?}")
+    };
+    assert_eq!((reference.as_str(), code.as_str()), ("33", "rate_limited"));
+    drop(held);
+    for nth in 0..33 {
+        let answer = hear(&mut socket).await;
+        assert!(matches!(answer, ServerFrame::Ack { ref reference, .. } if *reference == nth.to_string()));
+    }
+}
+
+#[tokio::test]
+async fn a_reference_is_bounded() {
+    let house = House::new().await;
+    let c = house.conversation(1);
+    let mut socket = house.connect(house.user()).await;
+    for length in [64, 65] {
+        let (reference, client_id) = ("r".repeat(length), house.ambient.ids.next_ulid());
+        let send = ClientFrame::Send { reference, c, client_id, body: "x".to_owned(), reply_to: None };
+        socket.say(&send).await.unwrap();
+        match hear(&mut socket).await {
+            ServerFrame::Ack { reference, .. } => assert_eq!(reference.len(), 64),
+            ServerFrame::Error { reference, code, .. } => {
+                assert_eq!((length, reference, code.as_str()), (65, None, "malformed_frame"));
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_client_that_is_gone_without_a_word_is_found_and_one_that_answers_stays() {
     let config = Config { ping_interval_ms: 100, pong_timeout_ms: 100, ..Config::default() };
     let house = House::with(config).await;

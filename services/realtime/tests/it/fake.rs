@@ -36,6 +36,8 @@ pub(crate) struct Fake {
     after_read: Mutex<Option<Hook>>,
     /// Every post, in the order of their arrival.
     pub posts: Mutex<Vec<String>>,
+    /// Posts wait while a test holds it.
+    pub posting: tokio::sync::RwLock<()>,
 }
 
 #[derive(Default)]
@@ -63,8 +65,8 @@ struct Behind {
 
 impl Fake {
     pub(crate) fn new(ambient: Ambient, bus: Arc<dyn Bus>, verifier: Arc<Verifier>) -> Arc<Self> {
-        let (state, after_read, posts) = Default::default();
-        Arc::new(Self { ambient, bus, verifier, state, after_read, posts })
+        let (state, after_read, posts, posting) = Default::default();
+        Arc::new(Self { ambient, bus, verifier, state, after_read, posts, posting })
     }
 
     pub(crate) fn messaging(self: &Arc<Self>) -> Router {
@@ -197,6 +199,7 @@ async fn take(
     Path(c): Path<ConversationId>,
     Json(message): Json<PostMessage>,
 ) -> Result<(StatusCode, Json<Posted>), Problem> {
+    let _may_post = fake.posting.read().await;
     if !fake.state.lock().unwrap().conversations.contains_key(&c) {
         return Err(Problem::not_found());
     }
