@@ -33,6 +33,8 @@ pub enum Line {
     /// The server says these, in any order.
     #[serde(rename = "S*")]
     ServerInAnyOrder(Vec<Value>),
+    /// The server says these, in any order, and the client does not hear them: the cut comes first.
+    Lost(Vec<Value>),
     /// Somebody else posts.
     Post {
         /// Where.

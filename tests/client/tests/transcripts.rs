@@ -129,7 +129,7 @@ impl Stage {
 
     async fn play(&mut self, line: &Line) {
         match line {
-            Line::Given(_) | Line::Post { .. } | Line::Revoke(_) => {}
+            Line::Given(_) | Line::Lost(_) | Line::Post { .. } | Line::Revoke(_) => {}
             Line::Want(want) => self.want(want).await,
             Line::Client(frame) => {
                 if frame["t"] == "hello" {

@@ -164,6 +164,67 @@ fn whatever_the_live_lane_does_a_listener_is_told_everything_once_and_in_order()
     assert!(listened > 5_000, "the lives are lived by somebody: {listened}");
 }
 
+/// The heads that a watcher was told, in order.
+fn heads(socket: &Socket) -> Vec<u64> {
+    let frames = socket.take().frames;
+    let head = |text: &str| match ServerFrame::from_json(text).unwrap() {
+        ServerFrame::Opened { head, .. } | ServerFrame::Dirty { head, .. } => head,
+        other => panic!("{other:?}"),
+    };
+    frames.texts().map(head).collect()
+}
+
+#[test]
+fn whatever_the_live_lane_does_a_watcher_learns_how_far_the_log_goes() {
+    let c = ConversationId::from_ulid(Ulid::nil());
+    let mut watched = 0;
+    for seed in 0..1_000 {
+        let entropy = SeededEntropy::new(seed);
+        let below = |bound: u64| {
+            let mut bytes = [0; 8];
+            entropy.fill(&mut bytes);
+            u64::from_le_bytes(bytes) % bound
+        };
+        let feed = Arc::new(Feed::new(Owner::Conversation(c)));
+        let (mut log, mut watchers) = (0, Vec::<Attachment>::new());
+        for turn in 0..100 {
+            match below(6) {
+                // At times broadcast late, or not at all.
+                0..=2 => {
+                    log += 1;
+                    tell(&feed, (log - below(log.min(3))..=log).filter(|_| below(4) > 0));
+                }
+                3 => drop(feed.tell_watchers()),
+                4 if watchers.len() < 5 => {
+                    let id = Id::from_ulid(Ulid::from_parts(turn, below(u64::MAX).into()));
+                    let socket = Arc::new(Socket::new(id, 0, 1 << 20));
+                    let attachment = Attachment::new(feed.clone(), socket);
+                    // The head was read a moment ago.
+                    let read = log - below(log.min(2) + 1);
+                    attachment.watch(read, |head| Some(wire::encode(&ServerFrame::Opened { c, head })));
+                    watchers.push(attachment);
+                }
+                _ if below(8) == 0 => drop(watchers.pop()),
+                _ => {}
+            }
+        }
+        feed.doubt();
+        if let Some(claim) = feed.claim_repair(false) {
+            assert_eq!(claim.after, None, "nobody here wants the entries");
+            feed.heard_of(log);
+            claim.done();
+        }
+        feed.tell_watchers();
+        for watcher in &watchers {
+            let told = heads(&watcher.socket);
+            assert!(told.is_sorted_by(|one, next| one < next), "seed {seed}: {told:?}");
+            assert_eq!(told.last(), Some(&log), "seed {seed}");
+            watched += 1;
+        }
+    }
+    assert!(watched > 1_000, "the lives are lived by somebody: {watched}");
+}
+
 #[test]
 fn a_record_is_bounded() {
     let feed = Arc::new(Feed::new(Owner::User(Id::from_ulid(Ulid::nil()))));

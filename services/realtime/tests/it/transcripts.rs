@@ -57,7 +57,7 @@ impl Stage {
                 self.socket.as_mut().unwrap().say_raw(Message::text(text)).await.unwrap();
             }
             Line::Server(frame) => self.expect(std::slice::from_ref(frame)).await,
-            Line::ServerInAnyOrder(frames) => self.expect(frames).await,
+            Line::ServerInAnyOrder(frames) | Line::Lost(frames) => self.expect(frames).await,
             Line::Post { c, body } => {
                 let c = self.conversation(c);
                 self.house.fake.post(c, self.somebody_else, body).await;
