@@ -122,8 +122,9 @@ async fn a_flood_is_refused_and_others_are_served() {
             other => panic!("{other:?}"),
         }
     }
-    // The burst is 200, and whoever takes seconds to send a thousand is given 50 more in each.
-    assert!(served >= 200 && refused > 0, "{served} served, {refused} refused");
+    // The burst is 200, of which the hello was one, and whoever takes seconds to send a thousand is given 50 more in
+    // each.
+    assert!(served >= 199 && refused > 0, "{served} served, {refused} refused");
 }
 
 #[tokio::test]
