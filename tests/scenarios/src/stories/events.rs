@@ -43,12 +43,12 @@ pub(super) async fn heard_and_resumed(system: &System) -> Result<()> {
     }
     let elsewhere = bea.api.at(&system.gateways_from(1)[0]);
     let mut stream = EventStream::open(&elsewhere, &query, Some(&id)).await.context("coming back")?;
-    let (told, head) = until_opened(&mut stream, chat).await?;
+    let (told, newest) = until_opened(&mut stream, chat).await?;
     let missed: Vec<u64> = (first + 3..first + 3 + MISSED as u64).collect();
-    ensure!(told == missed && Some(&head) == missed.last(), "{told:?}, opened at {head}");
+    ensure!(told == missed && Some(&newest) == missed.last(), "{told:?}, opened at {newest}");
     say(&ana, chat, "live again").await?;
     let heard = hear(&mut stream).await?;
-    ensure!(matches!(heard, ServerFrame::Event { seq, .. } if seq == head + 1), "{heard:?}");
+    ensure!(matches!(heard, ServerFrame::Event { seq, .. } if seq == newest + 1), "{heard:?}");
     Ok(())
 }
 
