@@ -1,7 +1,7 @@
 //! Extractors whose refusals are problems: a JSON body, path parameters and a query string, each read
 //! into a type and held against its rules before a handler sees it.
 //!
-//! Refusals: 400 `malformed_json` (not JSON at all: syntax, invalid UTF-8, nested too deep), 413
+//! Refusals: 400 `malformed_json` (not JSON at all: syntax, invalid UTF-8), 413
 //! `body_too_large`, 415 `unsupported_media_type`, 422 `invalid_fields` with the path of every field that
 //! breaks a rule (of a wrong type or an unknown or missing field, the first), 404 `not_found` for a path
 //! parameter that cannot name anything.
@@ -16,7 +16,6 @@ use bytes::Bytes;
 use garde::Validate;
 use http::{HeaderMap, StatusCode, header, request::Parts};
 use serde::de::{DeserializeOwned, IgnoredAny};
-use serde_json::error::Category;
 
 use crate::{FieldError, problem::Problem};
 
@@ -89,15 +88,12 @@ fn malformed(error: &impl Display) -> Problem {
 }
 
 fn unreadable(text: &str, error: &serde_path_to_error::Error<serde_json::Error>) -> Problem {
-    let cause = error.inner();
-    if cause.classify() != Category::Data {
-        return malformed(cause);
-    }
-    // A field of the wrong type may stand before the place where the text stops being JSON.
+    // The text itself decides: a field of the wrong type may stand before the place where it stops being JSON, and a
+    // number in the place of an enum's name is "a syntax error" to serde_json.
     if let Err(error) = serde_json::from_str::<IgnoredAny>(text) {
         return malformed(&error);
     }
-    let text = cause.to_string();
+    let text = error.inner().to_string();
     // The position in the text helps nobody who built the body from values.
     let message = text.rfind(" at line ").map_or(text.as_str(), |end| &text[..end]);
     Problem::invalid_fields(vec![FieldError {

@@ -30,6 +30,17 @@ struct Order {
     #[garde(dive)]
     #[serde(default)]
     lines: Vec<Line>,
+    #[garde(skip)]
+    #[serde(default)]
+    _speed: Speed,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "snake_case")]
+enum Speed {
+    #[default]
+    Slow,
+    Fast,
 }
 
 #[derive(Deserialize, Validate)]
@@ -80,6 +91,8 @@ async fn a_wrong_type_a_missing_and_an_unknown_field_are_named() {
         (json!({"name": "tea", "amount": 1, "lines": [{}]}), "lines[0].text"),
         (json!({"name": "tea", "amount": 1, "colour": "red"}), "colour"),
         (json!({"name": null, "amount": 1}), "name"),
+        (json!({"name": "tea", "amount": 1, "_speed": "slowly"}), "_speed"),
+        (json!({"name": "tea", "amount": 1, "_speed": 7}), "_speed"),
         (json!("tea"), "."),
         (json!(["tea", 1, []]), "."),
     ];
