@@ -5,7 +5,7 @@ use tertulia_bus::{Group, Topology};
 use tertulia_runtime::EventBody;
 
 use crate::{
-    ConversationId, SessionId, UserId,
+    ConversationId, MessageId, SessionId, UserId,
     messaging::{Fact, Member, Message},
 };
 
@@ -57,6 +57,46 @@ impl EventBody for MessagePosted {
     }
 }
 
+/// A message says something else now. What it says is read from its log, where a deletion reaches it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct MessageEdited {
+    /// Where.
+    pub conversation_id: ConversationId,
+    /// The position of the fact in its log.
+    pub seq: u64,
+    /// Which message.
+    pub message_id: MessageId,
+    /// Who did it.
+    pub by: UserId,
+}
+
+impl EventBody for MessageEdited {
+    const TYPE: &'static str = "message.edited";
+    fn partition_key(&self) -> String {
+        self.conversation_id.to_string()
+    }
+}
+
+/// A message was deleted: whoever keeps its content forgets it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct MessageDeleted {
+    /// Where.
+    pub conversation_id: ConversationId,
+    /// The position of the fact in its log.
+    pub seq: u64,
+    /// Which message.
+    pub message_id: MessageId,
+    /// Who did it.
+    pub by: UserId,
+}
+
+impl EventBody for MessageDeleted {
+    const TYPE: &'static str = "message.deleted";
+    fn partition_key(&self) -> String {
+        self.conversation_id.to_string()
+    }
+}
+
 /// Somebody joined a conversation.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct MemberJoined {
@@ -93,7 +133,7 @@ impl EventBody for MemberLeft {
     }
 }
 
-/// A conversation was made or changed.
+/// A conversation was made or changed, or something was done with a message of it that has no event of its own.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ConversationChanged {
     /// Which.
@@ -121,6 +161,8 @@ pub const TOPICS: &[&str] = &[
     UserRegistered::TYPE,
     SessionRevoked::TYPE,
     MessagePosted::TYPE,
+    MessageEdited::TYPE,
+    MessageDeleted::TYPE,
     MemberJoined::TYPE,
     MemberLeft::TYPE,
     ConversationChanged::TYPE,

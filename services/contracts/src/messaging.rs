@@ -14,6 +14,14 @@ pub const MAX_BODY_CHARS: usize = 8_000;
 pub const MAX_INITIAL_MEMBERS: usize = 100;
 /// The most items of one page.
 pub const MAX_PAGE: usize = 200;
+/// How often a message may be edited: every edit is kept.
+pub const MAX_EDITS: u32 = 100;
+/// The most different emoji on one message.
+pub const MAX_REACTIONS: usize = 20;
+/// The most people that a reaction names.
+pub const MAX_REACTION_USERS: usize = 10;
+/// The most messages pinned in one conversation.
+pub const MAX_PINS: usize = 50;
 
 /// The rule for a message's body: something to see, and no control characters but tab and line feed.
 pub fn body(body: &str, _: &()) -> garde::Result {
@@ -224,6 +232,15 @@ pub struct Posted {
     pub message: Message,
 }
 
+/// `PATCH /v1/conversations/{id}/messages/{message_id}`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Validate, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EditMessage {
+    /// The new body, by the rule for bodies.
+    #[garde(length(chars, max = MAX_BODY_CHARS), custom(self::body))]
+    pub body: String,
+}
+
 /// A message.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Message {
@@ -255,10 +272,66 @@ pub struct Message {
     #[serde(default)]
     #[schema(value_type = Vec<Object>)]
     pub attachments: Vec<serde_json::Value>,
-    /// How people reacted.
+    /// How people reacted, the emoji that came first first.
     #[serde(default)]
-    #[schema(value_type = Vec<Object>)]
-    pub reactions: Vec<serde_json::Value>,
+    pub reactions: Vec<Reaction>,
+    /// The newest entry of the log that this shows; absent while nothing followed the posting. An entry about this
+    /// message that is not newer is in here already: who applies it again would count it twice.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub changed_seq: Option<u64>,
+}
+
+/// One emoji on one message.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Reaction {
+    /// One emoji, fully qualified (UTS #51).
+    pub emoji: String,
+    /// How many people set it.
+    pub count: u64,
+    /// Some of them, at most [`MAX_REACTION_USERS`]: who sets it is added at the end while there is room, who
+    /// takes it back is taken out, and nobody else moves up.
+    pub user_ids: Vec<UserId>,
+    /// Whether the reader is one of them. Only answers that are read by one person say so; no entry does.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub me: bool,
+}
+
+/// What a message said at some time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Version {
+    /// The entry of the log that said so.
+    pub seq: u64,
+    /// What it said.
+    pub body: String,
+    /// From when on.
+    pub at: Timestamp,
+}
+
+/// The history of a message.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct Versions {
+    /// As it was posted, then each edit, at most [`MAX_EDITS`] of them. Empty for a deleted message.
+    pub items: Vec<Version>,
+}
+
+/// A message that is kept at hand.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Pin {
+    /// The message as it is now.
+    pub message: Message,
+    /// The entry of the log that pinned it, which orders pins.
+    pub seq: u64,
+    /// Who pinned it.
+    pub by: UserId,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// What is pinned in a conversation.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct Pins {
+    /// In the order pinned, at most [`MAX_PINS`].
+    pub items: Vec<Pin>,
 }
 
 /// A page of messages, in the order of their seq.
@@ -346,8 +419,86 @@ pub enum Fact {
     /// A message was posted.
     #[serde(rename = "message.posted")]
     MessagePosted {
-        /// The message in its present state.
+        /// The message as it was posted; once it is deleted, what is left of it.
         message: Message,
+    },
+    /// Its author changed what a message says.
+    #[serde(rename = "message.edited")]
+    MessageEdited {
+        /// Which message.
+        message_id: MessageId,
+        /// The position at which it was posted.
+        message_seq: u64,
+        /// What it says now; empty once the message is deleted.
+        body: String,
+        /// Who did it.
+        by: UserId,
+        /// When.
+        at: Timestamp,
+    },
+    /// A message was deleted for everybody: its body, attachments, reactions and pin are gone.
+    #[serde(rename = "message.deleted")]
+    MessageDeleted {
+        /// Which message.
+        message_id: MessageId,
+        /// The position at which it was posted.
+        message_seq: u64,
+        /// Who did it.
+        by: UserId,
+        /// When.
+        at: Timestamp,
+    },
+    /// Somebody reacted who had not done so with this emoji.
+    #[serde(rename = "reaction.set")]
+    ReactionSet {
+        /// Which message.
+        message_id: MessageId,
+        /// The position at which it was posted.
+        message_seq: u64,
+        /// The emoji.
+        emoji: String,
+        /// Who did it.
+        by: UserId,
+        /// When.
+        at: Timestamp,
+    },
+    /// Somebody took a reaction back.
+    #[serde(rename = "reaction.removed")]
+    ReactionRemoved {
+        /// Which message.
+        message_id: MessageId,
+        /// The position at which it was posted.
+        message_seq: u64,
+        /// The emoji.
+        emoji: String,
+        /// Who did it.
+        by: UserId,
+        /// When.
+        at: Timestamp,
+    },
+    /// A message is kept at hand from now on.
+    #[serde(rename = "message.pinned")]
+    MessagePinned {
+        /// Which message.
+        message_id: MessageId,
+        /// The position at which it was posted.
+        message_seq: u64,
+        /// Who did it.
+        by: UserId,
+        /// When.
+        at: Timestamp,
+    },
+    /// A message is kept at hand no longer.
+    #[serde(rename = "message.unpinned")]
+    MessageUnpinned {
+        /// Which message.
+        message_id: MessageId,
+        /// The position at which it was posted.
+        message_seq: u64,
+        /// Who did it.
+        by: UserId,
+        /// When.
+        at: Timestamp,
     },
 }
 

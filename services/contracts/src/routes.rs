@@ -102,6 +102,24 @@ pub const ROUTES: &[Route] = &[
     Route::new(Method::POST, "/v1/conversations/{id}/owner", role::MESSAGING).by("id"),
     Route::new(Method::POST, "/v1/conversations/{id}/messages", role::MESSAGING).by("id"),
     Route::new(Method::GET, "/v1/conversations/{id}/messages", role::MESSAGING),
+    Route::new(Method::PATCH, "/v1/conversations/{id}/messages/{message_id}", role::MESSAGING).by("id"),
+    Route::new(Method::DELETE, "/v1/conversations/{id}/messages/{message_id}", role::MESSAGING).by("id"),
+    Route::new(Method::GET, "/v1/conversations/{id}/messages/{message_id}/edits", role::MESSAGING),
+    Route::new(
+        Method::PUT,
+        "/v1/conversations/{id}/messages/{message_id}/reactions/{emoji}",
+        role::MESSAGING,
+    )
+    .by("id"),
+    Route::new(
+        Method::DELETE,
+        "/v1/conversations/{id}/messages/{message_id}/reactions/{emoji}",
+        role::MESSAGING,
+    )
+    .by("id"),
+    Route::new(Method::PUT, "/v1/conversations/{id}/messages/{message_id}/pin", role::MESSAGING).by("id"),
+    Route::new(Method::DELETE, "/v1/conversations/{id}/messages/{message_id}/pin", role::MESSAGING).by("id"),
+    Route::new(Method::GET, "/v1/conversations/{id}/pins", role::MESSAGING),
     Route::new(Method::GET, "/v1/conversations/{id}/log", role::MESSAGING),
     Route::new(Method::PUT, "/v1/conversations/{id}/cursor", role::MESSAGING),
     Route::new(Method::GET, "/v1/me/log", role::MESSAGING),

@@ -5,6 +5,8 @@ mod logs;
 mod members;
 mod messages;
 mod paging;
+mod pins;
+mod reactions;
 
 use std::sync::Arc;
 
@@ -45,6 +47,11 @@ pub(crate) fn router() -> OpenApiRouter<Api> {
         .routes(routes!(members::list))
         .routes(routes!(members::add, members::remove))
         .routes(routes!(messages::post, messages::list))
+        .routes(routes!(messages::edit, messages::delete))
+        .routes(routes!(messages::edits))
+        .routes(routes!(reactions::set, reactions::remove))
+        .routes(routes!(pins::pin, pins::unpin))
+        .routes(routes!(pins::list))
         .routes(routes!(logs::conversation_log))
         .routes(routes!(logs::move_cursor))
         .routes(routes!(logs::own_log))
@@ -61,7 +68,8 @@ enum Refused {
     /// in brackets, a stable word of docs/permissions.md.
     #[response(status = 403, content_type = "application/problem+json")]
     Forbidden(Problem),
-    /// There is no such conversation, or none the caller may know of (`conversation_not_found`).
+    /// There is no such conversation, or none the caller may know of (`conversation_not_found`); or it has no such
+    /// message (`message_not_found`).
     #[response(status = 404, content_type = "application/problem+json")]
     NotFound(Problem),
     /// Fields are wrong; each is listed (`invalid_fields`).
@@ -73,4 +81,14 @@ enum Refused {
     /// The store or another service is away; `Retry-After` says when to come back.
     #[response(status = 503, content_type = "application/problem+json")]
     Unavailable(Problem),
+}
+
+/// How doing something with a message can be refused besides.
+#[derive(utoipa::IntoResponses)]
+#[expect(dead_code, reason = "it only describes what problems there are")]
+enum RefusedAlteration {
+    /// The message is deleted (`message_deleted`), or has as many as it can have (`too_many_edits`,
+    /// `too_many_reactions`, `too_many_pins`).
+    #[response(status = 409, content_type = "application/problem+json")]
+    Conflict(Problem),
 }

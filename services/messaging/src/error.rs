@@ -17,6 +17,21 @@ pub enum Error {
     /// The caller may know of the conversation but not do this in it.
     #[error("not allowed in this conversation: {}", .0.code())]
     NotAllowed(Denial),
+    /// There is no such message in this conversation.
+    #[error("no such message in this conversation")]
+    NoSuchMessage,
+    /// The message is deleted, and nothing more can be done with it.
+    #[error("the message is deleted")]
+    MessageDeleted,
+    /// The message was edited as often as edits are kept.
+    #[error("the message was edited too often")]
+    TooManyEdits,
+    /// The message has as many different reactions as it can have.
+    #[error("the message has too many different reactions")]
+    TooManyReactions,
+    /// As many messages are pinned as can be.
+    #[error("the conversation has too many pins")]
+    TooManyPins,
     /// The author used this client id for another message in this conversation.
     #[error("the client id names another message already")]
     ClientIdReused,
@@ -68,9 +83,14 @@ impl From<Rejection> for Error {
 impl Fault for Error {
     fn kind(&self) -> Kind {
         match self {
-            Self::NoSuchConversation => Kind::NotFound,
+            Self::NoSuchConversation | Self::NoSuchMessage => Kind::NotFound,
             Self::NotAllowed(_) => Kind::Forbidden,
-            Self::ClientIdReused | Self::HandleTaken => Kind::Conflict,
+            Self::ClientIdReused
+            | Self::HandleTaken
+            | Self::MessageDeleted
+            | Self::TooManyEdits
+            | Self::TooManyReactions
+            | Self::TooManyPins => Kind::Conflict,
             Self::InvalidFields(_) => Kind::Invalid,
             Self::Busy => Kind::RateLimited,
             Self::Stopped | Self::Upstream(_) => Kind::Unavailable,
@@ -83,6 +103,11 @@ impl Fault for Error {
         match self {
             Self::NoSuchConversation => "conversation_not_found",
             Self::NotAllowed(_) => "not_allowed",
+            Self::NoSuchMessage => "message_not_found",
+            Self::MessageDeleted => "message_deleted",
+            Self::TooManyEdits => "too_many_edits",
+            Self::TooManyReactions => "too_many_reactions",
+            Self::TooManyPins => "too_many_pins",
             Self::ClientIdReused => "client_id_reused",
             Self::HandleTaken => "handle_taken",
             Self::InvalidFields(_) => "invalid_fields",
@@ -100,6 +125,11 @@ impl Fault for Error {
             Self::NotAllowed(denial) => {
                 return format!("{} ({})", denial.explanation(), denial.code()).into();
             }
+            Self::NoSuchMessage => "There is no such message in this conversation.",
+            Self::MessageDeleted => "This message was deleted.",
+            Self::TooManyEdits => "This message was edited 100 times; it cannot be edited again.",
+            Self::TooManyReactions => "This message has 20 different reactions; add to one of them.",
+            Self::TooManyPins => "50 messages are pinned here; unpin one first.",
             Self::ClientIdReused => "This client_id names another message of yours in this conversation.",
             Self::HandleTaken => "Another channel has this handle.",
             Self::InvalidFields(_) => "Some fields are not as they should be; each is listed under errors.",

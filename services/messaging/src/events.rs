@@ -3,7 +3,10 @@
 use async_trait::async_trait;
 use tertulia_bus::{Handler, Outcome};
 use tertulia_contracts::{
-    events::{ConversationChanged, MemberJoined, MemberLeft, MessagePosted, UserRegistered},
+    events::{
+        ConversationChanged, MemberJoined, MemberLeft, MessageDeleted, MessageEdited, MessagePosted,
+        UserRegistered,
+    },
     messaging::{Fact, UserFact},
 };
 use tertulia_documents::Error as StoreError;
@@ -29,10 +32,22 @@ pub(crate) fn event_of(entry: &EntryRecord) -> Result<Event, StoreError> {
         Fact::MessagePosted { message } => envelope(entry, &MessagePosted { message })?,
         Fact::MemberJoined { member, .. } => envelope(entry, &MemberJoined { conversation_id, seq, member })?,
         Fact::MemberLeft { user_id, .. } => envelope(entry, &MemberLeft { conversation_id, seq, user_id })?,
+        Fact::MessageEdited { message_id, by, .. } => {
+            envelope(entry, &MessageEdited { conversation_id, seq, message_id, by })?
+        }
+        Fact::MessageDeleted { message_id, by, .. } => {
+            envelope(entry, &MessageDeleted { conversation_id, seq, message_id, by })?
+        }
         fact @ (Fact::ConversationCreated { .. }
         | Fact::ConversationUpdated { .. }
         | Fact::MemberRoleChanged { .. }
-        | Fact::OwnerChanged { .. }) => envelope(entry, &ConversationChanged { conversation_id, seq, fact })?,
+        | Fact::OwnerChanged { .. }
+        | Fact::ReactionSet { .. }
+        | Fact::ReactionRemoved { .. }
+        | Fact::MessagePinned { .. }
+        | Fact::MessageUnpinned { .. }) => {
+            envelope(entry, &ConversationChanged { conversation_id, seq, fact })?
+        }
     })
 }
 

@@ -1,9 +1,12 @@
 //! Types and rules of conversations and their logs. No async, no IO, no clock of its own.
 
 pub mod access;
+pub mod alteration;
 pub mod change;
+pub mod emoji;
 pub mod founding;
 pub mod membership;
+pub mod message;
 pub mod place;
 pub mod snapshot;
 pub mod unread;

@@ -1,5 +1,6 @@
 //! What messaging does: its use cases, and what works for them in the background.
 
+pub(crate) mod alterations;
 pub(crate) mod batch;
 pub(crate) mod conversations;
 pub(crate) mod keeper;
@@ -8,14 +9,13 @@ pub(crate) mod live;
 pub(crate) mod people;
 pub(crate) mod reading;
 pub(crate) mod relay;
+pub(crate) mod targets;
 pub(crate) mod user_logs;
 pub(crate) mod writer;
 
-use serde::Serialize;
-use serde_json::value::RawValue;
 use tertulia_runtime::Ambient;
 
-use crate::store::Store;
+use crate::store::{Store, encode};
 
 /// The use cases. Cheap to clone.
 #[derive(Clone)]
@@ -32,9 +32,4 @@ pub(crate) struct Messaging {
     pub user_logs: user_logs::UserLogs,
     /// Clock and ids.
     pub ambient: Ambient,
-}
-
-/// Encodes a fact, once for all its uses.
-fn encode(fact: &impl Serialize) -> Box<RawValue> {
-    serde_json::value::to_raw_value(fact).expect("a fact is plain data and encodes")
 }

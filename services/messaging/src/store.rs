@@ -4,10 +4,14 @@ pub(crate) mod checkpoints;
 pub(crate) mod conversations;
 pub(crate) mod entries;
 pub(crate) mod members;
+pub(crate) mod messages;
 pub(crate) mod people;
+pub(crate) mod reactions;
 
 use std::sync::Arc;
 
+use serde::Serialize;
+use serde_json::value::RawValue;
 use tertulia_documents::{Documents, Table};
 
 pub(crate) use checkpoints::CheckpointRecord;
@@ -15,6 +19,7 @@ pub(crate) use conversations::ConversationRecord;
 pub(crate) use entries::{Class, EntryRecord, Head};
 pub(crate) use members::MemberRecord;
 pub(crate) use people::PersonRecord;
+pub(crate) use reactions::ReactionRecord;
 
 /// Every table of the service. Cheap to clone.
 #[derive(Clone)]
@@ -25,6 +30,8 @@ pub(crate) struct Store {
     pub conversations: Table<ConversationRecord>,
     /// Who belongs where: a projection of the logs, and the readers' cursors.
     pub members: Table<MemberRecord>,
+    /// Who reacted to what: a projection of the logs.
+    pub reactions: Table<ReactionRecord>,
     /// Who there is: a projection of auth's events.
     pub people: Table<PersonRecord>,
     /// How far each writer's entries are published.
@@ -38,8 +45,14 @@ impl Store {
             entries: Table::new(documents.clone()),
             conversations: Table::new(documents.clone()),
             members: Table::new(documents.clone()),
+            reactions: Table::new(documents.clone()),
             people: Table::new(documents.clone()),
             checkpoints: Table::new(documents.clone()),
         }
     }
+}
+
+/// Encodes a fact, once for all its uses.
+pub(crate) fn encode(fact: &impl Serialize) -> Box<RawValue> {
+    serde_json::value::to_raw_value(fact).expect("a fact is plain data and encodes")
 }

@@ -5,10 +5,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use http::{Method, StatusCode};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use tertulia_contracts::{
-    ConversationId, UserId,
+    ConversationId, MessageId, UserId,
     auth::{Account, CreateAccount, CreateSession, RefreshSession, SignedIn},
     messaging::{
-        Conversation, Conversations, CreateConversation, Log, Messages, PostMessage, Posted, UserLog,
+        Conversation, Conversations, CreateConversation, EditMessage, Log, Message, Messages, Pins,
+        PostMessage, Posted, UserLog, Versions,
     },
 };
 
@@ -169,6 +170,57 @@ impl Api {
         self.send(Method::POST, &format!("/v1/conversations/{c}/messages"), Some(message)).await
     }
 
+    /// Changes what a message of one's own says.
+    pub async fn edit(&self, c: ConversationId, message: MessageId, body: &str) -> Result<Message, ApiError> {
+        let edit = EditMessage { body: body.to_owned() };
+        self.send(Method::PATCH, &format!("/v1/conversations/{c}/messages/{message}"), Some(&edit)).await
+    }
+
+    /// Deletes a message for everybody.
+    pub async fn delete_message(&self, c: ConversationId, message: MessageId) -> Result<(), ApiError> {
+        self.alter(Method::DELETE, c, message, "").await
+    }
+
+    /// Reacts to a message with one emoji.
+    pub async fn react(&self, c: ConversationId, message: MessageId, emoji: &str) -> Result<(), ApiError> {
+        self.alter(Method::PUT, c, message, &reaction(emoji)).await
+    }
+
+    /// Takes a reaction back.
+    pub async fn unreact(&self, c: ConversationId, message: MessageId, emoji: &str) -> Result<(), ApiError> {
+        self.alter(Method::DELETE, c, message, &reaction(emoji)).await
+    }
+
+    /// Pins a message.
+    pub async fn pin(&self, c: ConversationId, message: MessageId) -> Result<(), ApiError> {
+        self.alter(Method::PUT, c, message, "/pin").await
+    }
+
+    /// Unpins a message.
+    pub async fn unpin(&self, c: ConversationId, message: MessageId) -> Result<(), ApiError> {
+        self.alter(Method::DELETE, c, message, "/pin").await
+    }
+
+    /// What is pinned.
+    pub async fn pins(&self, c: ConversationId) -> Result<Pins, ApiError> {
+        self.get(&format!("/v1/conversations/{c}/pins")).await
+    }
+
+    /// What a message has said.
+    pub async fn edits(&self, c: ConversationId, message: MessageId) -> Result<Versions, ApiError> {
+        self.get(&format!("/v1/conversations/{c}/messages/{message}/edits")).await
+    }
+
+    async fn alter(
+        &self,
+        method: Method,
+        c: ConversationId,
+        message: MessageId,
+        rest: &str,
+    ) -> Result<(), ApiError> {
+        self.send::<(), _>(method, &format!("/v1/conversations/{c}/messages/{message}{rest}"), None).await
+    }
+
     /// The messages behind a position, ascending.
     pub async fn messages(
         &self,
@@ -240,4 +292,9 @@ fn refused(status: StatusCode, body: &[u8]) -> ApiError {
     let unsaid = || Problem { code: status.to_string(), detail: "(no problem)".to_owned() };
     let Problem { code, detail } = serde_json::from_slice(body).unwrap_or_else(|_| unsaid());
     ApiError::Refused { status, code, detail }
+}
+
+/// The end of a reaction's path, every byte percent-encoded (RFC 3986 §2.1): a keycap begins with `#`.
+fn reaction(emoji: &str) -> String {
+    emoji.bytes().fold("/reactions/".to_owned(), |path, byte| path + &format!("%{byte:02X}"))
 }

@@ -192,6 +192,7 @@ mod tests {
             reply_to: None,
             attachments: Vec::new(),
             reactions: Vec::new(),
+            changed_seq: None,
         }
     }
 

@@ -1,5 +1,6 @@
 //! The stories. Each is told to a running product whose shape it does not know.
 
+mod afterthoughts;
 mod chaos;
 mod crowd;
 mod events;
@@ -37,6 +38,10 @@ pub const STORIES: &[Story] = &[
     Story {
         name: "a_stranger_finds_nothing",
         tell: |system| Box::pin(strangers::a_stranger_finds_nothing(system)),
+    },
+    Story {
+        name: "edit_react_and_delete_are_seen_live_in_history_and_after_resume",
+        tell: |system| Box::pin(afterthoughts::second_thoughts(system)),
     },
     Story {
         name: "resume_on_another_node_with_a_gap",

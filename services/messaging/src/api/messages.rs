@@ -1,11 +1,11 @@
-//! `/v1/conversations/{id}/messages`.
+//! `/v1/conversations/{id}/messages` and each message's own.
 
 use axum::{Json, extract::State};
 use http::StatusCode;
 use tertulia_contracts::{
-    ConversationId,
+    ConversationId, MessageId,
     identity::Caller,
-    messaging::{Messages, PostMessage, Posted},
+    messaging::{EditMessage, Message, Messages, PostMessage, Posted, Versions},
 };
 use tertulia_runtime::{
     extract::{PathParam, QueryParams, ValidJson},
@@ -13,11 +13,12 @@ use tertulia_runtime::{
 };
 
 use super::{
-    Refused,
+    Refused, RefusedAlteration,
     paging::{MessagesQuery, cursor_of},
 };
 use crate::{
     Error,
+    model::alteration::Alteration,
     service::{Messaging, writer::Answer},
 };
 
@@ -69,4 +70,70 @@ pub(super) async fn list(
     let (span, limit) = query.read()?;
     let page = messaging.messages(id, caller.user_id, span, limit).await?;
     Ok(Json(Messages { items: page.messages, next_cursor: page.next.and_then(cursor_of) }))
+}
+
+/// Edits a message
+///
+/// Its author may. Every edit is kept, at most 100. A body that it has already changes nothing.
+#[utoipa::path(
+    patch, path = "/v1/conversations/{id}/messages/{message_id}", tag = "messaging", operation_id = "edit_message",
+    security(("access_token" = [])),
+    params(
+        ("id" = ConversationId, Path, description = "The conversation."),
+        ("message_id" = MessageId, Path, description = "The message."),
+    ),
+    request_body = EditMessage,
+    responses((status = 200, description = "As it is now.", body = Message), RefusedAlteration, Refused),
+)]
+pub(super) async fn edit(
+    State(messaging): State<Messaging>,
+    Caller(caller): Caller,
+    PathParam((id, message)): PathParam<(ConversationId, MessageId)>,
+    ValidJson(edit): ValidJson<EditMessage>,
+) -> Result<Json<Message>, Problem> {
+    Ok(Json(messaging.edit(id, caller.user_id, message, edit.body).await?))
+}
+
+/// Deletes a message for everybody
+///
+/// Its author may, and the owner of a group or a channel. What it said is gone from the message, its history and the log.
+/// A deleted message is deleted already.
+#[utoipa::path(
+    delete, path = "/v1/conversations/{id}/messages/{message_id}", tag = "messaging",
+    operation_id = "delete_message",
+    security(("access_token" = [])),
+    params(
+        ("id" = ConversationId, Path, description = "The conversation."),
+        ("message_id" = MessageId, Path, description = "The message."),
+    ),
+    responses((status = 204, description = "It is deleted."), Refused),
+)]
+pub(super) async fn delete(
+    State(messaging): State<Messaging>,
+    Caller(caller): Caller,
+    PathParam((id, message)): PathParam<(ConversationId, MessageId)>,
+) -> Result<StatusCode, Problem> {
+    messaging.alter(id, caller.user_id, message, Alteration::Delete).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Shows what a message has said
+///
+/// As it was posted, then each edit. A deleted message has no history.
+#[utoipa::path(
+    get, path = "/v1/conversations/{id}/messages/{message_id}/edits", tag = "messaging",
+    operation_id = "list_edits",
+    security(("access_token" = [])),
+    params(
+        ("id" = ConversationId, Path, description = "The conversation."),
+        ("message_id" = MessageId, Path, description = "The message."),
+    ),
+    responses((status = 200, description = "All of it, the oldest first.", body = Versions), Refused),
+)]
+pub(super) async fn edits(
+    State(messaging): State<Messaging>,
+    Caller(caller): Caller,
+    PathParam((id, message)): PathParam<(ConversationId, MessageId)>,
+) -> Result<Json<Versions>, Problem> {
+    Ok(Json(Versions { items: messaging.versions(id, caller.user_id, message).await? }))
 }

@@ -5,14 +5,19 @@ use std::collections::BTreeMap;
 
 use tertulia_contracts::{
     UserId,
-    messaging::{ConversationKind, Fact, Member, Message, Visibility},
+    messaging::{ConversationKind, Entry, Fact, Member, Message, Visibility},
 };
 
-use super::membership::{Step, steps};
+use super::{
+    membership::{Step, steps},
+    message::{Pinned, apply, apply_to_pins},
+};
 
-/// A conversation as its log tells it.
+/// A conversation as its log tells it to one reader.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Snapshot {
+    /// Who reads it: their own reactions are marked. Nobody's are for nobody.
+    pub reader: Option<UserId>,
     /// What sort; none before the first entry.
     pub kind: Option<ConversationKind>,
     /// Who may find and read it; none before the first entry.
@@ -25,12 +30,21 @@ pub struct Snapshot {
     pub members: BTreeMap<UserId, Member>,
     /// Its messages in their order.
     pub messages: Vec<Message>,
+    /// What is pinned, in the order pinned.
+    pub pins: Vec<Pinned>,
 }
 
 impl Snapshot {
-    /// Takes the next fact of the log.
-    pub fn apply(&mut self, fact: &Fact) {
-        match fact {
+    /// What a reader knows before the first entry.
+    pub fn of(reader: UserId) -> Self {
+        Self { reader: Some(reader), ..Self::default() }
+    }
+
+    /// Takes the next entry of the log. Entries that are known already, up to the present, change nothing: who loads a
+    /// snapshot and then hears the log from a little before it ends the same.
+    pub fn apply(&mut self, entry: &Entry) {
+        apply_to_pins(&mut self.pins, entry.seq, &entry.e);
+        match &entry.e {
             Fact::ConversationCreated { kind, title, handle, visibility, .. } => {
                 self.kind = Some(*kind);
                 self.visibility = Some(*visibility);
@@ -41,8 +55,21 @@ impl Snapshot {
             Fact::MemberJoined { .. }
             | Fact::MemberLeft { .. }
             | Fact::MemberRoleChanged { .. }
-            | Fact::OwnerChanged { .. } => self.apply_memberships(fact),
-            Fact::MessagePosted { message } => self.messages.push(message.clone()),
+            | Fact::OwnerChanged { .. } => self.apply_memberships(&entry.e),
+            Fact::MessagePosted { message } => {
+                if let Err(place) = self.messages.binary_search_by_key(&message.seq, |it| it.seq) {
+                    self.messages.insert(place, message.clone());
+                }
+            }
+            Fact::MessageEdited { message_seq, .. }
+            | Fact::MessageDeleted { message_seq, .. }
+            | Fact::ReactionSet { message_seq, .. }
+            | Fact::ReactionRemoved { message_seq, .. } => {
+                if let Ok(index) = self.messages.binary_search_by_key(message_seq, |message| message.seq) {
+                    apply(&mut self.messages[index], entry.seq, &entry.e, self.reader);
+                }
+            }
+            Fact::MessagePinned { .. } | Fact::MessageUnpinned { .. } => {}
         }
     }
 
@@ -58,10 +85,10 @@ impl Snapshot {
         }
     }
 
-    /// What a whole log adds up to.
-    pub fn replay<'a>(facts: impl IntoIterator<Item = &'a Fact>) -> Self {
-        facts.into_iter().fold(Self::default(), |mut snapshot, fact| {
-            snapshot.apply(fact);
+    /// What a whole log adds up to, for this reader.
+    pub fn replay<'a>(reader: UserId, log: impl IntoIterator<Item = &'a Entry>) -> Self {
+        log.into_iter().fold(Self::of(reader), |mut snapshot, entry| {
+            snapshot.apply(entry);
             snapshot
         })
     }

@@ -18,6 +18,7 @@ use super::{
     keeper::Keeper,
     ledger::{Ledger, Reservation},
     live::Live,
+    targets::Targets,
     writer::{Answer, Command, Request},
 };
 use crate::{
@@ -105,15 +106,18 @@ impl Pen {
 
     /// Commits a run from the front of what waits. An error is everybody's who still waits.
     async fn round(&mut self, waiting: &mut VecDeque<Command>) -> Result<(), Error> {
+        // An alteration is decided on what the documents say of the message, so these catch up with the log first.
+        let alters = waiting.iter().any(|command| command.target().is_some());
         let mut held = match self.held.take() {
-            Some(held) => held,
-            None => self.load().await?,
+            Some(held) if !alters => held,
+            _ => self.load().await?,
         };
         self.remember_roles(&mut held, waiting).await?;
         self.look_for_others(&mut held, waiting).await?;
         let replies = self.standing_replies(waiting).await?;
+        let targets = Targets::load(&self.desk.store, &held.conversation, waiting).await?;
         let reservation = self.desk.ledger.reserve(waiting.len());
-        let (run, outdated) = self.draft(&held, &replies, &reservation, waiting);
+        let (run, outdated) = self.draft(&held, &replies, targets, &reservation, waiting);
         held.fresh = false;
         if run.is_empty() {
             reservation.decided();
@@ -165,7 +169,8 @@ impl Pen {
         if answered.is_empty() {
             return Ok(answered);
         }
-        Ok(self.desk.store.standing(self.id, &answered).await?)
+        let postings = self.desk.store.postings(self.id, &answered).await?;
+        Ok(postings.iter().map(|posting| message_id(posting.at, self.id, posting.seq)).collect())
     }
 
     /// Decides commands from the front of what waits, until one depends on a change that is not committed yet.
@@ -175,6 +180,7 @@ impl Pen {
         &self,
         held: &Held,
         replies: &[MessageId],
+        mut targets: Targets,
         reservation: &Reservation,
         waiting: &mut VecDeque<Command>,
     ) -> (Vec<Drafted>, bool) {
@@ -190,37 +196,54 @@ impl Pen {
                 waiting.push_front(command);
                 break;
             }
-            let fact = match &command.request {
+            let decision = match &command.request {
                 Request::Post(post) => {
                     self.post(held, command.by, post, replies, place.seq + 1, at).map(Some)
                 }
                 Request::Change(change) => held.change(change, command.by, at),
+                Request::Alter(message, alteration) => {
+                    targets.decide(*message, alteration, command.by, at, held.ground(command.by))
+                }
             };
-            match fact {
-                Err(_) | Ok(None) if !held.fresh => {
+            let fact = match decision {
+                Ok(Some(fact)) => fact,
+                // It rests on alterations of this run, which may not be committed: it is decided again after them.
+                _ if command.target().is_some() && targets.is_ahead => {
+                    waiting.push_front(command);
+                    break;
+                }
+                Ok(None) | Err(_) if !held.fresh => {
                     waiting.push_front(command);
                     return (run, true);
                 }
-                Err(error) => command.answer(Err(error)),
-                Ok(None) => command.answer(Ok(Answer::Changed)),
-                Ok(Some(fact)) => {
-                    changing.extend(steps(&fact).into_iter().map(|(user, _)| user));
-                    let class = class_of(&fact);
-                    let posted = u64::from(matches!(class, Class::Message { .. }));
-                    place = Head { seq: place.seq + 1, messages: place.messages + posted };
-                    let entry = EntryRecord {
-                        owner: self.owner.clone(),
-                        seq: place.seq,
-                        messages: place.messages,
-                        at,
-                        class,
-                        written: stamps.next(),
-                        traceparent: command.traceparent.clone(),
-                        fact: super::encode(&fact),
-                    };
-                    run.push(Drafted { command, entry, fact });
+                Ok(None) => {
+                    command.answer(Ok(Answer::Changed));
+                    continue;
                 }
+                Err(error) => {
+                    command.answer(Err(error));
+                    continue;
+                }
+            };
+            changing.extend(steps(&fact).into_iter().map(|(user, _)| user));
+            let class = class_of(&fact);
+            let posted = u64::from(matches!(class, Class::Message { .. }));
+            place = Head { seq: place.seq + 1, messages: place.messages + posted };
+            if command.target().is_some() {
+                targets.draft(place.seq, &fact);
             }
+            let entry = EntryRecord {
+                owner: self.owner.clone(),
+                seq: place.seq,
+                messages: place.messages,
+                at,
+                class,
+                written: stamps.next(),
+                traceparent: command.traceparent.clone(),
+                fact: super::encode(&fact),
+                became: None,
+            };
+            run.push(Drafted { command, entry, fact });
         }
         (run, false)
     }
@@ -251,6 +274,7 @@ impl Pen {
             reply_to: post.reply_to,
             attachments: Vec::new(),
             reactions: Vec::new(),
+            changed_seq: None,
         };
         Ok(Fact::MessagePosted { message })
     }
@@ -339,9 +363,11 @@ impl Pen {
 
     async fn first_result(&self, author: UserId, post: &PostMessage) -> Result<Answer, Error> {
         let first = self.desk.store.named(&self.owner, author, post.client_id).await?.ok_or(Error::Busy)?;
-        let message = first.message()?;
-        let same = message.body == post.body && message.reply_to == post.reply_to;
-        if same { Ok(Answer::Repeated(message)) } else { Err(Error::ClientIdReused) }
+        if first.is_repeated_by(post)? {
+            Ok(Answer::Repeated(first.posted()?))
+        } else {
+            Err(Error::ClientIdReused)
+        }
     }
 }
 
@@ -379,6 +405,7 @@ fn class_of(fact: &Fact) -> Class {
         Fact::MessagePosted { message } => {
             Class::Message { author: message.author_id, client_id: message.client_id }
         }
+        Fact::MessageEdited { message_seq, .. } => Class::Edit { message_seq: *message_seq },
         _ => Class::Change,
     }
 }

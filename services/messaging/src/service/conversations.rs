@@ -62,7 +62,8 @@ impl Messaging {
         }
         self.people.must_exist(&named).await?;
         let title = charter.title.clone();
-        let conversation = ConversationRecord { id: self.ambient.ids.next(), charter, title, applied_seq: 0 };
+        let id = self.ambient.ids.next();
+        let conversation = ConversationRecord { id, charter, title, pins: Vec::new(), applied_seq: 0 };
         match self.store.conversations.insert(&conversation, Vec::new()).await {
             Ok(_) => Ok(Made::New(self.shown(conversation.id, by).await?)),
             Err(StoreError::Duplicate { index, .. }) if index == HANDLE.name => Err(Error::HandleTaken),

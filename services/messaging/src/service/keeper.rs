@@ -6,6 +6,8 @@
 //! since each document remembers the seq it follows from and never goes back. A conversation itself begins with
 //! its charter, in one commit; its first entries are written by the same rule.
 
+mod messages;
+
 use futures_util::{StreamExt, TryStreamExt, stream};
 use tertulia_contracts::{
     ConversationId, UserId,
@@ -17,7 +19,10 @@ use tertulia_runtime::Timestamp;
 use super::ledger::Ledger;
 use crate::{
     Error,
-    model::membership::{Step, steps},
+    model::{
+        membership::{Step, steps},
+        message::apply_to_pins,
+    },
     store::{Class, ConversationRecord, EntryRecord, Head, MemberRecord, Store},
 };
 
@@ -86,6 +91,7 @@ impl Keeper {
                     written: Some(written),
                     traceparent: tertulia_runtime::trace::current_traceparent(),
                     fact: super::encode(fact),
+                    became: None,
                 });
             let entries: Vec<EntryRecord> = entries.collect();
             let stopped_by = match self.store.entries.append_many(&entries).await {
@@ -107,14 +113,18 @@ impl Keeper {
         changes: &[EntryRecord],
     ) -> Result<(), Error> {
         let mut memberships = Vec::new();
+        let mut about_messages = Vec::new();
         for change in changes {
             let fact = change.fact()?;
             memberships.extend(steps(&fact).into_iter().map(|(user, step)| (change.head(), user, step)));
-            if let Fact::ConversationUpdated { title, .. } = fact {
-                conversation.title = Some(title);
+            apply_to_pins(&mut conversation.pins, change.seq, &fact);
+            match fact {
+                Fact::ConversationUpdated { title, .. } => conversation.title = Some(title),
+                fact => about_messages.push((change.seq, fact)),
             }
         }
         let id = conversation.id;
+        self.apply_to_messages(id, about_messages).await?;
         let writes =
             memberships.into_iter().map(|(place, user, step)| self.apply_membership(id, user, step, place));
         stream::iter(writes).buffer_unordered(AT_ONCE).try_collect().await

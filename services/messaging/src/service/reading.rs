@@ -69,8 +69,27 @@ impl Messaging {
             Span::After(_) => entries.last().map(|last| Span::After(last.seq)),
             Span::Newest | Span::Before(_) => entries.first().map(|first| Span::Before(first.seq)),
         };
-        let messages = entries.iter().map(EntryRecord::message).collect::<Result<_, _>>()?;
+        let messages = self.seen_by(id, user, &entries).await?;
         Ok(MessagePage { messages, next: next.filter(|_| more) })
+    }
+
+    /// The messages that these entries posted, as they are now and as this user sees them.
+    pub(super) async fn seen_by(
+        &self,
+        id: ConversationId,
+        user: UserId,
+        postings: &[EntryRecord],
+    ) -> Result<Vec<Message>, Error> {
+        let messages = postings.iter().map(|posting| Ok(posting.message()?.0));
+        let mut messages = messages.collect::<Result<Vec<_>, StoreError>>()?;
+        let reacted = messages.iter().filter(|message| !message.reactions.is_empty());
+        let whose: Vec<(u64, UserId)> = reacted.map(|message| (message.seq, user)).collect();
+        for own in self.store.reactions_among(id, whose).await? {
+            let message = messages.iter_mut().find(|message| message.seq == own.message_seq);
+            let reactions = message.into_iter().flat_map(|message| &mut message.reactions);
+            reactions.for_each(|reaction| reaction.me = own.emoji.contains(&reaction.emoji));
+        }
+        Ok(messages)
     }
 
     /// A page of the log behind a position.

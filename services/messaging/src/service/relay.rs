@@ -6,7 +6,12 @@
 //! already is published again with the same event ids. Nothing here is in the way of posting: while the bus is
 //! away entries are written all the same, and published when it is back.
 
-use std::{collections::HashMap, ops::Range, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeSet, HashMap},
+    ops::Range,
+    sync::Arc,
+    time::Duration,
+};
 
 use tertulia_bus::Bus;
 use tertulia_documents::{Error as StoreError, Revision, Versioned};
@@ -18,7 +23,7 @@ use super::{keeper::Keeper, ledger::Ledger};
 use crate::{
     Error,
     events::event_of,
-    store::{CheckpointRecord, Class, Store, entries::WriterId},
+    store::{CheckpointRecord, EntryRecord, Store, entries::WriterId},
     telemetry::Telemetry,
 };
 
@@ -145,9 +150,10 @@ impl Relay {
         while from < counts.end {
             let entries = self.store.written(writer, from, counts.end, PAGE).await?;
             let Some((_, last)) = entries.last().and_then(|entry| entry.written) else { return Ok(()) };
-            for entry in entries.iter().filter(|entry| entry.class == Class::Change) {
+            let changes = entries.iter().filter(|entry| entry.is_change()).map(EntryRecord::conversation);
+            for changed in changes.collect::<Result<BTreeSet<_>, _>>()? {
                 // Whoever is told of a change finds it applied, also when its writer died before applying it.
-                self.keeper.settle(entry.conversation()?).await?;
+                self.keeper.settle(changed).await?;
             }
             let events = entries.iter().map(event_of).collect::<Result<Vec<_>, _>>()?;
             self.bus.publish(&events).await?;

@@ -64,6 +64,7 @@ impl UserLogs {
                 written: None,
                 traceparent: event.traceparent.clone(),
                 fact: super::encode(fact),
+                became: None,
             };
             match self.store.entries.insert(&entry, Vec::new()).await {
                 Ok(_) => {

@@ -19,7 +19,10 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use super::batch::{Desk, Pen};
-use crate::{Error, model::change::Change};
+use crate::{
+    Error,
+    model::{alteration::Alteration, change::Change},
+};
 
 /// How many conversations may have a writer at once, and how a writer behaves.
 #[derive(Debug, Clone, Copy)]
@@ -51,6 +54,8 @@ pub(crate) enum Request {
     Post(PostMessage),
     /// To change members or title.
     Change(Change),
+    /// To do something with a message that stands in the log.
+    Alter(MessageId, Alteration),
 }
 
 /// What became of a command. Whatever it says is committed.
@@ -60,7 +65,7 @@ pub(crate) enum Answer {
     Posted(Message),
     /// The message stood there already, from an earlier try.
     Repeated(Message),
-    /// The change is made, or was so already.
+    /// The change or the alteration is made, or things were so already.
     Changed,
 }
 
@@ -79,7 +84,15 @@ impl Command {
     pub(crate) fn reply_to(&self) -> Option<MessageId> {
         match &self.request {
             Request::Post(post) => post.reply_to,
-            Request::Change(_) => None,
+            Request::Change(_) | Request::Alter(..) => None,
+        }
+    }
+
+    /// The message it alters.
+    pub(crate) fn target(&self) -> Option<MessageId> {
+        match &self.request {
+            Request::Alter(message, _) => Some(*message),
+            Request::Post(_) | Request::Change(_) => None,
         }
     }
 
@@ -91,7 +104,7 @@ impl Command {
     /// Whose membership it may change.
     pub(crate) fn subject(&self) -> Option<UserId> {
         match &self.request {
-            Request::Post(_) => None,
+            Request::Post(_) | Request::Alter(..) => None,
             Request::Change(change) => change.subject(),
         }
     }

@@ -5,7 +5,7 @@ use tertulia_contracts::{ConversationId, UserId};
 use tertulia_documents::{Collection, Error, Index, Key, Record, Scan, Versioned};
 
 use super::Store;
-use crate::model::founding::Charter;
+use crate::model::{founding::Charter, message::Pinned};
 
 /// A conversation, besides its log. Its insertion is the moment it comes into being.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,6 +16,9 @@ pub(crate) struct ConversationRecord {
     pub charter: Charter,
     /// Its title, as of `applied_seq`.
     pub title: Option<String>,
+    /// What is pinned in it, as of `applied_seq`.
+    #[serde(default)]
+    pub pins: Vec<Pinned>,
     /// The newest change in its log that its documents show; 0 before its founding is written.
     pub applied_seq: u64,
 }

@@ -7,13 +7,13 @@ use serde_json::value::RawValue;
 use tertulia_contracts::{
     ConversationId, MessageId, UserId,
     live::RawEntry,
-    messaging::{Fact, MAX_PAGE, Message},
+    messaging::{Fact, MAX_EDITS, MAX_PAGE},
 };
 use tertulia_documents::{Collection, Error, Index, Key, Record, Scan};
 use tertulia_runtime::{Id, IdKind, Timestamp, event::EventId};
 use ulid::Ulid;
 
-use super::Store;
+use super::{Store, messages::Became};
 use crate::model::place::{entry_id, entry_id_prefix, message_id, seq_of};
 
 /// Names the ids of writers.
@@ -47,6 +47,9 @@ pub(crate) struct EntryRecord {
     pub traceparent: Option<String>,
     /// The fact, encoded once for the log, the broadcast and the answers.
     pub fact: Box<RawValue>,
+    /// What became of the message that it posts, if anything did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub became: Option<Became>,
 }
 
 /// What an entry is found by besides its place.
@@ -62,6 +65,11 @@ pub(crate) enum Class {
     },
     /// Anything else that happened in a conversation.
     Change,
+    /// A change of what a message says.
+    Edit {
+        /// The position of the message.
+        message_seq: u64,
+    },
     /// Something that happened to a user.
     Told {
         /// The event that told it: it is told once, however often the event comes.
@@ -77,12 +85,14 @@ const AUTHORS: Index = Index::ordered("authors");
 const MESSAGES: Index = Index::ordered("messages");
 /// What is no message in a conversation's log.
 const CHANGES: Index = Index::ordered("changes");
+/// The edits of a message.
+const EDITS: Index = Index::ordered("edits");
 /// A writer's entries in the order of its count: the log's own outbox.
 const WRITTEN: Index = Index::unique("written");
 
 impl Record for EntryRecord {
     const COLLECTION: Collection =
-        Collection { name: "entries", indexes: &[ONCE, AUTHORS, MESSAGES, CHANGES, WRITTEN] };
+        Collection { name: "entries", indexes: &[ONCE, AUTHORS, MESSAGES, CHANGES, EDITS, WRITTEN] };
 
     fn id(&self) -> String {
         entry_id(&self.owner, self.seq)
@@ -97,6 +107,9 @@ impl Record for EntryRecord {
                 (MESSAGES, log().number(self.seq)),
             ],
             Class::Change => vec![(CHANGES, log().number(self.seq))],
+            Class::Edit { message_seq } => {
+                vec![(CHANGES, log().number(self.seq)), (EDITS, log().number(message_seq).number(self.seq))]
+            }
             Class::Told { event } => vec![(ONCE, log().display(event))],
         };
         keys.extend(self.written.map(|(writer, n)| (WRITTEN, Key::new().display(writer).number(n))));
@@ -110,12 +123,9 @@ impl EntryRecord {
         serde_json::from_str(self.fact.get()).map_err(|error| self.corrupt(&error))
     }
 
-    /// The message that this entry is the posting of.
-    pub(crate) fn message(&self) -> Result<Message, Error> {
-        match self.fact()? {
-            Fact::MessagePosted { message } => Ok(message),
-            _ => Err(self.corrupt(&"a message was expected")),
-        }
+    /// Whether it is an entry of a conversation that other documents follow from.
+    pub(crate) fn is_change(&self) -> bool {
+        matches!(self.class, Class::Change | Class::Edit { .. })
     }
 
     /// The conversation whose log it is in.
@@ -133,7 +143,7 @@ impl EntryRecord {
         RawEntry { seq: self.seq, e: self.fact }
     }
 
-    fn corrupt(&self, cause: &dyn Display) -> Error {
+    pub(super) fn corrupt(&self, cause: &dyn Display) -> Error {
         Error::Corrupt {
             collection: Self::COLLECTION.name.to_owned(),
             id: self.id(),
@@ -199,6 +209,12 @@ impl Store {
         self.entries_of(Scan::of(CHANGES, log, limit).from(from)).await
     }
 
+    /// The edits of a message, ascending.
+    pub(crate) async fn edits_of(&self, owner: &str, message_seq: u64) -> Result<Vec<EntryRecord>, Error> {
+        let edits = Key::new().text(owner).number(message_seq);
+        self.entries_of(Scan::of(EDITS, edits, MAX_EDITS as usize)).await
+    }
+
     /// A page of messages, ascending. One more than [`MAX_PAGE`] may be asked for, to see whether more follow.
     pub(crate) async fn messages(
         &self,
@@ -236,18 +252,20 @@ impl Store {
         Ok(self.entries.find(ONCE, key).await?.map(|entry| entry.value))
     }
 
-    /// Those of these messages that stand in this conversation.
-    pub(crate) async fn standing(
+    /// The entries that post those of these messages that stand in this conversation.
+    pub(crate) async fn postings(
         &self,
         log: ConversationId,
         messages: &[MessageId],
-    ) -> Result<Vec<MessageId>, Error> {
+    ) -> Result<Vec<EntryRecord>, Error> {
         let owner = log.to_string();
         let places: Vec<String> = messages.iter().map(|message| entry_id(&owner, seq_of(*message))).collect();
         let entries = self.entries.get_many(&places).await?.into_iter().map(|entry| entry.value);
-        let posts = entries.filter(|entry| matches!(entry.class, Class::Message { .. }));
-        let ids: Vec<MessageId> = posts.map(|entry| message_id(entry.at, log, entry.seq)).collect();
-        Ok(messages.iter().copied().filter(|message| ids.contains(message)).collect())
+        let stands = |entry: &EntryRecord| {
+            let id = message_id(entry.at, log, entry.seq);
+            matches!(entry.class, Class::Message { .. }) && messages.contains(&id)
+        };
+        Ok(entries.filter(stands).collect())
     }
 
     /// A writer's entries whose count lies in `from..to`, ascending.

@@ -5,14 +5,14 @@ use std::collections::BTreeSet;
 use http::Method;
 use serde_json::json;
 use tertulia_contracts::{
-    UserId,
-    messaging::{Conversations, UserLog},
+    MessageId, UserId,
+    messaging::{Conversations, Fact, UserLog},
     routes::{ROUTES, Route, role},
 };
 use tertulia_runtime::testkit::TestClient;
 use ulid::Ulid;
 
-use crate::harness::{House, make_group, whole_log};
+use crate::harness::{House, make, make_group, message_path, reaction_path, whole_log};
 
 fn routes() -> impl Iterator<Item = &'static Route> {
     ROUTES.iter().filter(|route| route.role == role::MESSAGING)
@@ -22,6 +22,7 @@ fn routes() -> impl Iterator<Item = &'static Route> {
 fn body_of(route: &Route, client_id: Ulid, user: UserId) -> Option<String> {
     let body = match (route.method.as_str(), route.path) {
         ("POST", "/v1/conversations") => json!({"kind": "group", "title": "Mine"}),
+        ("PATCH", path) if path.ends_with("/{message_id}") => json!({"body": "Mine"}),
         ("PATCH", _) => json!({"title": "Mine"}),
         ("POST", path) if path.ends_with("/owner") => json!({"user_id": user}),
         ("PUT", path) if path.ends_with("/{user_id}") => json!({"role": "moderator"}),
@@ -30,6 +31,12 @@ fn body_of(route: &Route, client_id: Ulid, user: UserId) -> Option<String> {
         _ => return None,
     };
     Some(body.to_string())
+}
+
+/// The route's path with something that is there in every place.
+fn path_of(route: &Route, conversation: &str, user: UserId, message: MessageId) -> String {
+    let path = route.path.replace("{id}", conversation).replace("{user_id}", &user.to_string());
+    path.replace("{message_id}", &message.to_string()).replace("{emoji}", "%F0%9F%91%8D")
 }
 
 async fn call(client: &TestClient, route: &Route, path: &str, body: Option<String>) -> (u16, Option<String>) {
@@ -46,7 +53,7 @@ async fn a_stranger_is_refused_every_route_of_a_private_conversation() {
     let (ann, ben, stranger) = (house.user(), house.user(), house.user());
     let anns = house.client(&service, ann);
     let group = make_group(&anns, &[ben]).await;
-    house.post(&anns, group, "A secret").await;
+    let message = house.post(&anns, group, "A secret").await.id;
     let before = whole_log(&anns, group).await;
     let strangers = house.client(&service, stranger);
     let unknown = house.ambient.ids.next::<tertulia_contracts::ids::Conversation>();
@@ -54,7 +61,7 @@ async fn a_stranger_is_refused_every_route_of_a_private_conversation() {
     let mut asked = 0;
     for route in routes().filter(|route| route.path.contains("{id}")) {
         for user in [ann, ben, stranger] {
-            let path = |id: String| route.path.replace("{id}", &id).replace("{user_id}", &user.to_string());
+            let path = |id: String| path_of(route, &id, user, message);
             let body = || body_of(route, house.client_id(), user);
             let refused = call(&strangers, route, &path(group.to_string()), body()).await;
             assert_eq!(
@@ -70,7 +77,7 @@ async fn a_stranger_is_refused_every_route_of_a_private_conversation() {
             asked += 1;
         }
     }
-    assert_eq!(asked, 30, "10 routes name a conversation");
+    assert_eq!(asked, 54, "18 routes name a conversation");
 
     // The routes that name none show nothing of it.
     let listed: Conversations = strangers.get("/v1/conversations").await.expect(200).read();
@@ -87,6 +94,7 @@ async fn nobody_is_served_without_a_good_token() {
     let ann = house.user();
     let anns = house.client(&service, ann);
     let group = make_group(&anns, &[]).await;
+    let message = house.post(&anns, group, "A secret").await.id;
     let foreign = tertulia_contracts::identity::testkit::Signer::new(&house.ambient);
     let token = house.signer.token(ann);
     let tampered = format!("{}A{}", &token[..40], &token[41..]);
@@ -97,7 +105,7 @@ async fn nobody_is_served_without_a_good_token() {
         service.client.with_token(&tampered),
     ];
     for route in routes() {
-        let path = route.path.replace("{id}", &group.to_string()).replace("{user_id}", &ann.to_string());
+        let path = path_of(route, &group.to_string(), ann, message);
         for client in &strangers {
             let body = body_of(route, house.client_id(), ann);
             let (status, _) = call(client, route, &path, body).await;
@@ -143,4 +151,48 @@ async fn a_paid_channel_may_be_found_but_not_read() {
         assert_eq!(bens.send(method, &path, None, "").await.expect(403).code(), "not_allowed", "{rest}");
     }
     bens.put(&format!("/v1/conversations/{channel}/members/{ben}"), &()).await.expect(403);
+}
+
+#[tokio::test]
+async fn who_may_do_what_with_a_message() {
+    let house = House::open().await;
+    let service = house.service().await;
+    let (owner, member, reader) = (house.user(), house.user(), house.user());
+    let [owners, members, readers] = [owner, member, reader].map(|user| house.client(&service, user));
+    let request = json!({"kind": "channel", "title": "News", "visibility": "public", "members": [member]});
+    let channel = make(&owners, request).await.id;
+    let group = make_group(&owners, &[member]).await;
+    let direct = make(&owners, json!({"kind": "direct", "members": [member]})).await.id;
+    let message = house.post(&owners, channel, "News").await;
+    let (own, theirs) = (message_path(&message), house.post(&members, group, "Mine").await);
+    let edit = json!({"body": "Other"});
+    let refused = |answer: tertulia_runtime::testkit::TestResponse| answer.expect(403).code();
+
+    // Somebody who may read a public channel and is no member of it may read what there was, and no more.
+    readers.get(&format!("{own}/edits")).await.expect(200);
+    readers.get(&format!("/v1/conversations/{channel}/pins")).await.expect(200);
+    assert_eq!(refused(readers.patch(&own, &edit).await), "not_allowed");
+    refused(readers.delete(&own).await);
+    refused(readers.put(&reaction_path(&message, "👍"), &()).await);
+    refused(readers.put(&format!("{own}/pin"), &()).await);
+    // A member may react as well, but what the owner says and pins is the owner's.
+    members.put(&reaction_path(&message, "👍"), &()).await.expect(204);
+    refused(members.patch(&own, &edit).await);
+    refused(members.delete(&own).await);
+    refused(members.put(&format!("{own}/pin"), &()).await);
+    refused(members.delete(&format!("{own}/pin")).await);
+    // The owner may delete what others say, but not put words into their mouths.
+    refused(owners.patch(&message_path(&theirs), &edit).await);
+    owners.put(&format!("{}/pin", message_path(&theirs)), &()).await.expect(204);
+    owners.delete(&message_path(&theirs)).await.expect(204);
+    // The two of a direct conversation are equals.
+    let said = house.post(&owners, direct, "Between us").await;
+    refused(members.delete(&message_path(&said)).await);
+    members.put(&format!("{}/pin", message_path(&said)), &()).await.expect(204);
+    // Who was removed has no more to do with what they wrote.
+    let left = house.post(&members, group, "Before I go").await;
+    members.delete(&format!("/v1/conversations/{group}/members/{member}")).await.expect(204);
+    assert_eq!(members.delete(&message_path(&left)).await.expect(404).code(), "conversation_not_found");
+    let deleted = whole_log(&owners, group).await;
+    assert_eq!(deleted.iter().filter(|entry| matches!(entry.e, Fact::MessageDeleted { .. })).count(), 1);
 }

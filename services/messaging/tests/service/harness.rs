@@ -22,13 +22,13 @@ use tertulia_contracts::{
     auth::User,
     events::TOPOLOGY,
     identity::testkit::Signer,
-    messaging::{Conversation, Entry, Log, Message, Posted},
+    messaging::{Conversation, Entry, Log, Message, Messages, Posted},
     routes::role,
 };
 use tertulia_discovery::StaticDiscovery;
 use tertulia_documents::{
-    Appended, Collection, Documents, Draft, Error as StoreError, Page, Pending, PendingScope, Revision, Scan,
-    SqliteDocuments, Stored, Write,
+    Appended, Collection, Documents, Draft, Error as StoreError, MongoDocuments, Page, Pending, PendingScope,
+    Revision, Scan, SqliteDocuments, Stored, Write,
 };
 use tertulia_mesh::{Mesh, MeshConfig};
 use tertulia_messaging::{COLLECTIONS, Config, Deps};
@@ -50,6 +50,8 @@ pub(crate) struct House {
     pub(crate) clock: Arc<FrozenClock>,
     pub(crate) signer: Signer,
     pub(crate) bus: Arc<FaultyBus>,
+    /// The server that documents are kept on, and the database there; a file in the folder if there is none.
+    mongodb: Option<(String, String)>,
     folder: TempDir,
     mesh: Mesh,
     accounts: Arc<Mutex<BTreeSet<UserId>>>,
@@ -66,6 +68,11 @@ pub(crate) struct Instance {
 
 impl House {
     pub(crate) async fn open() -> Self {
+        Self::open_on(None).await
+    }
+
+    /// The same, with documents in this database of this MongoDB.
+    pub(crate) async fn open_on(mongodb: Option<(String, String)>) -> Self {
         let (ambient, clock) = testkit::frozen(7);
         let folder = tempfile::tempdir().unwrap();
         let bus = SqliteBus::open(&folder.path().join("bus.db"), TOPOLOGY, ambient.clone()).await.unwrap();
@@ -75,7 +82,7 @@ impl House {
         let mesh = Mesh::new(discovery, ambient.entropy.clone(), MeshConfig::default());
         mesh.mount(role::AUTH, auth(accounts.clone()));
         let signer = Signer::new(&ambient);
-        Self { ambient, clock, signer, bus, folder, mesh, accounts }
+        Self { ambient, clock, signer, bus, mongodb, folder, mesh, accounts }
     }
 
     /// One more service on the same store, over a handle of its own.
@@ -85,9 +92,7 @@ impl House {
 
     /// The same, with settings of its own; its relay never makes a test wait.
     pub(crate) async fn service_with(&self, config: Config) -> Instance {
-        let path = self.folder.path().join("messaging.db");
-        let store = SqliteDocuments::open(&path, COLLECTIONS, &self.ambient).await.unwrap();
-        let store = Arc::new(FaultyStore::new(store));
+        let store = Arc::new(FaultyStore::new(self.documents().await));
         let (supervisor, metrics) = (Supervisor::default(), Metrics::new());
         let bus = Arc::new(FaultyBus::new(self.bus.clone()));
         let deps = Deps {
@@ -102,6 +107,14 @@ impl House {
         let config = Config { relay_tick_ms: 10, ..config };
         let router = tertulia_messaging::build(config, deps).await.unwrap();
         Instance { client: TestClient::new(router), supervisor, store, bus, metrics }
+    }
+
+    async fn documents(&self) -> Arc<dyn Documents> {
+        if let Some((url, database)) = &self.mongodb {
+            return Arc::new(MongoDocuments::open(url, database, COLLECTIONS, &self.ambient).await.unwrap());
+        }
+        let path = self.folder.path().join("messaging.db");
+        Arc::new(SqliteDocuments::open(&path, COLLECTIONS, &self.ambient).await.unwrap())
     }
 
     /// Somebody with an account.
@@ -144,6 +157,25 @@ pub(crate) async fn make_group(client: &TestClient, members: &[UserId]) -> Conve
     make(client, json!({"kind": "group", "title": "Books", "members": members})).await.id
 }
 
+/// Where a message is altered.
+pub(crate) fn message_path(message: &Message) -> String {
+    format!("/v1/conversations/{}/messages/{}", message.conversation_id, message.id)
+}
+
+/// Where one reacts to a message.
+pub(crate) fn reaction_path(message: &Message, emoji: &str) -> String {
+    let emoji: Vec<String> = emoji.bytes().map(|byte| format!("%{byte:02X}")).collect();
+    format!("{}/reactions/{}", message_path(message), emoji.concat())
+}
+
+/// The message as it is now.
+pub(crate) async fn now(client: &TestClient, message: &Message) -> Message {
+    let after = message.seq - 1;
+    let path = format!("/v1/conversations/{}/messages?after_seq={after}&limit=1", message.conversation_id);
+    let page: Messages = client.get(&path).await.expect(200).read();
+    page.items.into_iter().next().expect("it stands where it stood")
+}
+
 /// The whole log, and that it is one: 1, 2, 3.
 pub(crate) async fn whole_log(client: &TestClient, conversation: ConversationId) -> Vec<Entry> {
     let mut entries: Vec<Entry> = Vec::new();
@@ -172,16 +204,23 @@ fn auth(accounts: Arc<Mutex<BTreeSet<UserId>>>) -> Router {
 /// A store whose writes to chosen collections fail while they are broken: what a process that dies just before
 /// them leaves behind.
 pub(crate) struct FaultyStore {
-    inner: SqliteDocuments,
+    inner: Arc<dyn Documents>,
     broken: Mutex<BTreeSet<&'static str>>,
     mute: AtomicBool,
+    dying: AtomicBool,
     /// Runs of appends wait while the test holds it for writing.
     pub(crate) gate: RwLock<()>,
 }
 
 impl FaultyStore {
-    fn new(inner: SqliteDocuments) -> Self {
-        Self { inner, broken: Mutex::default(), mute: AtomicBool::new(false), gate: RwLock::default() }
+    fn new(inner: Arc<dyn Documents>) -> Self {
+        Self {
+            inner,
+            broken: Mutex::default(),
+            mute: AtomicBool::new(false),
+            dying: AtomicBool::new(false),
+            gate: RwLock::default(),
+        }
     }
 
     /// From now on appends are made, but their answers are lost on the way.
@@ -193,7 +232,14 @@ impl FaultyStore {
         self.broken.lock().unwrap().insert(collection);
     }
 
+    /// From now on entries are appended and nothing else is written: what a process that dies right after an append
+    /// leaves behind.
+    pub(crate) fn break_commits(&self) {
+        self.dying.store(true, Ordering::SeqCst);
+    }
+
     pub(crate) fn mend(&self) {
+        self.dying.store(false, Ordering::SeqCst);
         self.broken.lock().unwrap().clear();
         self.mute.store(false, Ordering::SeqCst);
     }
@@ -227,6 +273,9 @@ impl Documents for FaultyStore {
         events: Vec<Event>,
     ) -> Result<Revision, StoreError> {
         self.check_writes(collection)?;
+        if self.dying.load(Ordering::SeqCst) {
+            return Err(StoreError::Unavailable("dying, says the test".to_owned()));
+        }
         self.inner.commit(collection, write, events).await
     }
 

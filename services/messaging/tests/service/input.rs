@@ -3,7 +3,7 @@
 use http::Method;
 use serde_json::{Value, json};
 
-use crate::harness::{House, make_group, whole_log};
+use crate::harness::{House, make_group, message_path, reaction_path, whole_log};
 
 #[tokio::test]
 async fn a_bad_message_is_refused_field_by_field() {
@@ -114,4 +114,48 @@ async fn a_bad_query_is_refused_and_an_id_of_another_kind_names_nothing() {
     ann.put(&format!("/v1/conversations/{group}/members/{group}"), &()).await.expect(404);
     let cursor = ann.put(&format!("/v1/conversations/{group}/cursor"), &json!({"seq": -1})).await.expect(422);
     assert_eq!(cursor.wrong_fields(), ["seq"]);
+}
+
+#[tokio::test]
+async fn a_bad_edit_or_reaction_is_refused_and_a_message_of_elsewhere_is_not_found() {
+    let house = House::open().await;
+    let service = house.service().await;
+    let ann = house.client(&service, house.user());
+    let (group, other) = (make_group(&ann, &[]).await, make_group(&ann, &[]).await);
+    let message = house.post(&ann, group, "Hello").await;
+    let path = message_path(&message);
+    let cases: Vec<(Value, &str)> = vec![
+        (json!({}), "body"),
+        (json!({"body": ""}), "body"),
+        (json!({"body": " \n"}), "body"),
+        (json!({"body": "a\u{0}b"}), "body"),
+        (json!({"body": "é".repeat(8_001)}), "body"),
+        (json!({"body": "Hello", "client_id": house.client_id()}), "client_id"),
+    ];
+    for (edit, field) in cases {
+        assert_eq!(ann.patch(&path, &edit).await.expect(422).wrong_fields(), [field], "{edit}");
+    }
+    for emoji in ["a", "👍👍", " ", "1", ":tada:", &["👩"; 10].join("\u{200D}")] {
+        for method in [Method::PUT, Method::DELETE] {
+            let refused = ann.send(method, &reaction_path(&message, emoji), None, "").await.expect(422);
+            assert_eq!(refused.wrong_fields(), ["emoji"], "{emoji:?}");
+        }
+    }
+    ann.send(Method::PUT, &format!("{path}/reactions/%FF%FE"), None, "").await.expect(404);
+
+    // Another conversation's message, an id of no message, and an id of another kind.
+    let elsewhere = format!("/v1/conversations/{other}/messages/{}", message.id);
+    let unknown: tertulia_contracts::MessageId = house.ambient.ids.next();
+    for path in [elsewhere, format!("/v1/conversations/{group}/messages/{unknown}")] {
+        for rest in ["", "/pin", "/reactions/%F0%9F%91%8D"] {
+            let refused = ann.delete(&format!("{path}{rest}")).await.expect(404);
+            assert_eq!(refused.code(), "message_not_found", "{path}{rest}");
+        }
+        assert_eq!(ann.get(&format!("{path}/edits")).await.expect(404).code(), "message_not_found");
+        assert_eq!(ann.patch(&path, &json!({"body": "B"})).await.expect(404).code(), "message_not_found");
+    }
+    ann.delete(&format!("/v1/conversations/{group}/messages/{group}")).await.expect(404);
+    assert_eq!(whole_log(&ann, group).await.len(), 3);
+    assert_eq!(whole_log(&ann, other).await.len(), 2);
+    ann.patch(&path, &json!({"body": "é".repeat(8_000)})).await.expect(200);
 }

@@ -1,15 +1,18 @@
-//! Messaging through its router: on SQLite in a folder of the test's own, with a frozen clock and an auth that
-//! knows whom the test says.
+//! Messaging through its router: on SQLite in a folder of the test's own (and where documents themselves are the matter, on
+//! a MongoDB-compatible server too), with a frozen clock and an auth that knows whom the test says.
 
 #![expect(clippy::unwrap_used, reason = "in a test, a panic is the report")]
 
+mod altering;
 mod authorization;
 mod conversations;
 mod faults;
 mod harness;
 mod input;
 mod live;
+mod pinning;
 mod posting;
+mod reacting;
 mod reading;
 mod replay;
 mod roles;

@@ -109,6 +109,7 @@ impl Fake {
             reply_to: None,
             attachments: Vec::new(),
             reactions: Vec::new(),
+            changed_seq: None,
         };
         log.push(Fact::MessagePosted { message });
         seq

@@ -8,9 +8,10 @@ use tertulia_client::Socket;
 use tertulia_contracts::{
     ConversationId,
     frames::{ClientFrame, ServerFrame},
-    messaging::ConversationKind,
+    messaging::{ConversationKind, PostMessage},
     routes::{ROUTES, role},
 };
+use ulid::Ulid;
 
 use crate::{journal::Journal, person::Person, system::System};
 
@@ -22,12 +23,15 @@ pub(super) async fn a_stranger_finds_nothing(system: &System) -> Result<()> {
     let eve = Person::sign_up(system, 0, "eve", &journal).await?;
     for kind in [ConversationKind::Direct, ConversationKind::Group, ConversationKind::Channel] {
         let private = ana.start(kind, &[&bea]).await?;
+        let secret = PostMessage { client_id: Ulid::generate(), body: "a secret".to_owned(), reply_to: None };
+        let secret = ana.api.post(private, &secret).await?.message.id;
         let mut tried = 0;
         for route in
             ROUTES.iter().filter(|route| route.role == role::MESSAGING && route.path.contains("{id}"))
         {
             let path =
                 route.path.replace("{id}", &private.to_string()).replace("{user_id}", &eve.id().to_string());
+            let path = path.replace("{message_id}", &secret.to_string()).replace("{emoji}", "%F0%9F%91%8D");
             let body = body_of(route.method.as_str(), route.path);
             let answer: Result<serde_json::Value, ApiError> =
                 eve.api.send(route.method.clone(), &path, body.as_ref()).await;
@@ -36,7 +40,7 @@ pub(super) async fn a_stranger_finds_nothing(system: &System) -> Result<()> {
                 other => bail!("{} {path} as a stranger: {other:?}", route.method),
             }
         }
-        ensure!(tried >= 8, "only {tried} routes were tried");
+        ensure!(tried >= 16, "only {tried} routes were tried");
         the_socket_is_closed_to(&eve, private).await?;
     }
     Ok(())
@@ -46,7 +50,10 @@ pub(super) async fn a_stranger_finds_nothing(system: &System) -> Result<()> {
 fn body_of(method: &str, path: &str) -> Option<serde_json::Value> {
     match (method, path) {
         ("POST", _) => {
-            Some(serde_json::json!({"client_id": ulid::Ulid::generate().to_string(), "body": "let me in"}))
+            Some(serde_json::json!({"client_id": Ulid::generate().to_string(), "body": "let me in"}))
+        }
+        ("PATCH", "/v1/conversations/{id}/messages/{message_id}") => {
+            Some(serde_json::json!({"body": "mine"}))
         }
         ("PATCH", _) => Some(serde_json::json!({"title": "mine"})),
         ("PUT", "/v1/conversations/{id}/cursor") => Some(serde_json::json!({"seq": 1})),

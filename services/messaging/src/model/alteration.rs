@@ -1,0 +1,120 @@
+//! What can be done with a message that stands in a log: what somebody asks for, and the fact it becomes.
+
+use tertulia_contracts::{
+    UserId,
+    messaging::{Fact, MAX_EDITS, MAX_PINS, MAX_REACTIONS, Message},
+};
+use tertulia_runtime::Timestamp;
+
+use super::{
+    access::{Action, Ground, may},
+    message::Pinned,
+};
+use crate::Error;
+
+/// What somebody asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Alteration {
+    /// That their own message say this.
+    Edit(String),
+    /// That it be deleted for everybody.
+    Delete,
+    /// That they have reacted with this emoji.
+    React(String),
+    /// That they have not.
+    Unreact(String),
+    /// That it be kept at hand.
+    Pin,
+    /// That it be not.
+    Unpin,
+}
+
+/// What an alteration is decided on: the message at the head of its log.
+#[derive(Debug, Clone, Copy)]
+pub struct Standing<'a> {
+    /// The message.
+    pub message: &'a Message,
+    /// How often it was edited.
+    pub edits: u32,
+    /// The emoji with which whoever asks has reacted to it.
+    pub own_emoji: &'a [String],
+    /// What is pinned in its conversation.
+    pub pins: &'a [Pinned],
+}
+
+/// The fact that an alteration becomes; none if things are as it asks already.
+///
+/// Whoever may not read learns nothing, not even whether there is such a message.
+pub fn decide(
+    alteration: &Alteration,
+    by: UserId,
+    at: Timestamp,
+    ground: Ground,
+    standing: Option<Standing<'_>>,
+) -> Result<Option<Fact>, Error> {
+    may(Action::Read, ground)?;
+    let standing = standing.ok_or(Error::NoSuchMessage)?;
+    may(action(alteration, by, standing.message)?, ground)?;
+    if is_so(alteration, standing) {
+        return Ok(None);
+    }
+    check_room(alteration, standing)?;
+    let (message_id, message_seq) = (standing.message.id, standing.message.seq);
+    Ok(Some(match alteration {
+        Alteration::Edit(body) => Fact::MessageEdited { message_id, message_seq, body: body.clone(), by, at },
+        Alteration::Delete => Fact::MessageDeleted { message_id, message_seq, by, at },
+        Alteration::React(emoji) => {
+            Fact::ReactionSet { message_id, message_seq, emoji: emoji.clone(), by, at }
+        }
+        Alteration::Unreact(emoji) => {
+            Fact::ReactionRemoved { message_id, message_seq, emoji: emoji.clone(), by, at }
+        }
+        Alteration::Pin => Fact::MessagePinned { message_id, message_seq, by, at },
+        Alteration::Unpin => Fact::MessageUnpinned { message_id, message_seq, by, at },
+    }))
+}
+
+fn action(alteration: &Alteration, by: UserId, message: &Message) -> Result<Action, Error> {
+    let own = message.author_id == by;
+    Ok(match alteration {
+        Alteration::Edit(_) if own => Action::EditOwn,
+        // Nobody puts words into another's mouth, whatever their role.
+        Alteration::Edit(_) => Action::EditOthers,
+        Alteration::Delete if own => Action::DeleteOwn,
+        Alteration::Delete => Action::DeleteOthers,
+        Alteration::React(_) | Alteration::Unreact(_) => Action::React,
+        Alteration::Pin | Alteration::Unpin => Action::Pin,
+    })
+}
+
+fn is_so(alteration: &Alteration, standing: Standing<'_>) -> bool {
+    let Standing { message, own_emoji, pins, .. } = standing;
+    let deleted = message.deleted_at.is_some();
+    let pinned = pins.iter().any(|pin| pin.message_seq == message.seq);
+    match alteration {
+        Alteration::Edit(body) => !deleted && message.body == *body,
+        Alteration::Delete => deleted,
+        Alteration::React(emoji) => !deleted && own_emoji.contains(emoji),
+        Alteration::Unreact(emoji) => deleted || !own_emoji.contains(emoji),
+        Alteration::Pin => pinned,
+        Alteration::Unpin => !pinned,
+    }
+}
+
+fn check_room(alteration: &Alteration, standing: Standing<'_>) -> Result<(), Error> {
+    let Standing { message, edits, pins, .. } = standing;
+    if message.deleted_at.is_some() {
+        return Err(Error::MessageDeleted);
+    }
+    match alteration {
+        Alteration::Edit(_) if edits >= MAX_EDITS => Err(Error::TooManyEdits),
+        Alteration::React(emoji)
+            if message.reactions.len() >= MAX_REACTIONS
+                && message.reactions.iter().all(|reaction| reaction.emoji != *emoji) =>
+        {
+            Err(Error::TooManyReactions)
+        }
+        Alteration::Pin if pins.len() >= MAX_PINS => Err(Error::TooManyPins),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,111 @@
+//! How messages follow their log.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures_util::{StreamExt, TryStreamExt, stream};
+use tertulia_contracts::{ConversationId, UserId, messaging::Fact};
+use tertulia_documents::{Error as StoreError, Record, Table};
+
+use super::{AT_ONCE, Keeper, MAX_ATTEMPTS};
+use crate::{
+    Error,
+    model::place::entry_id,
+    store::{EntryRecord, ReactionRecord, reactions::reaction_id},
+};
+
+/// What a log says of one document, ascending.
+type News = Vec<(u64, Fact)>;
+
+impl Keeper {
+    /// Shows in messages and in people's own reactions what a log says of them, and takes what deleted messages said
+    /// out of the log.
+    pub(super) async fn apply_to_messages(&self, id: ConversationId, news: News) -> Result<(), Error> {
+        let mut of_messages: BTreeMap<u64, News> = BTreeMap::new();
+        let mut of_people: BTreeMap<(u64, UserId), News> = BTreeMap::new();
+        let mut deleted = BTreeSet::new();
+        for (seq, fact) in news {
+            match fact {
+                Fact::ReactionSet { message_seq, by, .. } | Fact::ReactionRemoved { message_seq, by, .. } => {
+                    of_people.entry((message_seq, by)).or_default().push((seq, fact.clone()));
+                    of_messages.entry(message_seq).or_default().push((seq, fact));
+                }
+                Fact::MessageDeleted { message_seq, .. } => {
+                    deleted.insert(message_seq);
+                    of_messages.entry(message_seq).or_default().push((seq, fact));
+                }
+                Fact::MessageEdited { message_seq, .. } => {
+                    of_messages.entry(message_seq).or_default().push((seq, fact));
+                }
+                _ => {}
+            }
+        }
+        let owner = &id.to_string();
+        let messages = of_messages.into_iter().map(|(seq, news)| self.apply_to_message(owner, seq, news));
+        stream::iter(messages).buffer_unordered(AT_ONCE).try_collect::<()>().await?;
+        let people = of_people.into_iter().map(|(whose, news)| self.apply_to_reactions(id, whose, news));
+        stream::iter(people).buffer_unordered(AT_ONCE).try_collect::<()>().await?;
+        for message_seq in deleted {
+            self.erase_edits(owner, message_seq).await?;
+        }
+        Ok(())
+    }
+
+    async fn apply_to_message(&self, owner: &str, seq: u64, news: News) -> Result<(), Error> {
+        revise(&self.store.entries, &entry_id(owner, seq), |posting: Option<EntryRecord>| {
+            let Some(mut posting) = posting else { return Ok(None) };
+            Ok(posting.take(&news)?.then_some(posting))
+        })
+        .await
+    }
+
+    async fn apply_to_reactions(
+        &self,
+        id: ConversationId,
+        (message_seq, user): (u64, UserId),
+        news: News,
+    ) -> Result<(), Error> {
+        let document = reaction_id(id, message_seq, user);
+        revise(&self.store.reactions, &document, |own: Option<ReactionRecord>| {
+            let mut own = own.unwrap_or_else(|| ReactionRecord::none(id, message_seq, user));
+            Ok(own.take(&news).then_some(own))
+        })
+        .await
+    }
+
+    async fn erase_edits(&self, owner: &str, message_seq: u64) -> Result<(), Error> {
+        for edit in self.store.edits_of(owner, message_seq).await? {
+            revise(&self.store.entries, &edit.id(), |edit: Option<EntryRecord>| {
+                let Some(mut edit) = edit else { return Ok(None) };
+                Ok(edit.erase_edit()?.then_some(edit))
+            })
+            .await?;
+        }
+        Ok(())
+    }
+}
+
+/// Reads a document, works out what it is to be, and writes that; from the start when somebody else was faster. Writes
+/// nothing when `next` finds nothing to do.
+async fn revise<T: Record>(
+    table: &Table<T>,
+    id: &str,
+    next: impl Fn(Option<T>) -> Result<Option<T>, StoreError>,
+) -> Result<(), Error> {
+    for _ in 0..MAX_ATTEMPTS {
+        let (before, revision) = match table.get(id).await? {
+            Some(found) => (Some(found.value), Some(found.revision)),
+            None => (None, None),
+        };
+        let Some(after) = next(before)? else { return Ok(()) };
+        let written = match revision {
+            Some(revision) => table.replace(&after, revision, Vec::new()).await,
+            None => table.insert(&after, Vec::new()).await,
+        };
+        match written {
+            Ok(_) => return Ok(()),
+            Err(StoreError::Conflict { .. } | StoreError::Duplicate { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Err(Error::Busy)
+}
