@@ -1,10 +1,15 @@
 //! What messaging says: conversations, their members, and the log each of them is.
 
+mod messages;
+
 use garde::Validate;
 use serde::{Deserialize, Serialize};
 use tertulia_runtime::Timestamp;
-use ulid::Ulid;
 use utoipa::ToSchema;
+
+pub use messages::{
+    EditMessage, Message, Messages, Pin, Pins, PostMessage, Posted, Reaction, Version, Versions,
+};
 
 use crate::{ConversationId, MessageId, UserId};
 
@@ -203,142 +208,6 @@ pub struct Conversations {
 pub struct Members {
     /// In the order of their ids.
     pub items: Vec<Member>,
-    /// Absent at the end.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub next_cursor: Option<String>,
-}
-
-/// `POST /v1/conversations/{id}/messages`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Validate, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct PostMessage {
-    /// A ULID the client makes up. Sending it again returns the first result.
-    #[garde(skip)]
-    #[schema(value_type = String, pattern = "^[0-7][0-9A-HJKMNP-TV-Z]{25}$")]
-    pub client_id: Ulid,
-    /// CommonMark; not only white space; no control characters but tab and line feed.
-    #[garde(length(chars, max = MAX_BODY_CHARS), custom(self::body))]
-    pub body: String,
-    /// The message it answers, in the same conversation.
-    #[garde(skip)]
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reply_to: Option<MessageId>,
-}
-
-/// The answer to a post.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct Posted {
-    /// The message as it stands in the log.
-    pub message: Message,
-}
-
-/// `PATCH /v1/conversations/{id}/messages/{message_id}`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Validate, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct EditMessage {
-    /// The new body, by the rule for bodies.
-    #[garde(length(chars, max = MAX_BODY_CHARS), custom(self::body))]
-    pub body: String,
-}
-
-/// A message.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct Message {
-    /// Its id.
-    pub id: MessageId,
-    /// Where it stands.
-    pub conversation_id: ConversationId,
-    /// Its position in the conversation's log.
-    pub seq: u64,
-    /// Who wrote it.
-    pub author_id: UserId,
-    /// The name its author's client gave it.
-    #[schema(value_type = String)]
-    pub client_id: Ulid,
-    /// CommonMark.
-    pub body: String,
-    /// When it was committed.
-    pub created_at: Timestamp,
-    /// When it was last edited.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub edited_at: Option<Timestamp>,
-    /// When it was deleted; its body is empty then.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub deleted_at: Option<Timestamp>,
-    /// The message it answers.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reply_to: Option<MessageId>,
-    /// What hangs on it.
-    #[serde(default)]
-    #[schema(value_type = Vec<Object>)]
-    pub attachments: Vec<serde_json::Value>,
-    /// How people reacted, the emoji that came first first.
-    #[serde(default)]
-    pub reactions: Vec<Reaction>,
-    /// The newest entry of the log that this shows; absent while nothing followed the posting. An entry about this
-    /// message that is not newer is in here already: who applies it again would count it twice.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub changed_seq: Option<u64>,
-}
-
-/// One emoji on one message.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct Reaction {
-    /// One emoji, fully qualified (UTS #51).
-    pub emoji: String,
-    /// How many people set it.
-    pub count: u64,
-    /// Some of them, at most [`MAX_REACTION_USERS`]: who sets it is added at the end while there is room, who
-    /// takes it back is taken out, and nobody else moves up.
-    pub user_ids: Vec<UserId>,
-    /// Whether the reader is one of them. Only answers that are read by one person say so; no entry does.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub me: bool,
-}
-
-/// What a message said at some time.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct Version {
-    /// The entry of the log that said so.
-    pub seq: u64,
-    /// What it said.
-    pub body: String,
-    /// From when on.
-    pub at: Timestamp,
-}
-
-/// The history of a message.
-#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
-pub struct Versions {
-    /// As it was posted, then each edit, at most [`MAX_EDITS`] of them. Empty for a deleted message.
-    pub items: Vec<Version>,
-}
-
-/// A message that is kept at hand.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct Pin {
-    /// The message as it is now.
-    pub message: Message,
-    /// The entry of the log that pinned it, which orders pins.
-    pub seq: u64,
-    /// Who pinned it.
-    pub by: UserId,
-    /// When.
-    pub at: Timestamp,
-}
-
-/// What is pinned in a conversation.
-#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
-pub struct Pins {
-    /// In the order pinned, at most [`MAX_PINS`].
-    pub items: Vec<Pin>,
-}
-
-/// A page of messages, in the order of their seq.
-#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
-pub struct Messages {
-    /// Ascending by seq.
-    pub items: Vec<Message>,
     /// Absent at the end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_cursor: Option<String>,
