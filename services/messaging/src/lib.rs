@@ -6,8 +6,8 @@
 //! * **Gapless.** A log's entries are numbered 1, 2, 3; two processes may write to one log at once.
 //! * **Once.** A message is posted once per author and `client_id`, however often it is sent.
 //! * **Decided where it stands.** Whether an author may write is decided at the very place their entry takes.
-//! * **Erased.** A message that is deleted is gone: its words are in no document of this service any more, its history
-//!   and its log included, and every later read says so.
+//! * **Erased.** When a deletion is acknowledged, what the message said is in no document of this service any more, its
+//!   history and its log included.
 //! * **Told.** Every entry becomes an event on the durable bus at least once, with the same id each time, and
 //!   is broadcast at most once, after it is committed.
 //!

@@ -18,7 +18,6 @@ use super::{
 };
 use crate::{
     Error,
-    model::alteration::Alteration,
     service::{Messaging, writer::Answer},
 };
 
@@ -113,7 +112,7 @@ pub(super) async fn delete(
     Caller(caller): Caller,
     PathParam((id, message)): PathParam<(ConversationId, MessageId)>,
 ) -> Result<StatusCode, Problem> {
-    messaging.alter(id, caller.user_id, message, Alteration::Delete).await?;
+    messaging.delete(id, caller.user_id, message).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

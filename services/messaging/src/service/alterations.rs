@@ -24,6 +24,19 @@ impl Messaging {
         Ok(())
     }
 
+    /// Deletes a message for everybody. Unlike other facts, which whoever reads next applies, a deletion is only
+    /// acknowledged when what the message said is gone from every document.
+    pub(crate) async fn delete(
+        &self,
+        id: ConversationId,
+        by: UserId,
+        message: MessageId,
+    ) -> Result<(), Error> {
+        self.alter(id, by, message, Alteration::Delete).await?;
+        self.keeper.settle(id).await?;
+        Ok(())
+    }
+
     /// Changes what a message says, and answers it as it is then.
     pub(crate) async fn edit(
         &self,

@@ -173,14 +173,19 @@ async fn alterations_that_were_written_but_not_applied_are_applied_by_whoever_re
 
     // From here on entries are appended, but no document follows them: the process dies between the two.
     dying.store.break_commits();
-    anns.delete(&message_path(&message)).await.expect(204);
+    bens.put(&reaction_path(&message, "👍"), &()).await.expect(204);
+    anns.put(&reaction_path(&message, "👍"), &()).await.expect(204);
+    let shown = now(&bens, &message).await.reactions;
+    assert_eq!((shown[0].count, shown[0].me), (2, true), "whoever reads applies what is not applied");
+    // A deletion is not acknowledged before it is done.
+    anns.delete(&message_path(&message)).await.expect(503);
     assert!(!log_text(&bens, &message).await.contains("SECRET"), "the reader applies it first");
     assert!(now(&bens, &message).await.deleted_at.is_some());
     assert_eq!(versions(&bens, &message).await, []);
     // Asked again after it came to, the dying one knows as well.
     dying.store.mend();
     anns.delete(&message_path(&message)).await.expect(204);
-    assert_eq!(whole_log(&anns, group).await.len(), 6);
+    assert_eq!(whole_log(&anns, group).await.len(), 8);
 }
 
 #[tokio::test]

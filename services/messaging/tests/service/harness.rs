@@ -1,7 +1,7 @@
 //! A house in which any number of messaging services share one store, one bus and one auth.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, Ordering},
@@ -208,6 +208,7 @@ pub(crate) struct FaultyStore {
     broken: Mutex<BTreeSet<&'static str>>,
     mute: AtomicBool,
     dying: AtomicBool,
+    commits: Mutex<BTreeMap<&'static str, usize>>,
     /// Runs of appends wait while the test holds it for writing.
     pub(crate) gate: RwLock<()>,
 }
@@ -219,6 +220,7 @@ impl FaultyStore {
             broken: Mutex::default(),
             mute: AtomicBool::new(false),
             dying: AtomicBool::new(false),
+            commits: Mutex::default(),
             gate: RwLock::default(),
         }
     }
@@ -236,6 +238,11 @@ impl FaultyStore {
     /// leaves behind.
     pub(crate) fn break_commits(&self) {
         self.dying.store(true, Ordering::SeqCst);
+    }
+
+    /// How many writes of single documents of this collection were asked for.
+    pub(crate) fn commits(&self, collection: &str) -> usize {
+        self.commits.lock().unwrap().get(collection).copied().unwrap_or_default()
     }
 
     pub(crate) fn mend(&self) {
@@ -276,6 +283,7 @@ impl Documents for FaultyStore {
         if self.dying.load(Ordering::SeqCst) {
             return Err(StoreError::Unavailable("dying, says the test".to_owned()));
         }
+        *self.commits.lock().unwrap().entry(collection.name).or_default() += 1;
         self.inner.commit(collection, write, events).await
     }
 

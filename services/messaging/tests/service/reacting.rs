@@ -104,4 +104,13 @@ async fn reactions_of_a_crowd_are_committed_together_counted_and_named_in_part()
     }
     let log = whole_log(&anns, group).await;
     assert_eq!(log.iter().filter(|entry| matches!(entry.e, Fact::ReactionSet { .. })).count(), 50);
+
+    // One more costs what the first cost, however many there are: one document each, or two when the relay comes by in
+    // the same moment and tries the same.
+    let cost = |collection| one.store.commits(collection);
+    let before = (cost("reactions"), cost("conversations"), cost("members"));
+    react(&anns, &message, "👍").await;
+    let after = (cost("reactions"), cost("conversations"), cost("members"));
+    assert!((1..=2).contains(&(after.0 - before.0)) && (1..=2).contains(&(after.1 - before.1)), "{after:?}");
+    assert_eq!(after.2, before.2);
 }
