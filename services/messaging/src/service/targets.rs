@@ -1,6 +1,6 @@
 //! The messages that a batch is about to alter, as of the head that the batch is decided at.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use tertulia_contracts::{
     MessageId, UserId,
@@ -45,8 +45,9 @@ impl Targets {
         if wanted.is_empty() {
             return Ok(targets);
         }
-        let ids: Vec<MessageId> = wanted.iter().map(|(message, _)| *message).collect();
-        for posting in store.postings(conversation.id, &ids).await? {
+        // A crowd reacts to one message: it is read once.
+        let ids: BTreeSet<MessageId> = wanted.iter().map(|(message, _)| *message).collect();
+        for posting in store.postings(conversation.id, &Vec::from_iter(ids)).await? {
             targets.messages.insert(posting.seq, posting.message()?);
         }
         let whose = wanted.iter().map(|(message, by)| (seq_of(*message), *by));
