@@ -95,7 +95,8 @@ pub(super) async fn edit(
 
 /// Deletes a message for everybody
 ///
-/// Its author may, and the owner of a group or a channel. What it said is gone from the message, its history and the log.
+/// Its author may, and the moderators of a group or a channel. What it said is gone from the message, its history and the
+/// log.
 /// A deleted message is deleted already.
 #[utoipa::path(
     delete, path = "/v1/conversations/{id}/messages/{message_id}", tag = "messaging",

@@ -10,7 +10,7 @@ use crate::{model::alteration::Alteration, service::Messaging};
 
 /// Pins a message
 ///
-/// The owner of a group or a channel may, and either of a direct conversation. At most 50 are pinned. A pinned message
+/// The moderators of a group or a channel may, and either of a direct conversation. At most 50 are pinned. A pinned message
 /// is pinned already.
 #[utoipa::path(
     put, path = "/v1/conversations/{id}/messages/{message_id}/pin", tag = "messaging",

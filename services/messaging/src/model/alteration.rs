@@ -54,7 +54,7 @@ pub fn decide(
 ) -> Result<Option<Fact>, Error> {
     may(Action::Read, ground)?;
     let standing = standing.ok_or(Error::NoSuchMessage)?;
-    may(action(alteration, by, standing.message)?, ground)?;
+    may(action(alteration, by, standing.message), ground)?;
     if is_so(alteration, standing) {
         return Ok(None);
     }
@@ -74,17 +74,16 @@ pub fn decide(
     }))
 }
 
-fn action(alteration: &Alteration, by: UserId, message: &Message) -> Result<Action, Error> {
+fn action(alteration: &Alteration, by: UserId, message: &Message) -> Action {
     let own = message.author_id == by;
-    Ok(match alteration {
+    match alteration {
         Alteration::Edit(_) if own => Action::EditOwn,
-        // Nobody puts words into another's mouth, whatever their role.
         Alteration::Edit(_) => Action::EditOthers,
         Alteration::Delete if own => Action::DeleteOwn,
         Alteration::Delete => Action::DeleteOthers,
         Alteration::React(_) | Alteration::Unreact(_) => Action::React,
         Alteration::Pin | Alteration::Unpin => Action::Pin,
-    })
+    }
 }
 
 fn is_so(alteration: &Alteration, standing: Standing<'_>) -> bool {
