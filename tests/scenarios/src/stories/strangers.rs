@@ -6,7 +6,7 @@ use anyhow::{Context, Result, bail, ensure};
 use tertulia_client::ApiError;
 use tertulia_client::Socket;
 use tertulia_contracts::{
-    ConversationId,
+    ConversationId, UserId,
     frames::{ClientFrame, ServerFrame},
     messaging::{ConversationKind, PostMessage},
     routes::{ROUTES, role},
@@ -32,7 +32,7 @@ pub(super) async fn a_stranger_finds_nothing(system: &System) -> Result<()> {
             let path =
                 route.path.replace("{id}", &private.to_string()).replace("{user_id}", &eve.id().to_string());
             let path = path.replace("{message_id}", &secret.to_string()).replace("{emoji}", "%F0%9F%91%8D");
-            let body = body_of(route.method.as_str(), route.path);
+            let body = body_of(route.method.as_str(), route.path, eve.id());
             let answer: Result<serde_json::Value, ApiError> =
                 eve.api.send(route.method.clone(), &path, body.as_ref()).await;
             match answer {
@@ -47,8 +47,9 @@ pub(super) async fn a_stranger_finds_nothing(system: &System) -> Result<()> {
 }
 
 /// A body that a member could send, so that it is the stranger who is refused and not the body.
-fn body_of(method: &str, path: &str) -> Option<serde_json::Value> {
+fn body_of(method: &str, path: &str, eve: UserId) -> Option<serde_json::Value> {
     match (method, path) {
+        ("POST", "/v1/conversations/{id}/owner") => Some(serde_json::json!({"user_id": eve})),
         ("POST", _) => {
             Some(serde_json::json!({"client_id": Ulid::generate().to_string(), "body": "let me in"}))
         }
