@@ -216,12 +216,8 @@ impl Pen {
                     waiting.push_front(command);
                     return (run, true);
                 }
-                Ok(None) => {
-                    command.answer(Ok(Answer::Changed));
-                    continue;
-                }
-                Err(error) => {
-                    command.answer(Err(error));
+                settled => {
+                    command.answer(settled.map(|_| Answer::Changed));
                     continue;
                 }
             };
