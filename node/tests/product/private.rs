@@ -4,7 +4,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use tertulia_client::{Api, Socket};
 use tertulia_contracts::{
-    ConversationId,
+    ConversationId, MessageId,
     frames::{ClientFrame, ServerFrame},
     messaging::{ConversationKind, CreateConversation},
 };
@@ -27,6 +27,8 @@ pub(crate) async fn conversation_of(api: &Api) -> ConversationId {
 fn addresses(c: &str, user: &str) -> Vec<(Method, String, Option<Value>)> {
     let message = json!({"client_id": Ulid::from_parts(1, 1).to_string(), "body": "Hola"});
     let at = |rest: &str| format!("/v1/conversations/{c}{rest}");
+    let of_message =
+        |rest: &str| at(&format!("/messages/{}{rest}", MessageId::from_ulid(Ulid::from_parts(1, 1))));
     vec![
         (Method::GET, at(""), None),
         (Method::PATCH, at(""), Some(json!({"title": "Mine"}))),
@@ -36,6 +38,14 @@ fn addresses(c: &str, user: &str) -> Vec<(Method, String, Option<Value>)> {
         (Method::POST, at("/owner"), Some(json!({"user_id": user}))),
         (Method::POST, at("/messages"), Some(message)),
         (Method::GET, at("/messages"), None),
+        (Method::PATCH, of_message(""), Some(json!({"body": "Mine"}))),
+        (Method::DELETE, of_message(""), None),
+        (Method::GET, of_message("/edits"), None),
+        (Method::PUT, of_message("/reactions/%F0%9F%91%8D"), None),
+        (Method::DELETE, of_message("/reactions/%F0%9F%91%8D"), None),
+        (Method::PUT, of_message("/pin"), None),
+        (Method::DELETE, of_message("/pin"), None),
+        (Method::GET, at("/pins"), None),
         (Method::GET, at("/log"), None),
         (Method::PUT, at("/cursor"), Some(json!({"seq": 1}))),
     ]

@@ -4,7 +4,6 @@
 //! shows, so folding a log that overlaps with what is known already changes nothing.
 
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
 use tertulia_contracts::{
     MessageId, UserId,
     messaging::{Fact, MAX_REACTION_USERS, Message, Reaction},
@@ -54,14 +53,6 @@ fn remove(reactions: &mut Vec<Reaction>, emoji: &str, by: UserId, reader: Option
         reaction.user_ids.retain(|user| *user != by);
     }
     reactions.retain(|it| it.count > 0);
-}
-
-/// What tells two bodies under one message's id apart after neither is kept any more. Salted by the id, so that equal
-/// words in two messages do not show; half of SHA-256, which nobody meets by accident.
-pub fn content_digest(message: MessageId, body: &str) -> String {
-    let digest = Sha256::new().chain_update(message.to_string()).chain_update(body).finalize();
-    let half = digest.iter().take(16).fold(0_u128, |sum, byte| sum << 8 | u128::from(*byte));
-    format!("{half:032x}")
 }
 
 /// A message that is kept at hand in its conversation.

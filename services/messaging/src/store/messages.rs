@@ -1,32 +1,22 @@
 //! What became of messages: their present state stands in the entry that posted them.
 //!
 //! The log tells what happened, so the fact of a posting stays what it was, and the present state stands beside it. Only a
-//! deletion reaches into the log: it leaves the message without its content, and a digest that tells a repeat of the
-//! posting from another message under the same name.
+//! deletion reaches into the log: it leaves the message without its content, and nothing from which that could be guessed.
 
 use serde::{Deserialize, Serialize};
 use tertulia_contracts::messaging::{Fact, Message, PostMessage};
 use tertulia_documents::Error;
 
 use super::{EntryRecord, encode};
-use crate::model::message::{apply, content_digest};
+use crate::model::message::apply;
 
 /// What became of a message after it was posted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "is", rename_all = "snake_case")]
-pub(crate) enum Became {
-    /// It says or bears something else.
-    Changed {
-        /// As it is now.
-        message: Box<Message>,
-        /// How often it was edited.
-        edits: u32,
-    },
-    /// Its content is gone from the fact too.
-    Deleted {
-        /// Of what it said when it was posted.
-        digest: String,
-    },
+pub(crate) struct Became {
+    /// As it is now.
+    message: Box<Message>,
+    /// How often it was edited.
+    edits: u32,
 }
 
 impl EntryRecord {
@@ -41,19 +31,17 @@ impl EntryRecord {
     /// The message as it is now, and how often it was edited.
     pub(crate) fn message(&self) -> Result<(Message, u32), Error> {
         match &self.became {
-            Some(Became::Changed { message, edits }) => Ok((Message::clone(message), *edits)),
-            Some(Became::Deleted { .. }) | None => Ok((self.posted()?, 0)),
+            Some(Became { message, edits }) => Ok((Message::clone(message), *edits)),
+            None => Ok((self.posted()?, 0)),
         }
     }
 
-    /// Whether this post says what the message said when it was posted.
+    /// Whether this post says what the message said when it was posted. Of a deleted one nothing is left to compare, so
+    /// whatever comes under its name is taken for a repeat.
     pub(crate) fn is_repeated_by(&self, post: &PostMessage) -> Result<bool, Error> {
         let message = self.posted()?;
-        let same_body = match &self.became {
-            Some(Became::Deleted { digest }) => *digest == content_digest(message.id, &post.body),
-            Some(Became::Changed { .. }) | None => message.body == post.body,
-        };
-        Ok(same_body && message.reply_to == post.reply_to)
+        let says_the_same = message.body == post.body && message.reply_to == post.reply_to;
+        Ok(says_the_same || message.deleted_at.is_some())
     }
 
     /// Takes what the log says of the message it posts, ascending; whether that was news. Repeatable in any order of
@@ -68,13 +56,12 @@ impl EntryRecord {
         if message.changed_seq == before {
             return Ok(false);
         }
-        self.became = Some(if message.deleted_at.is_some() {
-            let digest = content_digest(message.id, &self.posted()?.body);
+        if message.deleted_at.is_some() {
             self.fact = encode(&Fact::MessagePosted { message });
-            Became::Deleted { digest }
+            self.became = None;
         } else {
-            Became::Changed { message: Box::new(message), edits }
-        });
+            self.became = Some(Became { message: Box::new(message), edits });
+        }
         Ok(true)
     }
 
