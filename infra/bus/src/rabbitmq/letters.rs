@@ -1,12 +1,12 @@
 //! Dead letters: a quorum queue for each group. AMQP has no way to look into a queue, so looking is taking
-//! messages and giving them back by closing the channel. What is given back lines up behind what was given back
+//! messages and giving them back. What is given back lines up behind what was given back
 //! before, so the order stays only if a look takes everything; and one look at a time in a process.
 
 use bytes::Bytes;
 use lapin::{
     BasicProperties, Channel,
     message::Delivery,
-    options::{BasicAckOptions, BasicGetOptions},
+    options::{BasicAckOptions, BasicGetOptions, BasicNackOptions},
     types::{AMQPValue, FieldTable},
 };
 use tertulia_runtime::{Ambient, Timestamp};
@@ -113,8 +113,8 @@ impl Letters {
                 letters.push(open(group, &letter));
             }
         };
-        look(&channel, &layout.dead(group), listed).await?;
-        give_back(&channel).await?;
+        let taken = look(&channel, &layout.dead(group), listed).await?;
+        give_back(&channel, taken).await?;
         Ok(letters)
     }
 
@@ -135,31 +135,42 @@ impl Letters {
                 found = Some(letter);
             }
         };
-        look(&channel, &layout.dead(group), is_it).await?;
+        let mut taken = look(&channel, &layout.dead(group), is_it).await?;
         if let Some(letter) = &found {
             if let Some(publisher) = replay_by {
                 publisher.publish(&[revive(layout, letter)?]).await?;
             }
             answer(letter.ack(BasicAckOptions::default())).await?;
+            taken.retain(|tag| *tag != letter.delivery_tag);
         }
-        give_back(&channel).await?;
+        give_back(&channel, taken).await?;
         found.map(drop).ok_or_else(|| Error::NoSuchLetter(id.0.clone()))
     }
 }
 
-async fn look(channel: &Channel, queue: &str, mut at: impl FnMut(Delivery)) -> Result<(), Error> {
+/// Takes every letter there is, and returns their delivery tags in the order of the queue.
+async fn look(channel: &Channel, queue: &str, mut at: impl FnMut(Delivery)) -> Result<Vec<u64>, Error> {
+    let mut taken = Vec::new();
     for _ in 0..MAX_LOOK {
-        let taken = channel.basic_get(queue.into(), BasicGetOptions::default());
-        match answer(taken).await? {
-            Some(message) => at(message.delivery),
+        let asked = channel.basic_get(queue.into(), BasicGetOptions::default());
+        match answer(asked).await? {
+            Some(message) => {
+                taken.push(message.delivery.delivery_tag);
+                at(message.delivery);
+            }
             None => break,
         }
     }
-    Ok(())
+    Ok(taken)
 }
 
-/// Whatever was taken and not acknowledged is in the queue again.
-async fn give_back(channel: &Channel) -> Result<(), Error> {
+/// Gives back what was taken, in order. Closing the channel would do it too, but at some moment after the close is
+/// answered, and a look in between would miss it.
+async fn give_back(channel: &Channel, taken: Vec<u64>) -> Result<(), Error> {
+    let requeue = BasicNackOptions { requeue: true, multiple: false };
+    for tag in taken {
+        answer(channel.basic_nack(tag, requeue)).await?;
+    }
     answer(channel.close(200, "OK".into())).await
 }
 
