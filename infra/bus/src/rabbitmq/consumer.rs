@@ -164,8 +164,9 @@ impl Subscriber {
     async fn partition(self: &Arc<Self>, partition: u16, lease: Lease, ending: Ending) -> Result<(), Error> {
         let channel = self.link.channel().await?;
         let consumer = self.consume(&channel, partition, &ending).await;
-        // What is in hand goes back to the queue when the channel closes, and only then may another consumer follow.
-        // One that is cancelled first makes way while it still holds messages, and later ones overtake them.
+        // When the broker sees the channel gone it gives back what was in hand and makes way for the next consumer, in
+        // one step, at some moment after the close is answered. A consumer that is cancelled first makes way at once,
+        // while it still holds messages, and later ones overtake them.
         let closed = answer(channel.close(200, "OK".into())).await;
         drop(lease);
         consumer.map(drop).and(closed)
