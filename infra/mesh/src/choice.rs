@@ -1,6 +1,7 @@
 //! Which instance is asked. Pure functions over what is known of the instances.
 
 use tertulia_discovery::Instance;
+use tertulia_runtime::hash::fnv1a;
 
 /// The instance that a key belongs to: highest random weight (Thaler and Ravishankar 1998). Every node picks
 /// the same one, and an instance that goes takes only its own keys along.
@@ -24,13 +25,10 @@ pub(crate) fn two_choices<'a>(
     [candidates[first], candidates[second]].into_iter().min_by_key(|instance| in_flight(instance))
 }
 
-/// The same on every node and in every version of the program, which the standard library's hashers do not
-/// promise: FNV-1a (Fowler, Noll and Vo), then the finaliser of `SplitMix64` since FNV alone hardly mixes its last bytes.
+/// The same on every node and in every version of the program. With the finaliser of `SplitMix64`, since FNV alone
+/// hardly mixes its last bytes.
 fn weight(key: &str, id: &str) -> u64 {
-    let bytes = key.bytes().chain([0xFF]).chain(id.bytes());
-    let hash = bytes.fold(0xCBF2_9CE4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3)
-    });
+    let hash = fnv1a(key.bytes().chain([0xFF]).chain(id.bytes()));
     let hash = (hash ^ (hash >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     let hash = (hash ^ (hash >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
     hash ^ (hash >> 31)

@@ -15,6 +15,13 @@ pub fn random_part(entropy: &dyn Entropy, of: Duration) -> Duration {
     of.mul_f64(f64::from(u32::from_le_bytes(bytes)) / f64::from(u32::MAX))
 }
 
+/// A random number below a bound, which is not 0. Even enough for bounds far below 2^64.
+pub fn random_below(entropy: &dyn Entropy, bound: u64) -> u64 {
+    let mut bytes = [0; 8];
+    entropy.fill(&mut bytes);
+    u64::from_le_bytes(bytes) % bound
+}
+
 /// The operating system's generator.
 pub struct SystemEntropy;
 

@@ -10,6 +10,7 @@ pub mod entropy;
 pub mod event;
 pub mod extract;
 pub mod fault;
+pub mod hash;
 pub mod id;
 pub mod lifecycle;
 pub mod metrics;

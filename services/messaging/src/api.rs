@@ -11,7 +11,7 @@ mod reactions;
 use std::sync::Arc;
 
 use axum::extract::FromRef;
-use tertulia_contracts::identity::Verifier;
+use tertulia_contracts::{ConversationId, MessageId, identity::Verifier};
 use tertulia_runtime::problem::Problem;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -81,6 +81,17 @@ enum Refused {
     /// The store or another service is away; `Retry-After` says when to come back.
     #[response(status = 503, content_type = "application/problem+json")]
     Unavailable(Problem),
+}
+
+/// What the address of a message names.
+#[derive(utoipa::IntoParams)]
+#[into_params(parameter_in = Path)]
+#[expect(dead_code, reason = "it only describes what parameters there are")]
+struct OneMessage {
+    /// The conversation.
+    id: ConversationId,
+    /// The message.
+    message_id: MessageId,
 }
 
 /// How doing something with a message can be refused besides.

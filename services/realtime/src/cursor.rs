@@ -7,6 +7,7 @@
 
 use serde::Deserialize;
 use tertulia_contracts::{ConversationId, frames::Resume};
+use tertulia_runtime::hash::fnv1a;
 
 /// The positions that a stream has told so far.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -144,11 +145,9 @@ struct Told<'a> {
     retry_after: Option<u64>,
 }
 
-/// FNV-1a (Fowler, Noll and Vo): tells one list from another; nobody gains anything by a collision.
+/// Tells one list from another; nobody gains anything by a collision.
 fn fingerprint(epoch: &str, conversations: impl Iterator<Item = ConversationId>) -> u64 {
-    let ids = conversations.flat_map(|c| c.ulid().to_bytes());
-    let bytes = epoch.bytes().chain(ids);
-    bytes.fold(0xCBF2_9CE4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3))
+    fnv1a(epoch.bytes().chain(conversations.flat_map(|c| c.ulid().to_bytes())))
 }
 
 #[cfg(test)]

@@ -176,24 +176,14 @@ fn judge_reader(observations: &[Observation], who: &str, log: &FinalLog, verdict
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tertulia_contracts::messaging::PostMessage;
     use tertulia_runtime::{Id, Timestamp};
 
     fn message(seq: u64) -> Message {
-        Message {
-            id: Id::from_ulid(Ulid::from(u128::from(seq))),
-            conversation_id: Id::from_ulid(Ulid::from(1)),
-            seq,
-            author_id: Id::from_ulid(Ulid::from(2)),
-            client_id: Ulid::from(u128::from(seq)),
-            body: String::new(),
-            created_at: Timestamp::EPOCH,
-            edited_at: None,
-            deleted_at: None,
-            reply_to: None,
-            attachments: Vec::new(),
-            reactions: Vec::new(),
-            changed_seq: None,
-        }
+        let client_id = Ulid::from(u128::from(seq));
+        let (c, author) = (Id::from_ulid(Ulid::from(1)), Id::from_ulid(Ulid::from(2)));
+        let post = PostMessage { client_id, body: String::new(), reply_to: None };
+        Message::posted(Id::from_ulid(client_id), c, seq, author, post, Timestamp::EPOCH)
     }
 
     fn log(messages: Vec<Message>) -> FinalLog {

@@ -11,6 +11,8 @@ use lapin::{
     types::{AMQPValue, FieldTable},
 };
 
+use tertulia_runtime::hash::fnv1a;
+
 use super::link::answer;
 use crate::{Error, Topology};
 
@@ -160,12 +162,9 @@ pub(super) fn text(text: &str) -> AMQPValue {
     AMQPValue::LongString(text.into())
 }
 
-/// FNV-1a (<https://www.rfc-editor.org/rfc/rfc9923>): every release and every node has to agree.
 fn partition_of(key: &str) -> u16 {
-    let hash = key.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
-    });
-    u16::try_from(hash % u64::from(PARTITIONS)).expect("a remainder is smaller than its divisor")
+    u16::try_from(fnv1a(key.bytes()) % u64::from(PARTITIONS))
+        .expect("a remainder is smaller than its divisor")
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Dead letters: a quorum queue for each group. AMQP has no way to look into a queue, so looking is taking
-//! messages and giving them back. What is given back lines up behind what was given back
-//! before, so the order stays only if a look takes everything; and one look at a time in a process.
+//! messages and giving them back. What is given back lines up behind what was given back before, so the order
+//! stays only if a look takes everything; and one look at a time in a process.
 
 use bytes::Bytes;
 use lapin::{

@@ -18,7 +18,7 @@ use std::{
 
 use async_trait::async_trait;
 use secrecy::SecretString;
-use tertulia_runtime::{Entropy, Supervisor};
+use tertulia_runtime::{Entropy, Supervisor, entropy::random_below};
 use tokio::sync::watch;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
@@ -131,8 +131,6 @@ impl Shared {
     /// and up to half as long again, so that nodes do not return to an agent in step.
     fn delay(&self, failures: u32) -> Duration {
         let base_ms = 100_u64 << failures.min(5).saturating_sub(1);
-        let mut bytes = [0; 8];
-        self.entropy.fill(&mut bytes);
-        Duration::from_millis(base_ms + u64::from_le_bytes(bytes) % (base_ms / 2))
+        Duration::from_millis(base_ms + random_below(&*self.entropy, base_ms / 2))
     }
 }

@@ -82,6 +82,35 @@ pub struct Message {
     pub changed_seq: Option<u64>,
 }
 
+impl Message {
+    /// As it stands when it was just posted.
+    pub fn posted(
+        id: MessageId,
+        conversation_id: ConversationId,
+        seq: u64,
+        author_id: UserId,
+        post: PostMessage,
+        created_at: Timestamp,
+    ) -> Self {
+        let PostMessage { client_id, body, reply_to } = post;
+        Self {
+            id,
+            conversation_id,
+            seq,
+            author_id,
+            client_id,
+            body,
+            created_at,
+            edited_at: None,
+            deleted_at: None,
+            reply_to,
+            attachments: Vec::new(),
+            reactions: Vec::new(),
+            changed_seq: None,
+        }
+    }
+}
+
 /// One emoji on one message.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Reaction {

@@ -13,7 +13,7 @@ use tertulia_runtime::{
 };
 
 use super::{
-    Refused, RefusedAlteration,
+    OneMessage, Refused, RefusedAlteration,
     paging::{MessagesQuery, cursor_of},
 };
 use crate::{
@@ -77,10 +77,7 @@ pub(super) async fn list(
 #[utoipa::path(
     patch, path = "/v1/conversations/{id}/messages/{message_id}", tag = "messaging", operation_id = "edit_message",
     security(("access_token" = [])),
-    params(
-        ("id" = ConversationId, Path, description = "The conversation."),
-        ("message_id" = MessageId, Path, description = "The message."),
-    ),
+    params(OneMessage),
     request_body = EditMessage,
     responses((status = 200, description = "As it is now.", body = Message), RefusedAlteration, Refused),
 )]
@@ -102,10 +99,7 @@ pub(super) async fn edit(
     delete, path = "/v1/conversations/{id}/messages/{message_id}", tag = "messaging",
     operation_id = "delete_message",
     security(("access_token" = [])),
-    params(
-        ("id" = ConversationId, Path, description = "The conversation."),
-        ("message_id" = MessageId, Path, description = "The message."),
-    ),
+    params(OneMessage),
     responses((status = 204, description = "It is deleted."), Refused),
 )]
 pub(super) async fn delete(
@@ -124,10 +118,7 @@ pub(super) async fn delete(
     get, path = "/v1/conversations/{id}/messages/{message_id}/edits", tag = "messaging",
     operation_id = "list_edits",
     security(("access_token" = [])),
-    params(
-        ("id" = ConversationId, Path, description = "The conversation."),
-        ("message_id" = MessageId, Path, description = "The message."),
-    ),
+    params(OneMessage),
     responses((status = 200, description = "All of it, the oldest first.", body = Versions), Refused),
 )]
 pub(super) async fn edits(

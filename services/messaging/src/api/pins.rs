@@ -5,7 +5,7 @@ use http::StatusCode;
 use tertulia_contracts::{ConversationId, MessageId, identity::Caller, messaging::Pins};
 use tertulia_runtime::{extract::PathParam, problem::Problem};
 
-use super::{Refused, RefusedAlteration};
+use super::{OneMessage, Refused, RefusedAlteration};
 use crate::{model::alteration::Alteration, service::Messaging};
 
 /// Pins a message
@@ -16,10 +16,7 @@ use crate::{model::alteration::Alteration, service::Messaging};
     put, path = "/v1/conversations/{id}/messages/{message_id}/pin", tag = "messaging",
     operation_id = "pin_message",
     security(("access_token" = [])),
-    params(
-        ("id" = ConversationId, Path, description = "The conversation."),
-        ("message_id" = MessageId, Path, description = "The message."),
-    ),
+    params(OneMessage),
     responses((status = 204, description = "It is pinned."), RefusedAlteration, Refused),
 )]
 pub(super) async fn pin(
@@ -38,10 +35,7 @@ pub(super) async fn pin(
     delete, path = "/v1/conversations/{id}/messages/{message_id}/pin", tag = "messaging",
     operation_id = "unpin_message",
     security(("access_token" = [])),
-    params(
-        ("id" = ConversationId, Path, description = "The conversation."),
-        ("message_id" = MessageId, Path, description = "The message."),
-    ),
+    params(OneMessage),
     responses((status = 204, description = "It is not pinned."), Refused),
 )]
 pub(super) async fn unpin(

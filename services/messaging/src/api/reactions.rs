@@ -5,7 +5,7 @@ use http::StatusCode;
 use tertulia_contracts::{ConversationId, MessageId, identity::Caller};
 use tertulia_runtime::{extract::PathParam, problem::Problem};
 
-use super::{Refused, RefusedAlteration};
+use super::{OneMessage, Refused, RefusedAlteration};
 use crate::{
     Error,
     model::{alteration::Alteration, emoji},
@@ -19,11 +19,7 @@ use crate::{
     put, path = "/v1/conversations/{id}/messages/{message_id}/reactions/{emoji}", tag = "messaging",
     operation_id = "set_reaction",
     security(("access_token" = [])),
-    params(
-        ("id" = ConversationId, Path, description = "The conversation."),
-        ("message_id" = MessageId, Path, description = "The message."),
-        ("emoji" = String, Path, description = "One Unicode emoji, percent-encoded."),
-    ),
+    params(OneMessage, ("emoji" = String, Path, description = "One Unicode emoji, percent-encoded.")),
     responses((status = 204, description = "They have reacted."), RefusedAlteration, Refused),
 )]
 pub(super) async fn set(
@@ -43,11 +39,7 @@ pub(super) async fn set(
     delete, path = "/v1/conversations/{id}/messages/{message_id}/reactions/{emoji}", tag = "messaging",
     operation_id = "remove_reaction",
     security(("access_token" = [])),
-    params(
-        ("id" = ConversationId, Path, description = "The conversation."),
-        ("message_id" = MessageId, Path, description = "The message."),
-        ("emoji" = String, Path, description = "One Unicode emoji, percent-encoded."),
-    ),
+    params(OneMessage, ("emoji" = String, Path, description = "One Unicode emoji, percent-encoded.")),
     responses((status = 204, description = "They have not reacted so."), Refused),
 )]
 pub(super) async fn remove(

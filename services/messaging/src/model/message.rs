@@ -88,6 +88,7 @@ pub fn apply_to_pins(pins: &mut Vec<Pinned>, seq: u64, fact: &Fact) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tertulia_contracts::messaging::PostMessage;
     use tertulia_runtime::Id;
     use ulid::Ulid;
 
@@ -96,22 +97,10 @@ mod tests {
     }
 
     fn message() -> Message {
-        let id = Ulid::from_parts(9, 9);
-        Message {
-            id: Id::from_ulid(id),
-            conversation_id: Id::from_ulid(id),
-            seq: 1,
-            author_id: user(1),
-            client_id: id,
-            body: "First".to_owned(),
-            created_at: Timestamp::EPOCH,
-            edited_at: None,
-            deleted_at: None,
-            reply_to: None,
-            attachments: Vec::new(),
-            reactions: Vec::new(),
-            changed_seq: None,
-        }
+        let client_id = Ulid::from_parts(9, 9);
+        let post = PostMessage { client_id, body: "First".to_owned(), reply_to: None };
+        let (id, c) = (Id::from_ulid(client_id), Id::from_ulid(client_id));
+        Message::posted(id, c, 1, user(1), post, Timestamp::EPOCH)
     }
 
     fn reacted(set: bool, by: u64, emoji: &str) -> Fact {

@@ -257,21 +257,8 @@ impl Pen {
         if post.reply_to.is_some_and(|message| !replies.contains(&message)) {
             return Err(Error::invalid("reply_to", "there is no such message in this conversation"));
         }
-        let message = Message {
-            id: message_id(at, self.id, seq),
-            conversation_id: self.id,
-            seq,
-            author_id,
-            client_id: post.client_id,
-            body: post.body.clone(),
-            created_at: at,
-            edited_at: None,
-            deleted_at: None,
-            reply_to: post.reply_to,
-            attachments: Vec::new(),
-            reactions: Vec::new(),
-            changed_seq: None,
-        };
+        let id = message_id(at, self.id, seq);
+        let message = Message::posted(id, self.id, seq, author_id, post.clone(), at);
         Ok(Fact::MessagePosted { message })
     }
 

@@ -13,7 +13,7 @@ use tertulia_contracts::{
     ConversationId, UserId,
     messaging::{Fact, MemberRole},
 };
-use tertulia_documents::{Error as StoreError, Versioned};
+use tertulia_documents::{Error as StoreError, Record, Table, Versioned};
 use tertulia_runtime::Timestamp;
 
 use super::ledger::Ledger;
@@ -23,7 +23,7 @@ use crate::{
         membership::{Step, steps},
         message::apply_to_pins,
     },
-    store::{Class, ConversationRecord, EntryRecord, Head, MemberRecord, Store},
+    store::{Class, ConversationRecord, EntryRecord, Head, MemberRecord, Store, members::member_id},
 };
 
 /// How many changes are applied before the conversation remembers that they are.
@@ -137,27 +137,39 @@ impl Keeper {
         step: Step,
         place: Head,
     ) -> Result<(), Error> {
-        for _ in 0..MAX_ATTEMPTS {
-            let found = self.store.member(conversation, user).await?;
-            let (before, revision) =
-                found.map_or((None, None), |found| (Some(found.value), Some(found.revision)));
+        revise(&self.store.members, &member_id(conversation, user), |before: Option<MemberRecord>| {
             let after = membership_after(conversation, user, before.clone(), &step, place);
-            if before.is_some_and(|before| before == after) {
-                return Ok(());
-            }
-            let written = match revision {
-                Some(revision) => self.store.members.replace(&after, revision, Vec::new()).await,
-                None => self.store.members.insert(&after, Vec::new()).await,
-            };
-            match written {
-                Ok(_) => return Ok(()),
-                // Somebody else applies the same; which of its unique keys a store names first is its own affair.
-                Err(StoreError::Conflict { .. } | StoreError::Duplicate { .. }) => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
-        Err(Error::Busy)
+            Ok(before.is_none_or(|before| before != after).then_some(after))
+        })
+        .await
     }
+}
+
+/// Reads a document, works out what it is to be, and writes that; from the start when somebody else was faster. Writes
+/// nothing when `next` finds nothing to do.
+async fn revise<T: Record>(
+    table: &Table<T>,
+    id: &str,
+    next: impl Fn(Option<T>) -> Result<Option<T>, StoreError>,
+) -> Result<(), Error> {
+    for _ in 0..MAX_ATTEMPTS {
+        let (before, revision) = match table.get(id).await? {
+            Some(found) => (Some(found.value), Some(found.revision)),
+            None => (None, None),
+        };
+        let Some(after) = next(before)? else { return Ok(()) };
+        let written = match revision {
+            Some(revision) => table.replace(&after, revision, Vec::new()).await,
+            None => table.insert(&after, Vec::new()).await,
+        };
+        match written {
+            Ok(_) => return Ok(()),
+            // Somebody else applies the same; which of its unique keys a store names first is its own affair.
+            Err(StoreError::Conflict { .. } | StoreError::Duplicate { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Err(Error::Busy)
 }
 
 /// Whether somebody belongs and what they are follow each from its own newest entry, so that facts may be applied

@@ -71,7 +71,7 @@ impl MemberRecord {
     }
 }
 
-fn member_id(conversation: ConversationId, user: UserId) -> String {
+pub(crate) fn member_id(conversation: ConversationId, user: UserId) -> String {
     format!("{conversation}/{user}")
 }
 

@@ -4,7 +4,10 @@
 use bytes::Buf as _;
 use serde_json::value::to_raw_value;
 use tertulia_contracts::frames::ServerFrame;
-use tertulia_runtime::{Entropy, Id, entropy::SeededEntropy};
+use tertulia_runtime::{
+    Id,
+    entropy::{SeededEntropy, random_below},
+};
 use tokio_tungstenite::tungstenite::Message;
 use ulid::Ulid;
 
@@ -40,9 +43,7 @@ impl World {
     }
 
     fn below(&self, bound: u64) -> u64 {
-        let mut bytes = [0; 8];
-        self.entropy.fill(&mut bytes);
-        u64::from_le_bytes(bytes) % bound
+        random_below(&self.entropy, bound)
     }
 
     fn pick<T>(&self, from: &[T]) -> Option<usize> {
@@ -180,11 +181,7 @@ fn whatever_the_live_lane_does_a_watcher_learns_how_far_the_log_goes() {
     let mut watched = 0;
     for seed in 0..1_000 {
         let entropy = SeededEntropy::new(seed);
-        let below = |bound: u64| {
-            let mut bytes = [0; 8];
-            entropy.fill(&mut bytes);
-            u64::from_le_bytes(bytes) % bound
-        };
+        let below = |bound| random_below(&entropy, bound);
         let feed = Arc::new(Feed::new(Owner::Conversation(c)));
         let (mut log, mut watchers) = (0, Vec::<Attachment>::new());
         for turn in 0..100 {

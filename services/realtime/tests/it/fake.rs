@@ -96,21 +96,8 @@ impl Fake {
         let mut state = self.state.lock().unwrap();
         let log = state.conversations.entry(c).or_default();
         let seq = log.len() as u64 + 1;
-        let message = Message {
-            id,
-            conversation_id: c,
-            seq,
-            author_id: author,
-            client_id,
-            body: body.to_owned(),
-            created_at,
-            edited_at: None,
-            deleted_at: None,
-            reply_to: None,
-            attachments: Vec::new(),
-            reactions: Vec::new(),
-            changed_seq: None,
-        };
+        let post = PostMessage { client_id, body: body.to_owned(), reply_to: None };
+        let message = Message::posted(id, c, seq, author, post, created_at);
         log.push(Fact::MessagePosted { message });
         seq
     }

@@ -9,7 +9,10 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
-use tertulia_runtime::{Entropy, entropy::SeededEntropy, testkit::eventually_true};
+use tertulia_runtime::{
+    entropy::{SeededEntropy, random_below},
+    testkit::eventually_true,
+};
 use tokio::{process::Command, time::sleep};
 
 use super::crowd::{more_is_acked, talk_through};
@@ -74,7 +77,7 @@ async fn rounds(system: &mut System, journal: &Journal) -> Result<()> {
     let entropy = SeededEntropy::new(seed);
     for (round, kind) in (1..=rounds).zip(kinds.iter().cycle()) {
         let names: Vec<String> = system.processes.keys().cloned().collect();
-        let whom = &names[below(&entropy, names.len())];
+        let whom = &names[usize::try_from(random_below(&entropy, names.len() as u64))?];
         let before = journal.acked_count();
         let mended = strike(*kind, whom, system).await.with_context(|| format!("{kind:?}, {whom}"))?;
         let acked = journal.acked_count();
@@ -135,12 +138,6 @@ async fn limit_files(process: i32, bytes: &str) -> Result<()> {
     command.arg(format!("--fsize={bytes}:")).args(["--pid", &process.to_string()]).stdin(Stdio::null());
     ensure!(command.status().await.context("running prlimit")?.success(), "the limit was not set");
     Ok(())
-}
-
-fn below(entropy: &SeededEntropy, bound: usize) -> usize {
-    let mut bytes = [0; 8];
-    entropy.fill(&mut bytes);
-    usize::from_le_bytes(bytes) % bound
 }
 
 fn from_environment(name: &str, default: u64) -> Result<u64> {

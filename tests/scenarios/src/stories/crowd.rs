@@ -22,10 +22,10 @@ const PEOPLE: usize = 4;
 const BETWEEN_BLOWS: usize = 40;
 
 /// What happens meanwhile.
-pub(super) type Trouble = for<'a> fn(&'a mut System, &'a Journal) -> BoxFuture<'a, Result<()>>;
+pub(super) type Meanwhile = for<'a> fn(&'a mut System, &'a Journal) -> BoxFuture<'a, Result<()>>;
 
-/// Has people talk while there is trouble, and judges.
-pub(super) async fn talk_through(name: &str, trouble: Trouble, system: &mut System) -> Result<()> {
+/// Has people talk meanwhile, and judges.
+pub(super) async fn talk_through(name: &str, meanwhile: Meanwhile, system: &mut System) -> Result<()> {
     let journal = Arc::new(Journal::default());
     let mut people = Vec::new();
     for n in 0..PEOPLE {
@@ -41,7 +41,7 @@ pub(super) async fn talk_through(name: &str, trouble: Trouble, system: &mut Syst
     let talk = try_join_all(online.iter().map(|client| talk(client, chat, &enough)));
     let troubled = async {
         more_is_acked(&journal).await;
-        let outcome = trouble(system, &journal).await;
+        let outcome = meanwhile(system, &journal).await;
         enough.store(true, Ordering::Relaxed);
         outcome
     };

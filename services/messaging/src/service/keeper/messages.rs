@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 use tertulia_contracts::{ConversationId, UserId, messaging::Fact};
-use tertulia_documents::{Error as StoreError, Record, Table};
+use tertulia_documents::Record as _;
 
-use super::{AT_ONCE, Keeper, MAX_ATTEMPTS};
+use super::{AT_ONCE, Keeper, revise};
 use crate::{
     Error,
     model::place::entry_id,
@@ -82,30 +82,4 @@ impl Keeper {
         }
         Ok(())
     }
-}
-
-/// Reads a document, works out what it is to be, and writes that; from the start when somebody else was faster. Writes
-/// nothing when `next` finds nothing to do.
-async fn revise<T: Record>(
-    table: &Table<T>,
-    id: &str,
-    next: impl Fn(Option<T>) -> Result<Option<T>, StoreError>,
-) -> Result<(), Error> {
-    for _ in 0..MAX_ATTEMPTS {
-        let (before, revision) = match table.get(id).await? {
-            Some(found) => (Some(found.value), Some(found.revision)),
-            None => (None, None),
-        };
-        let Some(after) = next(before)? else { return Ok(()) };
-        let written = match revision {
-            Some(revision) => table.replace(&after, revision, Vec::new()).await,
-            None => table.insert(&after, Vec::new()).await,
-        };
-        match written {
-            Ok(_) => return Ok(()),
-            Err(StoreError::Conflict { .. } | StoreError::Duplicate { .. }) => {}
-            Err(error) => return Err(error.into()),
-        }
-    }
-    Err(Error::Busy)
 }
