@@ -1,7 +1,5 @@
 //! What a client may not do, and what a slow one costs the others.
 
-use std::time::Duration;
-
 use tertulia_contracts::frames::{ClientFrame, MAX_CLIENT_FRAME_BYTES, MAX_OPEN, ServerFrame};
 use tertulia_realtime::Config;
 use tertulia_runtime::testkit::eventually_true;
@@ -18,17 +16,10 @@ use crate::house::{House, SOON, closed, hear, heard_by_now, seqs};
 #[tokio::test]
 async fn a_slow_reader_is_sent_away_to_resume_and_costs_the_others_nothing() {
     let house = House::with(Config { outbox_bytes: 64 << 10, ..Config::default() }).await;
-    let (c, author) = (house.conversation(1), house.user());
+    let c = house.conversation(1);
     let mut slow = house.connect_and_open(house.user(), c).await;
     let mut fast = house.connect_and_open(house.user(), c).await;
-    let body = "x".repeat(7_900);
-    let mut posted = 1;
-    while house.metric(r#"closes_total{code="4000"}"#) == 0 {
-        assert!(posted < 20_000, "the kernel's buffers end somewhere");
-        posted = house.fake.post(c, author, &body).await;
-        let heard = tokio::time::timeout(Duration::from_secs(2), fast.hear()).await;
-        assert_eq!(seqs(&[heard.expect("the slow one delays nobody").unwrap()], c), [posted]);
-    }
+    let posted = house.post_until_one_is_too_slow(c, &mut fast).await;
     let mut heard = Vec::new();
     let closed = loop {
         match tokio::time::timeout(SOON, slow.hear()).await.unwrap() {

@@ -150,6 +150,20 @@ impl House {
     pub(crate) fn metric(&self, name: &str) -> u64 {
         metric(&self.metrics, name)
     }
+
+    /// Posts until somebody who does not read is sent away; a fast reader hears each post without delay meanwhile.
+    /// Returns the last one's position.
+    pub(crate) async fn post_until_one_is_too_slow(&self, c: ConversationId, fast: &mut Socket) -> u64 {
+        let (author, body) = (self.user(), "x".repeat(7_900));
+        let mut posted = 1;
+        while self.metric(r#"closes_total{code="4000"}"#) == 0 {
+            assert!(posted < 20_000, "the kernel's buffers end somewhere");
+            posted = self.fake.post(c, author, &body).await;
+            let heard = tokio::time::timeout(Duration::from_secs(2), fast.hear()).await;
+            assert_eq!(seqs(&[heard.expect("the slow one delays nobody").unwrap()], c), [posted]);
+        }
+        posted
+    }
 }
 
 /// A metric's value, by its line in the page.

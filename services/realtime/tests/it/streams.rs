@@ -16,7 +16,7 @@ use tertulia_runtime::{
 };
 use tokio::task::JoinSet;
 
-use crate::house::{House, SOON, hear, metric, seqs, told, told_until_opened};
+use crate::house::{House, SOON, metric, seqs, told, told_until_opened};
 
 /// The stream's last word, and how many frames came before it.
 async fn ended(stream: &mut EventStream) -> (u16, CloseCode, usize) {
@@ -190,17 +190,11 @@ async fn a_node_that_leaves_says_resume_and_when_and_takes_nobody_more() {
 #[tokio::test]
 async fn a_stream_that_is_not_read_is_ended_and_costs_the_others_nothing() {
     let house = House::with(Config { outbox_bytes: 64 << 10, ..Config::default() }).await;
-    let (c, author) = (house.conversation(1), house.user());
+    let c = house.conversation(1);
     let mut slow = house.listen(house.user(), &format!("open={c}"), None).await;
     told_until_opened(&mut slow, c).await;
     let mut fast = house.connect_and_open(house.user(), c).await;
-    let body = "x".repeat(7_900);
-    let mut posted = 1;
-    while house.metric(r#"closes_total{code="4000"}"#) == 0 {
-        assert!(posted < 20_000, "the kernel's buffers end somewhere");
-        posted = house.fake.post(c, author, &body).await;
-        assert_eq!(seqs(&[hear(&mut fast).await], c), [posted]);
-    }
+    let posted = house.post_until_one_is_too_slow(c, &mut fast).await;
     let mut heard = Vec::new();
     while let Some(frame) = told(&mut slow).await {
         heard.extend(seqs(&[frame], c));
