@@ -26,7 +26,7 @@ use std::{borrow::Cow, time::Duration};
 use serde::{Deserialize, Serialize};
 use tertulia_runtime::{Fault, Kind, Timestamp};
 
-use crate::{SessionId, UserId};
+use crate::{SessionId, UserId, permissions::InstanceRole};
 
 pub use caller::{Caller, bearer};
 pub use keys::{SEED_BYTES, SigningKey};
@@ -58,6 +58,13 @@ pub struct Identity {
     pub expires_at: Timestamp,
     /// Whether they run this instance.
     pub operator: bool,
+}
+
+impl Identity {
+    /// What they are to the instance, as far as the token says.
+    pub fn account(&self) -> InstanceRole {
+        if self.operator { InstanceRole::Operator } else { InstanceRole::User }
+    }
 }
 
 /// The claims of an access token (RFC 7519 §4.1, RFC 9068 §2.2).

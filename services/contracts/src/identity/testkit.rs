@@ -40,6 +40,12 @@ impl Signer {
         self.token_of(user_id, self.ambient.ids.next())
     }
 
+    /// A token of a new login of somebody who runs the instance.
+    pub fn operator_token(&self, user_id: UserId) -> String {
+        let (session, now) = (self.ambient.ids.next(), self.ambient.now());
+        self.key.sign(&Claims::new(user_id, session, true, now, TOKEN_LIFE))
+    }
+
     /// A token of one login.
     pub fn token_of(&self, user_id: UserId, session_id: SessionId) -> String {
         self.key.sign(&Claims::new(user_id, session_id, false, self.ambient.now(), TOKEN_LIFE))

@@ -35,7 +35,7 @@ pub(super) async fn create(
     Caller(caller): Caller,
     ValidJson(request): ValidJson<CreateConversation>,
 ) -> Result<(StatusCode, Json<Conversation>), Problem> {
-    Ok(match messaging.create(caller.user_id, request).await? {
+    Ok(match messaging.create(caller.into(), request).await? {
         Made::New(conversation) => (StatusCode::CREATED, Json(conversation)),
         Made::Found(conversation) => (StatusCode::OK, Json(conversation)),
     })
@@ -56,7 +56,7 @@ pub(super) async fn list(
     QueryParams(query): QueryParams<ListQuery>,
 ) -> Result<Json<Conversations>, Problem> {
     let (after, limit) = query.read()?;
-    let page = messaging.list(caller.user_id, after, limit).await?;
+    let page = messaging.list(caller.into(), after, limit).await?;
     let next_cursor = page.next.map(|cursor| cursor.encode());
     Ok(Json(Conversations { items: page.items, next_cursor }))
 }
@@ -73,7 +73,7 @@ pub(super) async fn get(
     Caller(caller): Caller,
     PathParam(id): PathParam<ConversationId>,
 ) -> Result<Json<Conversation>, Problem> {
-    Ok(Json(messaging.shown(id, caller.user_id).await?))
+    Ok(Json(messaging.shown(id, caller.into()).await?))
 }
 
 /// Changes a conversation
@@ -92,7 +92,7 @@ pub(super) async fn update(
     PathParam(id): PathParam<ConversationId>,
     ValidJson(change): ValidJson<UpdateConversation>,
 ) -> Result<Json<Conversation>, Problem> {
-    Ok(Json(messaging.retitle(id, caller.user_id, change.title).await?))
+    Ok(Json(messaging.retitle(id, caller.into(), change.title).await?))
 }
 
 /// Hands a conversation over
@@ -111,5 +111,5 @@ pub(super) async fn hand_over(
     PathParam(id): PathParam<ConversationId>,
     ValidJson(to): ValidJson<HandOver>,
 ) -> Result<Json<Conversation>, Problem> {
-    Ok(Json(messaging.hand_over(id, caller.user_id, to.user_id).await?))
+    Ok(Json(messaging.hand_over(id, caller.into(), to.user_id).await?))
 }

@@ -55,7 +55,7 @@ pub(super) async fn conversation_log(
     QueryParams(query): QueryParams<LogQuery>,
 ) -> Result<Json<RawLog>, Problem> {
     let (after, limit) = query.read();
-    let page = messaging.log(id, caller.user_id, after, limit).await?;
+    let page = messaging.log(id, caller.into(), after, limit).await?;
     Ok(Json(RawLog { items: page.entries, head_seq: page.head_seq }))
 }
 
@@ -75,7 +75,7 @@ pub(super) async fn move_cursor(
     PathParam(id): PathParam<ConversationId>,
     ValidJson(cursor): ValidJson<MoveCursor>,
 ) -> Result<Json<Membership>, Problem> {
-    Ok(Json(messaging.move_cursor(id, caller.user_id, cursor.seq).await?))
+    Ok(Json(messaging.move_cursor(id, caller.into(), cursor.seq).await?))
 }
 
 /// Reads the caller's own log

@@ -33,7 +33,7 @@ pub(super) async fn list(
     QueryParams(query): QueryParams<ListQuery>,
 ) -> Result<Json<Members>, Problem> {
     let (after, limit) = query.read()?;
-    let page = messaging.members(id, caller.user_id, after, limit).await?;
+    let page = messaging.members(id, caller.into(), after, limit).await?;
     let next_cursor = page.next.map(|cursor| cursor.encode());
     Ok(Json(Members { items: page.items, next_cursor }))
 }
@@ -74,7 +74,7 @@ pub(super) async fn add(
     PathParam((id, user)): PathParam<(ConversationId, UserId)>,
     Wish(wish): Wish,
 ) -> Result<Json<Member>, Problem> {
-    Ok(Json(messaging.add_member(id, caller.user_id, user, wish.role).await?))
+    Ok(Json(messaging.add_member(id, caller.into(), user, wish.role).await?))
 }
 
 /// Ends a membership
@@ -95,6 +95,6 @@ pub(super) async fn remove(
     Caller(caller): Caller,
     PathParam((id, user)): PathParam<(ConversationId, UserId)>,
 ) -> Result<StatusCode, Problem> {
-    messaging.remove_member(id, caller.user_id, user).await?;
+    messaging.remove_member(id, caller.into(), user).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -44,7 +44,7 @@ pub(super) async fn post(
     PathParam(id): PathParam<ConversationId>,
     ValidJson(post): ValidJson<PostMessage>,
 ) -> Result<(StatusCode, Json<Posted>), Problem> {
-    match messaging.post(id, caller.user_id, post).await? {
+    match messaging.post(id, caller.into(), post).await? {
         Answer::Posted(message) => Ok((StatusCode::CREATED, Json(Posted { message }))),
         Answer::Repeated(message) => Ok((StatusCode::OK, Json(Posted { message }))),
         Answer::Changed => Err(Error::Stopped.into()),
@@ -67,7 +67,7 @@ pub(super) async fn list(
     QueryParams(query): QueryParams<MessagesQuery>,
 ) -> Result<Json<Messages>, Problem> {
     let (span, limit) = query.read()?;
-    let page = messaging.messages(id, caller.user_id, span, limit).await?;
+    let page = messaging.messages(id, caller.into(), span, limit).await?;
     Ok(Json(Messages { items: page.messages, next_cursor: page.next.and_then(cursor_of) }))
 }
 
@@ -87,7 +87,7 @@ pub(super) async fn edit(
     PathParam((id, message)): PathParam<(ConversationId, MessageId)>,
     ValidJson(edit): ValidJson<EditMessage>,
 ) -> Result<Json<Message>, Problem> {
-    Ok(Json(messaging.edit(id, caller.user_id, message, edit.body).await?))
+    Ok(Json(messaging.edit(id, caller.into(), message, edit.body).await?))
 }
 
 /// Deletes a message for everybody
@@ -107,7 +107,7 @@ pub(super) async fn delete(
     Caller(caller): Caller,
     PathParam((id, message)): PathParam<(ConversationId, MessageId)>,
 ) -> Result<StatusCode, Problem> {
-    messaging.delete(id, caller.user_id, message).await?;
+    messaging.delete(id, caller.into(), message).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -126,5 +126,5 @@ pub(super) async fn edits(
     Caller(caller): Caller,
     PathParam((id, message)): PathParam<(ConversationId, MessageId)>,
 ) -> Result<Json<Versions>, Problem> {
-    Ok(Json(Versions { items: messaging.versions(id, caller.user_id, message).await? }))
+    Ok(Json(Versions { items: messaging.versions(id, caller.into(), message).await? }))
 }

@@ -24,7 +24,7 @@ pub(super) async fn pin(
     Caller(caller): Caller,
     PathParam((id, message)): PathParam<(ConversationId, MessageId)>,
 ) -> Result<StatusCode, Problem> {
-    messaging.alter(id, caller.user_id, message, Alteration::Pin).await?;
+    messaging.alter(id, caller.into(), message, Alteration::Pin).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -43,7 +43,7 @@ pub(super) async fn unpin(
     Caller(caller): Caller,
     PathParam((id, message)): PathParam<(ConversationId, MessageId)>,
 ) -> Result<StatusCode, Problem> {
-    messaging.alter(id, caller.user_id, message, Alteration::Unpin).await?;
+    messaging.alter(id, caller.into(), message, Alteration::Unpin).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -59,5 +59,5 @@ pub(super) async fn list(
     Caller(caller): Caller,
     PathParam(id): PathParam<ConversationId>,
 ) -> Result<Json<Pins>, Problem> {
-    Ok(Json(Pins { items: messaging.pins(id, caller.user_id).await? }))
+    Ok(Json(Pins { items: messaging.pins(id, caller.into()).await? }))
 }

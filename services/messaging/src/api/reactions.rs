@@ -28,7 +28,7 @@ pub(super) async fn set(
     PathParam((id, message, emoji)): PathParam<(ConversationId, MessageId, String)>,
 ) -> Result<StatusCode, Problem> {
     let alteration = Alteration::React(one_emoji(&emoji)?);
-    messaging.alter(id, caller.user_id, message, alteration).await?;
+    messaging.alter(id, caller.into(), message, alteration).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -48,7 +48,7 @@ pub(super) async fn remove(
     PathParam((id, message, emoji)): PathParam<(ConversationId, MessageId, String)>,
 ) -> Result<StatusCode, Problem> {
     let alteration = Alteration::Unreact(one_emoji(&emoji)?);
-    messaging.alter(id, caller.user_id, message, alteration).await?;
+    messaging.alter(id, caller.into(), message, alteration).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

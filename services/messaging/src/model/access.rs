@@ -1,15 +1,31 @@
 //! Who may do what in a conversation, asked of [`tertulia_contracts::permissions`]: what messaging knows of who
 //! asks and of the place, in that engine's words.
 //!
-//! Messaging knows of no mutes, bans, archives, custom roles and offices yet: everybody is a plain account with
-//! one role.
+//! Messaging knows of no mutes, bans, archives and custom roles yet: everybody is an account with one role.
 
 use tertulia_contracts::{
+    UserId,
+    identity::Identity,
     messaging::{ConversationKind, MemberRole, Visibility},
-    permissions::{Place, Refusal, Seat, decide},
+    permissions::{InstanceRole, Place, Refusal, Seat, decide},
 };
 
 pub use tertulia_contracts::permissions::Action;
+
+/// Who asks for something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Actor {
+    /// Which user.
+    pub user_id: UserId,
+    /// What they are to the instance.
+    pub account: InstanceRole,
+}
+
+impl From<Identity> for Actor {
+    fn from(identity: Identity) -> Self {
+        Self { user_id: identity.user_id, account: identity.account() }
+    }
+}
 
 /// What a decision depends on.
 #[derive(Debug, Clone, Copy)]
@@ -18,6 +34,8 @@ pub struct Ground {
     pub kind: ConversationKind,
     /// Who may find and read it.
     pub visibility: Visibility,
+    /// What the actor is to the instance.
+    pub account: InstanceRole,
     /// The actor's role in it; none for somebody who is not a member.
     pub role: Option<MemberRole>,
 }
@@ -25,7 +43,7 @@ pub struct Ground {
 impl Ground {
     /// Who asks.
     pub fn seat(self) -> Seat<'static> {
-        Seat::of(self.role)
+        Seat { account: self.account, ..Seat::of(self.role) }
     }
 
     /// Where, with others in it besides.

@@ -152,7 +152,7 @@ mod tests {
     use super::*;
     use tertulia_contracts::{
         messaging::{ConversationKind, Visibility},
-        permissions::Denial,
+        permissions::{Denial, InstanceRole},
     };
     use tertulia_runtime::Id;
     use ulid::Ulid;
@@ -176,7 +176,12 @@ mod tests {
         role: Option<MemberRole>,
         subject_role: Option<MemberRole>,
     ) -> Result<Option<Fact>, Rejection> {
-        let ground = Ground { kind: ConversationKind::Group, visibility: Visibility::Private, role };
+        let ground = Ground {
+            kind: ConversationKind::Group,
+            visibility: Visibility::Private,
+            account: InstanceRole::User,
+            role,
+        };
         let standing = Standing { ground, others: true, title: Some("Old"), subject_role };
         decide(change, user(1), Timestamp::EPOCH, standing)
     }

@@ -1,14 +1,18 @@
 //! What members do with messages that stand in a log: edit, delete, react, pin.
 
 use tertulia_contracts::{
-    ConversationId, MessageId, UserId,
+    ConversationId, MessageId,
     messaging::{Fact, Message, Pin, Version},
 };
 
 use super::{Messaging, writer::Request};
 use crate::{
     Error,
-    model::{access::Action, alteration::Alteration, place::seq_of},
+    model::{
+        access::{Action, Actor},
+        alteration::Alteration,
+        place::seq_of,
+    },
 };
 
 impl Messaging {
@@ -16,7 +20,7 @@ impl Messaging {
     pub(crate) async fn alter(
         &self,
         id: ConversationId,
-        by: UserId,
+        by: Actor,
         message: MessageId,
         alteration: Alteration,
     ) -> Result<(), Error> {
@@ -29,7 +33,7 @@ impl Messaging {
     pub(crate) async fn delete(
         &self,
         id: ConversationId,
-        by: UserId,
+        by: Actor,
         message: MessageId,
     ) -> Result<(), Error> {
         self.alter(id, by, message, Alteration::Delete).await?;
@@ -41,24 +45,24 @@ impl Messaging {
     pub(crate) async fn edit(
         &self,
         id: ConversationId,
-        by: UserId,
+        by: Actor,
         message: MessageId,
         body: String,
     ) -> Result<Message, Error> {
         self.alter(id, by, message, Alteration::Edit(body)).await?;
         self.view(id, by, Action::Read).await?;
         let postings = self.store.postings(id, &[message]).await?;
-        self.seen_by(id, by, &postings).await?.pop().ok_or(Error::NoSuchMessage)
+        self.seen_by(id, by.user_id, &postings).await?.pop().ok_or(Error::NoSuchMessage)
     }
 
     /// What a message has said, the oldest first; nothing once it is deleted.
     pub(crate) async fn versions(
         &self,
         id: ConversationId,
-        user: UserId,
+        by: Actor,
         message: MessageId,
     ) -> Result<Vec<Version>, Error> {
-        self.view(id, user, Action::Read).await?;
+        self.view(id, by, Action::Read).await?;
         let edits = self.store.edits_of(&id.to_string(), seq_of(message)).await?;
         // Read after the edits: a message that is not deleted now was not when they were read.
         let posting = self.store.postings(id, &[message]).await?.pop().ok_or(Error::NoSuchMessage)?;
@@ -76,10 +80,10 @@ impl Messaging {
     }
 
     /// What is pinned in a conversation, in the order pinned.
-    pub(crate) async fn pins(&self, id: ConversationId, user: UserId) -> Result<Vec<Pin>, Error> {
-        let pins = self.view(id, user, Action::Read).await?.conversation.pins;
+    pub(crate) async fn pins(&self, id: ConversationId, by: Actor) -> Result<Vec<Pin>, Error> {
+        let pins = self.view(id, by, Action::Read).await?.conversation.pins;
         let ids: Vec<MessageId> = pins.iter().map(|pin| pin.message_id).collect();
-        let messages = self.seen_by(id, user, &self.store.postings(id, &ids).await?).await?;
+        let messages = self.seen_by(id, by.user_id, &self.store.postings(id, &ids).await?).await?;
         let pinned = pins.into_iter().filter_map(|pin| {
             let message = messages.iter().find(|message| message.id == pin.message_id)?.clone();
             Some(Pin { message, seq: pin.seq, by: pin.by, at: pin.at })

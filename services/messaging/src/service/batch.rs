@@ -24,7 +24,7 @@ use super::{
 use crate::{
     Error,
     model::{
-        access::{Action, Ground, may},
+        access::{Action, Actor, Ground, may},
         change::{Standing, decide},
         membership::{Step, steps},
         place::message_id,
@@ -202,7 +202,7 @@ impl Pen {
                 }
                 Request::Change(change) => held.change(change, command.by, at),
                 Request::Alter(message, alteration) => {
-                    targets.decide(*message, alteration, command.by, at, held.ground(command.by))
+                    targets.decide(*message, alteration, command.by.user_id, at, held.ground(command.by))
                 }
             };
             let fact = match decision {
@@ -247,18 +247,18 @@ impl Pen {
     fn post(
         &self,
         held: &Held,
-        author_id: UserId,
+        author: Actor,
         post: &PostMessage,
         replies: &[MessageId],
         seq: u64,
         at: Timestamp,
     ) -> Result<Fact, Error> {
-        may(Action::Post, held.ground(author_id))?;
+        may(Action::Post, held.ground(author))?;
         if post.reply_to.is_some_and(|message| !replies.contains(&message)) {
             return Err(Error::invalid("reply_to", "there is no such message in this conversation"));
         }
         let id = message_id(at, self.id, seq);
-        let message = Message::posted(id, self.id, seq, author_id, post.clone(), at);
+        let message = Message::posted(id, self.id, seq, author.user_id, post.clone(), at);
         Ok(Fact::MessagePosted { message })
     }
 
@@ -340,7 +340,7 @@ impl Pen {
     /// Answers a post whose client id stands in the log already.
     async fn repeat(&self, command: Command) {
         let Request::Post(post) = &command.request else { return command.answer(Err(Error::Stopped)) };
-        let answer = self.first_result(command.by, post).await;
+        let answer = self.first_result(command.by.user_id, post).await;
         command.answer(answer);
     }
 
@@ -355,9 +355,10 @@ impl Pen {
 }
 
 impl Held {
-    fn ground(&self, user: UserId) -> Ground {
+    fn ground(&self, actor: Actor) -> Ground {
         let charter = &self.conversation.charter;
-        Ground { kind: charter.kind, visibility: charter.visibility, role: self.role(user) }
+        let role = self.role(actor.user_id);
+        Ground { kind: charter.kind, visibility: charter.visibility, account: actor.account, role }
     }
 
     fn role(&self, user: UserId) -> Option<MemberRole> {
@@ -367,13 +368,13 @@ impl Held {
     fn change(
         &self,
         change: &crate::model::change::Change,
-        by: UserId,
+        by: Actor,
         at: Timestamp,
     ) -> Result<Option<Fact>, Error> {
         let ground = self.ground(by);
         let subject_role = change.subject().and_then(|user| self.role(user));
         let title = self.conversation.title.as_deref();
-        Ok(decide(change, by, at, Standing { ground, others: self.others, title, subject_role })?)
+        Ok(decide(change, by.user_id, at, Standing { ground, others: self.others, title, subject_role })?)
     }
 
     /// Only an owner who leaves has to know whether they are the last.

@@ -11,7 +11,7 @@ use super::{Messaging, writer::Request};
 use crate::{
     Error,
     model::{
-        access::{Action, Ground, may},
+        access::{Action, Actor, Ground, may},
         change::Change,
         founding::Charter,
         unread::unread,
@@ -40,23 +40,27 @@ pub(crate) struct View {
 
 impl Messaging {
     /// The conversation, if this user may do this in it.
-    pub(crate) async fn view(&self, id: ConversationId, user: UserId, action: Action) -> Result<View, Error> {
+    pub(crate) async fn view(&self, id: ConversationId, by: Actor, action: Action) -> Result<View, Error> {
         let conversation = self.keeper.settle(id).await?.ok_or(Error::NoSuchConversation)?;
-        let member =
-            self.store.member(id, user).await?.map(|member| member.value).filter(|member| member.present);
+        let member = self
+            .store
+            .member(id, by.user_id)
+            .await?
+            .map(|member| member.value)
+            .filter(|member| member.present);
         let role = member.as_ref().map(|member| member.role);
         let (kind, visibility) = (conversation.charter.kind, conversation.charter.visibility);
-        may(action, Ground { kind, visibility, role })?;
+        may(action, Ground { kind, visibility, account: by.account, role })?;
         Ok(View { conversation, member })
     }
 
     /// Makes a conversation. For a direct one, finds the pair's if there is one.
-    pub(crate) async fn create(&self, by: UserId, request: CreateConversation) -> Result<Made, Error> {
+    pub(crate) async fn create(&self, by: Actor, request: CreateConversation) -> Result<Made, Error> {
         let named: Vec<(UserId, String)> = (0..)
             .zip(&request.members)
             .map(|(index, user): (usize, _)| (*user, format!("members[{index}]")))
             .collect();
-        let charter = Charter::of(request, by, self.ambient.now()).map_err(Error::InvalidFields)?;
+        let charter = Charter::of(request, by.user_id, self.ambient.now()).map_err(Error::InvalidFields)?;
         if let Some(found) = self.direct_of(&charter, by).await? {
             return Ok(Made::Found(found));
         }
@@ -76,7 +80,7 @@ impl Messaging {
         }
     }
 
-    async fn direct_of(&self, charter: &Charter, by: UserId) -> Result<Option<Conversation>, Error> {
+    async fn direct_of(&self, charter: &Charter, by: Actor) -> Result<Option<Conversation>, Error> {
         let Some(pair) = charter.pair() else { return Ok(None) };
         match self.store.direct(pair).await? {
             Some(found) => Ok(Some(self.shown(found.id, by).await?)),
@@ -85,8 +89,8 @@ impl Messaging {
     }
 
     /// The conversation as this user sees it.
-    pub(crate) async fn shown(&self, id: ConversationId, user: UserId) -> Result<Conversation, Error> {
-        let View { conversation, member } = self.view(id, user, Action::Find).await?;
+    pub(crate) async fn shown(&self, id: ConversationId, by: Actor) -> Result<Conversation, Error> {
+        let View { conversation, member } = self.view(id, by, Action::Find).await?;
         let head = self.store.head(&id.to_string()).await?;
         let membership = match &member {
             Some(member) => Some(self.membership(member, head).await?),
@@ -125,18 +129,18 @@ impl Messaging {
     /// A page of the conversations that a user is a member of, newest first.
     pub(crate) async fn list(
         &self,
-        user: UserId,
+        by: Actor,
         after: Option<Cursor>,
         limit: usize,
     ) -> Result<Page<Conversation>, Error> {
-        let page = self.store.memberships_of(user, after, limit).await?;
-        let shown = page.items.into_iter().map(|member| self.listed(member.conversation_id, user));
+        let page = self.store.memberships_of(by.user_id, after, limit).await?;
+        let shown = page.items.into_iter().map(|member| self.listed(member.conversation_id, by));
         let items: Vec<Option<Conversation>> = stream::iter(shown).buffered(AT_ONCE).try_collect().await?;
         Ok(Page { items: items.into_iter().flatten().collect(), next: page.next })
     }
 
-    async fn listed(&self, id: ConversationId, user: UserId) -> Result<Option<Conversation>, Error> {
-        match self.shown(id, user).await {
+    async fn listed(&self, id: ConversationId, by: Actor) -> Result<Option<Conversation>, Error> {
+        match self.shown(id, by).await {
             Ok(conversation) => Ok(Some(conversation)),
             // They were removed since their memberships were read.
             Err(Error::NoSuchConversation) => Ok(None),
@@ -148,11 +152,11 @@ impl Messaging {
     pub(crate) async fn members(
         &self,
         id: ConversationId,
-        user: UserId,
+        by: Actor,
         after: Option<Cursor>,
         limit: usize,
     ) -> Result<Page<Member>, Error> {
-        self.view(id, user, Action::ListMembers).await?;
+        self.view(id, by, Action::ListMembers).await?;
         let page = self.store.members_of(id, after, limit).await?;
         Ok(Page { items: page.items.iter().map(MemberRecord::shown).collect(), next: page.next })
     }
@@ -161,7 +165,7 @@ impl Messaging {
     pub(crate) async fn retitle(
         &self,
         id: ConversationId,
-        by: UserId,
+        by: Actor,
         title: Option<String>,
     ) -> Result<Conversation, Error> {
         match title {
@@ -180,12 +184,12 @@ impl Messaging {
     pub(crate) async fn add_member(
         &self,
         id: ConversationId,
-        by: UserId,
+        by: Actor,
         user: UserId,
         role: Option<MemberRole>,
     ) -> Result<Member, Error> {
         // Whether somebody exists is nobody's business who may not add them.
-        let action = if user == by { Action::Join } else { Action::AddMember };
+        let action = if user == by.user_id { Action::Join } else { Action::AddMember };
         self.view(id, by, action).await?;
         self.people.must_exist(&[(user, "user_id".to_owned())]).await?;
         self.writers.write(id, by, Request::Change(Change::Add { user, role })).await?;
@@ -199,7 +203,7 @@ impl Messaging {
     pub(crate) async fn hand_over(
         &self,
         id: ConversationId,
-        by: UserId,
+        by: Actor,
         to: UserId,
     ) -> Result<Conversation, Error> {
         self.writers.write(id, by, Request::Change(Change::HandOver(to))).await?;
@@ -210,7 +214,7 @@ impl Messaging {
     pub(crate) async fn remove_member(
         &self,
         id: ConversationId,
-        by: UserId,
+        by: Actor,
         user: UserId,
     ) -> Result<(), Error> {
         self.writers.write(id, by, Request::Change(Change::Remove(user))).await?;

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     Error,
-    model::access::Action,
+    model::access::{Action, Actor},
     store::{EntryRecord, Head, entries::Span},
 };
 
@@ -41,7 +41,7 @@ impl Messaging {
     pub(crate) async fn post(
         &self,
         id: ConversationId,
-        author: UserId,
+        author: Actor,
         post: PostMessage,
     ) -> Result<Answer, Error> {
         self.writers.write(id, author, Request::Post(post)).await
@@ -51,11 +51,11 @@ impl Messaging {
     pub(crate) async fn messages(
         &self,
         id: ConversationId,
-        user: UserId,
+        by: Actor,
         span: Span,
         limit: usize,
     ) -> Result<MessagePage, Error> {
-        self.view(id, user, Action::Read).await?;
+        self.view(id, by, Action::Read).await?;
         // One more than asked for shows whether the page is the last.
         let mut entries = self.store.messages(&id.to_string(), span, limit + 1).await?;
         let more = entries.len() > limit;
@@ -69,7 +69,7 @@ impl Messaging {
             Span::After(_) => entries.last().map(|last| Span::After(last.seq)),
             Span::Newest | Span::Before(_) => entries.first().map(|first| Span::Before(first.seq)),
         };
-        let messages = self.seen_by(id, user, &entries).await?;
+        let messages = self.seen_by(id, by.user_id, &entries).await?;
         Ok(MessagePage { messages, next: next.filter(|_| more) })
     }
 
@@ -96,11 +96,11 @@ impl Messaging {
     pub(crate) async fn log(
         &self,
         id: ConversationId,
-        user: UserId,
+        by: Actor,
         after: u64,
         limit: usize,
     ) -> Result<LogPage, Error> {
-        self.view(id, user, Action::Read).await?;
+        self.view(id, by, Action::Read).await?;
         let owner = id.to_string();
         let entries = self.store.log_after(&owner, after, limit).await?;
         let head_seq = self.store.head(&owner).await?.seq;
@@ -111,14 +111,14 @@ impl Messaging {
     pub(crate) async fn move_cursor(
         &self,
         id: ConversationId,
-        user: UserId,
+        by: Actor,
         seq: u64,
     ) -> Result<Membership, Error> {
-        self.view(id, user, Action::MoveCursor).await?;
+        self.view(id, by, Action::MoveCursor).await?;
         let owner = id.to_string();
         for _ in 0..MAX_ATTEMPTS {
             let head = self.store.head(&owner).await?;
-            let member = self.store.member(id, user).await?.filter(|member| member.value.present);
+            let member = self.store.member(id, by.user_id).await?.filter(|member| member.value.present);
             let mut member = member.ok_or(Error::NoSuchConversation)?;
             let read = self.place(&owner, seq, head).await?;
             if read.seq <= member.value.cursor_seq {

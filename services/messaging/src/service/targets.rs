@@ -39,7 +39,7 @@ impl Targets {
         waiting: &VecDeque<Command>,
     ) -> Result<Self, StoreError> {
         let wanted: Vec<(MessageId, UserId)> =
-            waiting.iter().filter_map(|command| Some((command.target()?, command.by))).collect();
+            waiting.iter().filter_map(|command| Some((command.target()?, command.by.user_id))).collect();
         let mut targets =
             Self { messages: BTreeMap::new(), own_emoji: HashMap::new(), pins: Vec::new(), is_ahead: false };
         if wanted.is_empty() {

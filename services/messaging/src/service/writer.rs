@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 use super::batch::{Desk, Pen};
 use crate::{
     Error,
-    model::{alteration::Alteration, change::Change},
+    model::{access::Actor, alteration::Alteration, change::Change},
 };
 
 /// How many conversations may have a writer at once, and how a writer behaves.
@@ -39,7 +39,7 @@ pub(crate) struct Limits {
 #[derive(Debug)]
 pub(crate) struct Command {
     /// Who asks.
-    pub by: UserId,
+    pub by: Actor,
     /// What for.
     pub request: Request,
     /// The trace it belongs to.
@@ -77,7 +77,7 @@ impl Command {
 
     /// Everybody whose membership it depends on.
     pub(crate) fn people(&self) -> impl Iterator<Item = UserId> + use<> {
-        std::iter::once(self.by).chain(self.subject())
+        std::iter::once(self.by.user_id).chain(self.subject())
     }
 
     /// The message it answers.
@@ -98,7 +98,7 @@ impl Command {
 
     /// Whether whoever asks wants to go.
     pub(crate) fn is_leaving(&self) -> bool {
-        matches!(&self.request, Request::Change(change) if change.is_leaving(self.by))
+        matches!(&self.request, Request::Change(change) if change.is_leaving(self.by.user_id))
     }
 
     /// Whose membership it may change.
@@ -133,7 +133,7 @@ impl Writers {
     pub(crate) async fn write(
         &self,
         id: ConversationId,
-        by: UserId,
+        by: Actor,
         request: Request,
     ) -> Result<Answer, Error> {
         let (reply, answer) = oneshot::channel();

@@ -215,3 +215,31 @@ async fn the_two_of_a_direct_conversation_stay_equals() {
     let refused = anns.post(&format!("{path}/owner"), &json!({"user_id": ben})).await.expect(403);
     assert_eq!(reason(&refused.read()), "kind_forbids");
 }
+
+#[tokio::test]
+async fn whoever_runs_the_instance_keeps_order_in_what_is_public_and_nowhere_else() {
+    let house = House::open().await;
+    let service = house.service().await;
+    let [ann, ben, eve] = [(); 3].map(|()| house.user());
+    let anns = house.client(&service, ann);
+    let eves = service.client.with_token(&house.signer.operator_token(eve));
+    let channel = json!({"kind": "channel", "title": "News", "visibility": "public", "members": [ben]});
+    let channel = make(&anns, channel).await.id;
+    let group = make_group(&anns, &[ben]).await;
+
+    let said = house.post(&anns, channel, "Buy now").await;
+    eves.delete(&format!("/v1/conversations/{channel}/messages/{}", said.id)).await.expect(204);
+    eves.delete(&format!("/v1/conversations/{channel}/members/{ben}")).await.expect(204);
+    let post = json!({"client_id": house.client_id(), "body": "I am no member"});
+    eves.post(&format!("/v1/conversations/{channel}/messages"), &post).await.expect(403);
+
+    let said = house.post(&anns, group, "Among us").await;
+    for (method, path) in [
+        (Method::GET, format!("/v1/conversations/{group}")),
+        (Method::GET, format!("/v1/conversations/{group}/messages")),
+        (Method::DELETE, format!("/v1/conversations/{group}/messages/{}", said.id)),
+        (Method::DELETE, format!("/v1/conversations/{group}/members/{ben}")),
+    ] {
+        eves.send(method, &path, None, "").await.expect(404);
+    }
+}

@@ -1,0 +1,142 @@
+//! Conversations and their members, as they are asked for and shown.
+
+use garde::Validate;
+use serde::{Deserialize, Serialize};
+use tertulia_runtime::Timestamp;
+use utoipa::ToSchema;
+
+use super::{ConversationKind, MAX_INITIAL_MEMBERS, MemberRole, Visibility};
+use crate::{ConversationId, UserId};
+
+/// `POST /v1/conversations`.
+#[derive(Debug, Clone, Serialize, Deserialize, Validate, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CreateConversation {
+    /// What sort.
+    #[garde(skip)]
+    pub kind: ConversationKind,
+    /// At most 120 characters; groups and channels need one.
+    #[garde(inner(length(chars, max = 120), custom(super::title)))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    /// A channel's unique name, by the rule for handles.
+    #[garde(inner(custom(crate::auth::handle)))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub handle: Option<String>,
+    /// `private` if absent; only channels may be public or paid.
+    #[garde(skip)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub visibility: Option<Visibility>,
+    /// Who belongs to it besides the maker; a direct one names exactly one.
+    #[garde(length(max = MAX_INITIAL_MEMBERS))]
+    #[serde(default)]
+    pub members: Vec<UserId>,
+}
+
+/// `PATCH /v1/conversations/{id}`.
+#[derive(Debug, Clone, Serialize, Deserialize, Validate, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct UpdateConversation {
+    /// The new title.
+    #[garde(inner(length(chars, max = 120), custom(super::title)))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+}
+
+/// `PUT /v1/conversations/{id}/members/{user_id}`; the body may be left out.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, Validate, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SetMember {
+    /// What they are to be: lower than whoever asks. If absent, what they are already, or else a member.
+    #[garde(skip)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<MemberRole>,
+}
+
+/// `POST /v1/conversations/{id}/owner`.
+#[derive(Debug, Clone, Serialize, Deserialize, Validate, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct HandOver {
+    /// The member who is to own it.
+    #[garde(skip)]
+    pub user_id: UserId,
+}
+
+/// A conversation as one of its readers sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Conversation {
+    /// Its id.
+    pub id: ConversationId,
+    /// What sort.
+    pub kind: ConversationKind,
+    /// Its name; direct ones have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    /// A channel's unique name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub handle: Option<String>,
+    /// Who may find and read it.
+    pub visibility: Visibility,
+    /// Who made it.
+    pub created_by: UserId,
+    /// When.
+    pub created_at: Timestamp,
+    /// The newest position of its log.
+    pub head_seq: u64,
+    /// The reader's place in it; absent for a reader who is not a member.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub membership: Option<Membership>,
+}
+
+/// A member's place in a conversation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Membership {
+    /// What they may do.
+    pub role: MemberRole,
+    /// When they joined.
+    pub joined_at: Timestamp,
+    /// How far they have read.
+    pub cursor_seq: u64,
+    /// How many messages stand behind that, their own not counted after their last.
+    pub unread: u64,
+}
+
+/// A member, as the other members see them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Member {
+    /// Who.
+    pub user_id: UserId,
+    /// What they may do.
+    pub role: MemberRole,
+    /// When they joined.
+    pub joined_at: Timestamp,
+}
+
+/// A list of conversations.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct Conversations {
+    /// Those the caller is a member of.
+    pub items: Vec<Conversation>,
+    /// Absent at the end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_cursor: Option<String>,
+}
+
+/// A list of members.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct Members {
+    /// In the order of their ids.
+    pub items: Vec<Member>,
+    /// Absent at the end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_cursor: Option<String>,
+}
+
+/// `PUT /v1/conversations/{id}/cursor`.
+#[derive(Debug, Clone, Serialize, Deserialize, Validate, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MoveCursor {
+    /// Everything up to here is read. Only ever moves forward; past the head it stops at the head.
+    #[garde(skip)]
+    pub seq: u64,
+}

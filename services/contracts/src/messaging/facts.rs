@@ -1,0 +1,184 @@
+//! What a conversation's log says.
+
+use serde::{Deserialize, Serialize};
+use tertulia_runtime::Timestamp;
+use utoipa::ToSchema;
+
+use super::{ConversationKind, Member, MemberRole, Message, Visibility};
+use crate::{MessageId, UserId};
+
+/// Something that happened in a conversation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(tag = "type")]
+pub enum Fact {
+    /// The first entry of every log.
+    #[serde(rename = "conversation.created")]
+    ConversationCreated {
+        /// What sort.
+        kind: ConversationKind,
+        /// Its first title; direct ones have none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        title: Option<String>,
+        /// A channel's unique name.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        handle: Option<String>,
+        /// Who may find and read it.
+        visibility: Visibility,
+        /// Who made it.
+        by: UserId,
+        /// When.
+        at: Timestamp,
+    },
+    /// Its title changed.
+    #[serde(rename = "conversation.updated")]
+    ConversationUpdated {
+        /// The new title.
+        title: String,
+        /// Who changed it.
+        by: UserId,
+        /// When.
+        at: Timestamp,
+    },
+    /// Somebody joined or was added.
+    #[serde(rename = "member.joined")]
+    MemberJoined {
+        /// Who.
+        member: Member,
+        /// Who added them.
+        by: UserId,
+    },
+    /// Somebody left or was removed.
+    #[serde(rename = "member.left")]
+    MemberLeft {
+        /// Who.
+        user_id: UserId,
+        /// Who removed them.
+        by: UserId,
+        /// When.
+        at: Timestamp,
+    },
+    /// A member's role changed.
+    #[serde(rename = "member.role_changed")]
+    MemberRoleChanged {
+        /// Whose.
+        user_id: UserId,
+        /// What they are now.
+        role: MemberRole,
+        /// Who changed it.
+        by: UserId,
+        /// When.
+        at: Timestamp,
+    },
+    /// It was handed over: its former owner is an admin now.
+    #[serde(rename = "conversation.owner_changed")]
+    OwnerChanged {
+        /// Who owned it.
+        from: UserId,
+        /// Who owns it.
+        to: UserId,
+        /// When.
+        at: Timestamp,
+    },
+    /// A message was posted.
+    #[serde(rename = "message.posted")]
+    MessagePosted {
+        /// The message as it was posted; once it is deleted, what is left of it.
+        message: Message,
+    },
+    /// Its author changed what a message says.
+    #[serde(rename = "message.edited")]
+    MessageEdited {
+        /// Which message.
+        message_id: MessageId,
+        /// The position at which it was posted.
+        message_seq: u64,
+        /// What it says now; empty once the message is deleted.
+        body: String,
+        /// Who did it.
+        by: UserId,
+        /// When.
+        at: Timestamp,
+    },
+    /// A message was deleted for everybody: its body, attachments, reactions and pin are gone.
+    #[serde(rename = "message.deleted")]
+    MessageDeleted {
+        /// Which message.
+        message_id: MessageId,
+        /// The position at which it was posted.
+        message_seq: u64,
+        /// Who did it.
+        by: UserId,
+        /// When.
+        at: Timestamp,
+    },
+    /// Somebody reacted who had not done so with this emoji.
+    #[serde(rename = "reaction.set")]
+    ReactionSet {
+        /// Which message.
+        message_id: MessageId,
+        /// The position at which it was posted.
+        message_seq: u64,
+        /// The emoji.
+        emoji: String,
+        /// Who did it.
+        by: UserId,
+        /// When.
+        at: Timestamp,
+    },
+    /// Somebody took a reaction back.
+    #[serde(rename = "reaction.removed")]
+    ReactionRemoved {
+        /// Which message.
+        message_id: MessageId,
+        /// The position at which it was posted.
+        message_seq: u64,
+        /// The emoji.
+        emoji: String,
+        /// Who did it.
+        by: UserId,
+        /// When.
+        at: Timestamp,
+    },
+    /// A message is kept at hand from now on.
+    #[serde(rename = "message.pinned")]
+    MessagePinned {
+        /// Which message.
+        message_id: MessageId,
+        /// The position at which it was posted.
+        message_seq: u64,
+        /// Who did it.
+        by: UserId,
+        /// When.
+        at: Timestamp,
+    },
+    /// A message is kept at hand no longer.
+    #[serde(rename = "message.unpinned")]
+    MessageUnpinned {
+        /// Which message.
+        message_id: MessageId,
+        /// The position at which it was posted.
+        message_seq: u64,
+        /// Who did it.
+        by: UserId,
+        /// When.
+        at: Timestamp,
+    },
+}
+
+/// One entry of a conversation's log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Entry {
+    /// Its position: 1, 2, 3, without a gap.
+    pub seq: u64,
+    /// What happened.
+    pub e: Fact,
+}
+
+/// A page of a log.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct Log {
+    /// Ascending by seq, without a gap.
+    pub items: Vec<Entry>,
+    /// The newest position when the page was read: the page is the last if it ends there.
+    pub head_seq: u64,
+}
