@@ -7,6 +7,7 @@ mod altering;
 mod authorization;
 mod conversations;
 mod faults;
+mod fuzz;
 mod harness;
 mod input;
 mod live;

@@ -7,6 +7,7 @@ mod catching_up;
 mod client;
 mod crooked_bus;
 mod fake;
+mod fuzz;
 mod hello;
 mod house;
 mod streams;
