@@ -104,14 +104,14 @@ fn whatever_a_client_sends_is_answered_or_ends_its_socket_alone() {
     let cases =
         Cases { cases: RUNS, failure_persistence: None, rng_seed: RngSeed::Fixed(7), ..Cases::default() };
     let mut runner = TestRunner::new(cases);
-    let outcome = runner.run(&(any::<bool>(), vec(frames(c), 1..24)), |(greeted, run)| {
+    let outcome = runner.run(&(any::<bool>(), vec(frames(c), 1..24)), |(greeted, said)| {
         runtime.block_on(async {
             let mut socket = if greeted {
                 house.connect(house.user()).await
             } else {
                 Socket::connect(&house.base).await.unwrap()
             };
-            survives(&mut socket, run).await
+            survives(&mut socket, said).await
         })
     });
     outcome.unwrap();
