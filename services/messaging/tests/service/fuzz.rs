@@ -23,7 +23,8 @@ fn cursors(ours: Vec<String>) -> impl Strategy<Value = String> {
 
 /// As it stands in an address.
 fn escaped(text: &str) -> String {
-    text.bytes().map(|byte| format!("%{byte:02X}")).collect()
+    let bytes: Vec<String> = text.bytes().map(|byte| format!("%{byte:02X}")).collect();
+    bytes.concat()
 }
 
 #[test]
@@ -50,9 +51,9 @@ fn no_cursor_is_a_fault_or_leads_elsewhere() {
         ours.push(page.json()["next_cursor"].as_str().unwrap().to_owned());
         (house, anns, group, members, others, ours)
     });
-    let cases =
+    let settings =
         Cases { cases: 400, failure_persistence: None, rng_seed: RngSeed::Fixed(7), ..Cases::default() };
-    let outcome = TestRunner::new(cases).run(&(cursors(ours), 0..3_usize), |(cursor, which)| {
+    let outcome = TestRunner::new(settings).run(&(cursors(ours), 0..3_usize), |(cursor, which)| {
         let paths = ["", &format!("/{group}/members"), &format!("/{group}/messages")];
         let path = format!("/v1/conversations{}?cursor={}", paths[which], escaped(&cursor));
         let page = runtime.block_on(ann.get(&path));

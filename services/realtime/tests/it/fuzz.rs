@@ -101,9 +101,9 @@ fn whatever_a_client_sends_is_answered_or_ends_its_socket_alone() {
     let mut bystander = runtime.block_on(house.connect_and_open(house.user(), c));
     let mut head = 1;
     // The cases are the same every time; a seed that once failed is kept as a test of its own.
-    let cases =
+    let settings =
         Cases { cases: RUNS, failure_persistence: None, rng_seed: RngSeed::Fixed(7), ..Cases::default() };
-    let mut runner = TestRunner::new(cases);
+    let mut runner = TestRunner::new(settings);
     let outcome = runner.run(&(any::<bool>(), vec(frames(c), 1..24)), |(greeted, said)| {
         runtime.block_on(async {
             let mut socket = if greeted {
@@ -117,11 +117,11 @@ fn whatever_a_client_sends_is_answered_or_ends_its_socket_alone() {
     outcome.unwrap();
     runtime.block_on(async {
         // What was sent may have been good messages: the bystander has heard exactly those, and hears on.
-        let posted = house.fake.post(c, house.user(), "still served").await;
-        while head < posted {
-            let heard = seqs(&[hear(&mut bystander).await], c);
-            head += heard.len() as u64;
-            assert!(heard.is_empty() || heard == [head], "{heard:?} after {}", head - 1);
+        let last = house.fake.post(c, house.user(), "still served").await;
+        while head < last {
+            let news = seqs(&[hear(&mut bystander).await], c);
+            head += news.len() as u64;
+            assert!(news.is_empty() || news == [head], "{news:?} after {}", head - 1);
         }
     });
 }
