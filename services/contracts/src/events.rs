@@ -133,6 +133,25 @@ impl EventBody for MemberLeft {
     }
 }
 
+/// A ban or a mute began or ended: one of the facts `member.banned`, which ends a membership too, `member.unbanned`,
+/// `member.muted` and `member.unmuted`. Why is nobody's but the moderators' and theirs, so no event says it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct MemberRestricted {
+    /// Where.
+    pub conversation_id: ConversationId,
+    /// The position of the fact in its log.
+    pub seq: u64,
+    /// What happened.
+    pub fact: Fact,
+}
+
+impl EventBody for MemberRestricted {
+    const TYPE: &'static str = "member.restricted";
+    fn partition_key(&self) -> String {
+        self.conversation_id.to_string()
+    }
+}
+
 /// A conversation was made or changed, or something was done with a message of it that has no event of its own.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ConversationChanged {
@@ -153,7 +172,7 @@ impl EventBody for ConversationChanged {
 
 /// Keeps messaging's projection of who there is.
 pub const MESSAGING: &str = "messaging";
-/// Writes memberships into the users' own logs.
+/// Writes memberships, bans and mutes into the users' own logs.
 pub const MESSAGING_USER_LOGS: &str = "messaging.user_logs";
 
 /// Every topic there is.
@@ -165,13 +184,17 @@ pub const TOPICS: &[&str] = &[
     MessageDeleted::TYPE,
     MemberJoined::TYPE,
     MemberLeft::TYPE,
+    MemberRestricted::TYPE,
     ConversationChanged::TYPE,
 ];
 
 /// Every group there is, and what it takes.
 pub const GROUPS: &[Group] = &[
     Group { name: MESSAGING, topics: &[UserRegistered::TYPE] },
-    Group { name: MESSAGING_USER_LOGS, topics: &[MemberJoined::TYPE, MemberLeft::TYPE] },
+    Group {
+        name: MESSAGING_USER_LOGS,
+        topics: &[MemberJoined::TYPE, MemberLeft::TYPE, MemberRestricted::TYPE],
+    },
 ];
 
 /// What every node declares on its bus before it publishes anything.

@@ -3,6 +3,7 @@
 mod conversations;
 mod facts;
 mod messages;
+mod moderation;
 mod user_log;
 
 use serde::{Deserialize, Serialize};
@@ -16,6 +17,7 @@ pub use facts::{Entry, Fact, Log};
 pub use messages::{
     EditMessage, Message, Messages, Pin, Pins, PostMessage, Posted, Reaction, Version, Versions,
 };
+pub use moderation::{Act, ModerationLog, Restrict, Sanction, Sanctions};
 pub use user_log::{UserEntry, UserFact, UserLog};
 
 /// The most characters of a message's body.
@@ -32,6 +34,9 @@ pub const MAX_REACTIONS: usize = 20;
 pub const MAX_REACTION_USERS: usize = 10;
 /// The most messages pinned in one conversation.
 pub const MAX_PINS: usize = 50;
+
+/// The most characters of a reason that moderators give, and of a note on a report.
+pub const MAX_REASON_CHARS: usize = 500;
 
 /// The rule for a message's body: something to see, and no control characters but tab and line feed.
 pub fn body(body: &str, _: &()) -> garde::Result {

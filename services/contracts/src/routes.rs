@@ -123,6 +123,13 @@ pub const ROUTES: &[Route] = &[
     Route::new(Method::GET, "/v1/conversations/{id}/log", role::MESSAGING),
     Route::new(Method::PUT, "/v1/conversations/{id}/cursor", role::MESSAGING),
     Route::new(Method::GET, "/v1/me/log", role::MESSAGING),
+    Route::new(Method::GET, "/v1/conversations/{id}/bans", role::MESSAGING),
+    Route::new(Method::PUT, "/v1/conversations/{id}/bans/{user_id}", role::MESSAGING).by("id"),
+    Route::new(Method::DELETE, "/v1/conversations/{id}/bans/{user_id}", role::MESSAGING).by("id"),
+    Route::new(Method::GET, "/v1/conversations/{id}/mutes", role::MESSAGING),
+    Route::new(Method::PUT, "/v1/conversations/{id}/mutes/{user_id}", role::MESSAGING).by("id"),
+    Route::new(Method::DELETE, "/v1/conversations/{id}/mutes/{user_id}", role::MESSAGING).by("id"),
+    Route::new(Method::GET, "/v1/conversations/{id}/moderation-log", role::MESSAGING),
     Route::new(Method::GET, "/v1/realtime", role::REALTIME).socket(),
     Route::new(Method::GET, "/v1/events", role::REALTIME).endless(),
 ];

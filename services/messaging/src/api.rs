@@ -4,15 +4,21 @@ mod conversations;
 mod logs;
 mod members;
 mod messages;
+mod moderation;
 mod paging;
 mod pins;
 mod reactions;
 
 use std::sync::Arc;
 
-use axum::extract::FromRef;
+use axum::{
+    body::HttpBody,
+    extract::{FromRef, FromRequest, Request},
+};
+use garde::Validate;
+use serde::de::DeserializeOwned;
 use tertulia_contracts::{ConversationId, MessageId, identity::Verifier};
-use tertulia_runtime::problem::Problem;
+use tertulia_runtime::{extract::ValidJson, problem::Problem};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::service::Messaging;
@@ -55,6 +61,30 @@ pub(crate) fn router() -> OpenApiRouter<Api> {
         .routes(routes!(logs::conversation_log))
         .routes(routes!(logs::move_cursor))
         .routes(routes!(logs::own_log))
+        .routes(routes!(moderation::ban, moderation::unban))
+        .routes(routes!(moderation::bans))
+        .routes(routes!(moderation::mute, moderation::unmute))
+        .routes(routes!(moderation::mutes))
+        .routes(routes!(moderation::log))
+}
+
+/// A body that may be left out, or be `null`: then everything in it is as it is by default.
+#[derive(Default)]
+struct MaybeJson<T>(T);
+
+impl<S: Send + Sync, T> FromRequest<S> for MaybeJson<T>
+where
+    T: DeserializeOwned + Default + Validate<Context = ()>,
+{
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        if request.body().is_end_stream() {
+            return Ok(Self(T::default()));
+        }
+        let ValidJson(body) = ValidJson::<Option<T>>::from_request(request, state).await?;
+        Ok(Self(body.unwrap_or_default()))
+    }
 }
 
 /// How a request about one conversation can be refused.

@@ -38,6 +38,9 @@ pub enum Error {
     /// Another channel has this handle.
     #[error("the handle is taken")]
     HandleTaken,
+    /// Whoever is to be let in is banned.
+    #[error("the user is banned from the conversation")]
+    UserBanned,
     /// Fields that break a rule.
     #[error("invalid fields: {0:?}")]
     InvalidFields(Vec<FieldError>),
@@ -76,6 +79,8 @@ impl From<Rejection> for Error {
         match rejection {
             Rejection::Refused(refusal) => refusal.into(),
             Rejection::NoMember => Self::invalid("user_id", "is not a member of this conversation"),
+            Rejection::Banned => Self::UserBanned,
+            Rejection::Over => Self::invalid("until", "must lie in the future"),
         }
     }
 }
@@ -87,6 +92,7 @@ impl Fault for Error {
             Self::NotAllowed(_) => Kind::Forbidden,
             Self::ClientIdReused
             | Self::HandleTaken
+            | Self::UserBanned
             | Self::MessageDeleted
             | Self::TooManyEdits
             | Self::TooManyReactions
@@ -110,6 +116,7 @@ impl Fault for Error {
             Self::TooManyPins => "too_many_pins",
             Self::ClientIdReused => "client_id_reused",
             Self::HandleTaken => "handle_taken",
+            Self::UserBanned => "user_banned",
             Self::InvalidFields(_) => "invalid_fields",
             Self::Busy => "conversation_busy",
             Self::Stopped => "shutting_down",
@@ -132,6 +139,7 @@ impl Fault for Error {
             Self::TooManyPins => "50 messages are pinned here; unpin one first.",
             Self::ClientIdReused => "This client_id names another message of yours in this conversation.",
             Self::HandleTaken => "Another channel has this handle.",
+            Self::UserBanned => "This user is banned from this conversation; lift the ban first.",
             Self::InvalidFields(_) => "Some fields are not as they should be; each is listed under errors.",
             Self::Busy => "Too much is being written to this conversation just now. Try again in a moment.",
             Self::Stopped => "This instance is shutting down. Try again.",

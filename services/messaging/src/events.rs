@@ -4,8 +4,8 @@ use async_trait::async_trait;
 use tertulia_bus::{Handler, Outcome};
 use tertulia_contracts::{
     events::{
-        ConversationChanged, MemberJoined, MemberLeft, MessageDeleted, MessageEdited, MessagePosted,
-        UserRegistered,
+        ConversationChanged, MemberJoined, MemberLeft, MemberRestricted, MessageDeleted, MessageEdited,
+        MessagePosted, UserRegistered,
     },
     messaging::{Fact, UserFact},
 };
@@ -38,6 +38,10 @@ pub(crate) fn event_of(entry: &EntryRecord) -> Result<Event, StoreError> {
         Fact::MessageDeleted { message_id, by, .. } => {
             envelope(entry, &MessageDeleted { conversation_id, seq, message_id, by })?
         }
+        fact @ (Fact::MemberBanned { .. }
+        | Fact::MemberUnbanned { .. }
+        | Fact::MemberMuted { .. }
+        | Fact::MemberUnmuted { .. }) => envelope(entry, &MemberRestricted { conversation_id, seq, fact })?,
         fact @ (Fact::ConversationCreated { .. }
         | Fact::ConversationUpdated { .. }
         | Fact::MemberRoleChanged { .. }
@@ -78,24 +82,30 @@ impl Handler for RememberPeople {
     }
 }
 
-/// Writes memberships into the logs of those they are of.
+/// Writes memberships, bans and mutes into the logs of those they are of.
 pub(crate) struct TellUsers(pub UserLogs);
 
 #[async_trait]
 impl Handler for TellUsers {
     async fn handle(&self, event: &Event) -> Outcome {
         let told = match event.kind.as_str() {
+            MemberRestricted::TYPE => match event.body::<MemberRestricted>() {
+                Ok(restricted) => return outcome(self.0.tell_restriction(event, &restricted).await),
+                Err(error) => return unreadable(&error),
+            },
             MemberLeft::TYPE => event.body::<MemberLeft>().map(|left| {
                 let conversation_id = left.conversation_id;
-                (left.user_id, left.seq, UserFact::ConversationLeft { conversation_id })
+                (left.user_id, left.seq, conversation_id, UserFact::ConversationLeft { conversation_id })
             }),
             _ => event.body::<MemberJoined>().map(|joined| {
-                let conversation_id = joined.conversation_id;
-                (joined.member.user_id, joined.seq, UserFact::ConversationJoined { conversation_id })
+                let (user, conversation_id) = (joined.member.user_id, joined.conversation_id);
+                (user, joined.seq, conversation_id, UserFact::ConversationJoined { conversation_id })
             }),
         };
         match told {
-            Ok((user, seq, fact)) => outcome(self.0.tell_membership(user, event, seq, &fact).await),
+            Ok((user, seq, conversation, fact)) => {
+                outcome(self.0.tell_membership(user, event, seq, conversation, &fact).await)
+            }
             Err(error) => unreadable(&error),
         }
     }

@@ -7,6 +7,7 @@ pub mod emoji;
 pub mod founding;
 pub mod membership;
 pub mod message;
+pub mod moderation;
 pub mod place;
 pub mod snapshot;
 pub mod unread;

@@ -6,6 +6,7 @@ pub(crate) mod conversations;
 pub(crate) mod keeper;
 pub(crate) mod ledger;
 pub(crate) mod live;
+pub(crate) mod moderation;
 pub(crate) mod people;
 pub(crate) mod reading;
 pub(crate) mod relay;

@@ -163,6 +163,52 @@ pub enum Fact {
         /// When.
         at: Timestamp,
     },
+    /// Somebody is kept out from now on; their membership, if they had one, ends with it. Why is not in the log.
+    #[serde(rename = "member.banned")]
+    MemberBanned {
+        /// Who.
+        user_id: UserId,
+        /// Until when; for good if absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        until: Option<Timestamp>,
+        /// Who did it.
+        by: UserId,
+        /// When.
+        at: Timestamp,
+    },
+    /// Somebody may come back, or come.
+    #[serde(rename = "member.unbanned")]
+    MemberUnbanned {
+        /// Who.
+        user_id: UserId,
+        /// Who did it.
+        by: UserId,
+        /// When.
+        at: Timestamp,
+    },
+    /// Somebody may not write from now on. Why is not in the log.
+    #[serde(rename = "member.muted")]
+    MemberMuted {
+        /// Who.
+        user_id: UserId,
+        /// Until when; for good if absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        until: Option<Timestamp>,
+        /// Who did it.
+        by: UserId,
+        /// When.
+        at: Timestamp,
+    },
+    /// Somebody may write again.
+    #[serde(rename = "member.unmuted")]
+    MemberUnmuted {
+        /// Who.
+        user_id: UserId,
+        /// Who did it.
+        by: UserId,
+        /// When.
+        at: Timestamp,
+    },
 }
 
 /// One entry of a conversation's log.

@@ -1,6 +1,7 @@
 //! What a user's own log says.
 
 use serde::{Deserialize, Serialize};
+use tertulia_runtime::Timestamp;
 use utoipa::ToSchema;
 
 use crate::ConversationId;
@@ -19,6 +20,42 @@ pub enum UserFact {
     #[serde(rename = "conversation.left")]
     ConversationLeft {
         /// Of what.
+        conversation_id: ConversationId,
+    },
+    /// They are kept out, and a member no longer if they were one.
+    #[serde(rename = "conversation.banned")]
+    ConversationBanned {
+        /// Of what.
+        conversation_id: ConversationId,
+        /// Until when; for good if absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        until: Option<Timestamp>,
+        /// What the moderators say why.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
+    /// They are kept out no longer.
+    #[serde(rename = "conversation.unbanned")]
+    ConversationUnbanned {
+        /// Of what.
+        conversation_id: ConversationId,
+    },
+    /// They may not write.
+    #[serde(rename = "conversation.muted")]
+    ConversationMuted {
+        /// Where.
+        conversation_id: ConversationId,
+        /// Until when; for good if absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        until: Option<Timestamp>,
+        /// What the moderators say why.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
+    /// They may write again.
+    #[serde(rename = "conversation.unmuted")]
+    ConversationUnmuted {
+        /// Where.
         conversation_id: ConversationId,
     },
 }

@@ -1,10 +1,6 @@
 //! `/v1/conversations/{id}/members`.
 
-use axum::{
-    Json,
-    body::HttpBody,
-    extract::{FromRequest, Request, State},
-};
+use axum::{Json, extract::State};
 use http::StatusCode;
 use tertulia_contracts::{
     ConversationId, UserId,
@@ -12,11 +8,11 @@ use tertulia_contracts::{
     messaging::{Member, Members, SetMember},
 };
 use tertulia_runtime::{
-    extract::{PathParam, QueryParams, ValidJson},
+    extract::{PathParam, QueryParams},
     problem::Problem,
 };
 
-use super::{Refused, paging::ListQuery};
+use super::{MaybeJson, Refused, moderation::Why, paging::ListQuery};
 use crate::service::Messaging;
 
 /// Lists the members of a conversation
@@ -38,26 +34,11 @@ pub(super) async fn list(
     Ok(Json(Members { items: page.items, next_cursor }))
 }
 
-/// How a member is to be; without a body, or with `null` for one, as they are, or else a plain member.
-#[derive(Default)]
-pub(super) struct Wish(SetMember);
-
-impl<S: Send + Sync> FromRequest<S> for Wish {
-    type Rejection = Problem;
-
-    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
-        if request.body().is_end_stream() {
-            return Ok(Self::default());
-        }
-        let ValidJson(wish) = ValidJson::<Option<SetMember>>::from_request(request, state).await?;
-        Ok(Self(wish.unwrap_or_default()))
-    }
-}
-
 /// Makes somebody a member, or changes their role
 ///
 /// Moderators add anybody to a group or a channel; everybody joins a public channel themselves. A member already
-/// is one. Admins and the owner also say what role somebody has, lower than their own.
+/// is one. Admins and the owner also say what role somebody has, lower than their own. Without a body, or with `null` for one,
+/// they are what they were, or else a plain member.
 #[utoipa::path(
     put, path = "/v1/conversations/{id}/members/{user_id}", tag = "messaging", operation_id = "add_member",
     security(("access_token" = [])),
@@ -66,13 +47,18 @@ impl<S: Send + Sync> FromRequest<S> for Wish {
         ("user_id" = UserId, Path, description = "Who is to be a member."),
     ),
     request_body = Option<SetMember>,
-    responses((status = 200, description = "They are a member.", body = Member), Refused),
+    responses(
+        (status = 200, description = "They are a member.", body = Member),
+        (status = 409, description = "They are banned (`user_banned`).",
+            body = Problem, content_type = "application/problem+json"),
+        Refused,
+    ),
 )]
 pub(super) async fn add(
     State(messaging): State<Messaging>,
     Caller(caller): Caller,
     PathParam((id, user)): PathParam<(ConversationId, UserId)>,
-    Wish(wish): Wish,
+    MaybeJson(wish): MaybeJson<SetMember>,
 ) -> Result<Json<Member>, Problem> {
     Ok(Json(messaging.add_member(id, caller.into(), user, wish.role).await?))
 }
@@ -87,6 +73,7 @@ pub(super) async fn add(
     params(
         ("id" = ConversationId, Path, description = "The conversation."),
         ("user_id" = UserId, Path, description = "Who is to be a member no longer."),
+        Why,
     ),
     responses((status = 204, description = "They are no member."), Refused),
 )]
@@ -94,7 +81,8 @@ pub(super) async fn remove(
     State(messaging): State<Messaging>,
     Caller(caller): Caller,
     PathParam((id, user)): PathParam<(ConversationId, UserId)>,
+    QueryParams(why): QueryParams<Why>,
 ) -> Result<StatusCode, Problem> {
-    messaging.remove_member(id, caller.into(), user).await?;
+    messaging.remove_member(id, caller.into(), user, why.reason).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -1,13 +1,13 @@
 //! Who may do what in a conversation, asked of [`tertulia_contracts::permissions`]: what messaging knows of who
 //! asks and of the place, in that engine's words.
 //!
-//! Messaging knows of no mutes, bans, archives and custom roles yet: everybody is an account with one role.
+//! Messaging knows of no archives and custom roles yet: everybody is an account with one role.
 
 use tertulia_contracts::{
     UserId,
     identity::Identity,
     messaging::{ConversationKind, MemberRole, Visibility},
-    permissions::{InstanceRole, Place, Refusal, Seat, decide},
+    permissions::{InstanceRole, Place, Refusal, Restriction, Seat, decide},
 };
 
 pub use tertulia_contracts::permissions::Action;
@@ -38,12 +38,14 @@ pub struct Ground {
     pub account: InstanceRole,
     /// The actor's role in it; none for somebody who is not a member.
     pub role: Option<MemberRole>,
+    /// What moderators did to the actor, while it lasts.
+    pub restriction: Option<Restriction>,
 }
 
 impl Ground {
     /// Who asks.
     pub fn seat(self) -> Seat<'static> {
-        Seat { account: self.account, ..Seat::of(self.role) }
+        Seat { account: self.account, restriction: self.restriction, ..Seat::of(self.role) }
     }
 
     /// Where, with others in it besides.

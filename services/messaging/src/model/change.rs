@@ -3,11 +3,14 @@
 use tertulia_contracts::{
     UserId,
     messaging::{Fact, Member, MemberRole},
-    permissions::{Place, Refusal, Seat, decide as permitted, decide_reseat, decide_toward},
+    permissions::{Place, Refusal, Restriction, Seat, decide as permitted, decide_reseat, decide_toward},
 };
 use tertulia_runtime::Timestamp;
 
-use super::access::{Action, Ground, may};
+use super::{
+    access::{Action, Ground, may},
+    membership::{Stance, Term},
+};
 
 /// What somebody asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,13 +28,33 @@ pub enum Change {
     HandOver(UserId),
     /// That it be called this.
     Retitle(String),
+    /// That somebody be kept out, or silent.
+    Restrict {
+        /// Who.
+        user: UserId,
+        /// Which of the two.
+        restriction: Restriction,
+        /// For how long.
+        term: Term,
+    },
+    /// That somebody be kept out, or silent, no longer.
+    Lift {
+        /// Who.
+        user: UserId,
+        /// Which of the two.
+        restriction: Restriction,
+    },
 }
 
 impl Change {
     /// Whose membership it is about.
     pub fn subject(&self) -> Option<UserId> {
         match self {
-            Self::Add { user, .. } | Self::Remove(user) | Self::HandOver(user) => Some(*user),
+            Self::Add { user, .. }
+            | Self::Remove(user)
+            | Self::HandOver(user)
+            | Self::Restrict { user, .. }
+            | Self::Lift { user, .. } => Some(*user),
             Self::Retitle(_) => None,
         }
     }
@@ -51,8 +74,8 @@ pub struct Standing<'a> {
     pub others: bool,
     /// Its title.
     pub title: Option<&'a str>,
-    /// The role of whom the change is about, if it is about somebody.
-    pub subject_role: Option<MemberRole>,
+    /// How somebody stands whom the change is about, if it is about somebody.
+    pub subject: Stance,
 }
 
 /// Why a change becomes no fact although things are not as it asks.
@@ -62,6 +85,10 @@ pub enum Rejection {
     Refused(Refusal),
     /// Only a member can become the owner.
     NoMember,
+    /// Whoever is kept out is let in when that is lifted.
+    Banned,
+    /// What is to last until then is over by now.
+    Over,
 }
 
 impl From<Refusal> for Rejection {
@@ -77,16 +104,26 @@ pub fn decide(
     at: Timestamp,
     standing: Standing<'_>,
 ) -> Result<Option<Fact>, Rejection> {
-    match change {
-        Change::Add { user, role } => seated(*user, *role, by, at, standing),
-        Change::Remove(user) => removed(*user, by, at, standing),
-        Change::HandOver(user) => handed_over(*user, by, at, standing),
+    let fact = match change {
+        Change::Add { user, role } => seated(*user, *role, by, at, standing)?,
+        Change::Remove(user) => removed(*user, by, at, standing)?,
+        Change::HandOver(user) => handed_over(*user, by, at, standing)?,
         Change::Retitle(title) => {
             may(Action::Update, standing.ground)?;
             let (changes, title) = (standing.title != Some(title), title.clone());
-            Ok(changes.then_some(Fact::ConversationUpdated { title, by, at }))
+            changes.then_some(Fact::ConversationUpdated { title, by, at })
         }
+        Change::Restrict { user, restriction, term } => {
+            restricted(*user, *restriction, *term, by, at, standing)?
+        }
+        Change::Lift { user, restriction } => lifted(*user, *restriction, by, at, standing)?,
+    };
+    // By whatever way somebody is let in, a ban keeps them out.
+    let banned = standing.subject.term(Restriction::Banned, at).is_some();
+    if banned && matches!(fact, Some(Fact::MemberJoined { .. })) {
+        return Err(Rejection::Banned);
     }
+    Ok(fact)
 }
 
 /// Being let in takes one right and being given a role another: who is let in as something takes both.
@@ -97,7 +134,7 @@ fn seated(
     at: Timestamp,
     standing: Standing<'_>,
 ) -> Result<Option<Fact>, Rejection> {
-    let Standing { ground, subject_role, .. } = standing;
+    let Standing { ground, subject: Stance { role: subject_role, .. }, .. } = standing;
     let present = subject_role.unwrap_or(MemberRole::Member);
     let wanted = role.unwrap_or(present);
     if subject_role.is_none() || wanted == present {
@@ -120,7 +157,7 @@ fn removed(
     at: Timestamp,
     standing: Standing<'_>,
 ) -> Result<Option<Fact>, Rejection> {
-    let Standing { ground, others, subject_role, .. } = standing;
+    let Standing { ground, others, subject: Stance { role: subject_role, .. }, .. } = standing;
     let place = Place { others, ..ground.place() };
     if user_id == by {
         permitted(&ground.seat(), Action::Leave, place)?;
@@ -136,7 +173,7 @@ fn handed_over(
     at: Timestamp,
     standing: Standing<'_>,
 ) -> Result<Option<Fact>, Rejection> {
-    let Standing { ground, subject_role, .. } = standing;
+    let Standing { ground, subject: Stance { role: subject_role, .. }, .. } = standing;
     // Who may hand it over owns it. Whoever asked for that before may ask again.
     if permitted(&Seat::of(subject_role), Action::TransferOwnership, ground.place()).is_ok() {
         may(Action::ListMembers, ground)?;
@@ -145,6 +182,55 @@ fn handed_over(
     decide_toward(&ground.seat(), Action::TransferOwnership, ground.place(), subject_role)?;
     subject_role.ok_or(Rejection::NoMember)?;
     Ok(Some(Fact::OwnerChanged { from: by, to, at }))
+}
+
+/// What it takes to keep somebody out, or silent, and to let them be again.
+pub fn restricting(restriction: Restriction) -> Action {
+    match restriction {
+        Restriction::Banned => Action::Ban,
+        Restriction::Muted => Action::Mute,
+    }
+}
+
+/// They are to rank lower.
+fn may_restrict(restriction: Restriction, standing: Standing<'_>) -> Result<(), Refusal> {
+    let Standing { ground, subject, .. } = standing;
+    decide_toward(&ground.seat(), restricting(restriction), ground.place(), subject.role).map(drop)
+}
+
+fn restricted(
+    user_id: UserId,
+    restriction: Restriction,
+    term: Term,
+    by: UserId,
+    at: Timestamp,
+    standing: Standing<'_>,
+) -> Result<Option<Fact>, Rejection> {
+    may_restrict(restriction, standing)?;
+    if !term.lasts(at) {
+        return Err(Rejection::Over);
+    }
+    let until = term.until;
+    let fact = match restriction {
+        Restriction::Banned => Fact::MemberBanned { user_id, until, by, at },
+        Restriction::Muted => Fact::MemberMuted { user_id, until, by, at },
+    };
+    Ok((standing.subject.term(restriction, at) != Some(term)).then_some(fact))
+}
+
+fn lifted(
+    user_id: UserId,
+    restriction: Restriction,
+    by: UserId,
+    at: Timestamp,
+    standing: Standing<'_>,
+) -> Result<Option<Fact>, Rejection> {
+    may_restrict(restriction, standing)?;
+    let fact = match restriction {
+        Restriction::Banned => Fact::MemberUnbanned { user_id, by, at },
+        Restriction::Muted => Fact::MemberUnmuted { user_id, by, at },
+    };
+    Ok(standing.subject.term(restriction, at).map(|_| fact))
 }
 
 #[cfg(test)]
@@ -181,8 +267,10 @@ mod tests {
             visibility: Visibility::Private,
             account: InstanceRole::User,
             role,
+            restriction: None,
         };
-        let standing = Standing { ground, others: true, title: Some("Old"), subject_role };
+        let subject = Stance::of(subject_role);
+        let standing = Standing { ground, others: true, title: Some("Old"), subject };
         decide(change, user(1), Timestamp::EPOCH, standing)
     }
 

@@ -6,10 +6,12 @@ use std::collections::BTreeMap;
 use tertulia_contracts::{
     UserId,
     messaging::{ConversationKind, Entry, Fact, Member, Message, Visibility},
+    permissions::Restriction,
 };
+use tertulia_runtime::Timestamp;
 
 use super::{
-    membership::{Step, steps},
+    membership::{Step, Term, steps},
     message::{Pinned, apply, apply_to_pins},
 };
 
@@ -28,6 +30,10 @@ pub struct Snapshot {
     pub handle: Option<String>,
     /// Who belongs to it.
     pub members: BTreeMap<UserId, Member>,
+    /// Who is banned from it, and for how long.
+    pub bans: BTreeMap<UserId, Term>,
+    /// Who is muted in it, and for how long.
+    pub mutes: BTreeMap<UserId, Term>,
     /// Its messages in their order.
     pub messages: Vec<Message>,
     /// What is pinned, in the order pinned.
@@ -55,7 +61,11 @@ impl Snapshot {
             Fact::MemberJoined { .. }
             | Fact::MemberLeft { .. }
             | Fact::MemberRoleChanged { .. }
-            | Fact::OwnerChanged { .. } => self.apply_memberships(&entry.e),
+            | Fact::OwnerChanged { .. }
+            | Fact::MemberBanned { .. }
+            | Fact::MemberUnbanned { .. }
+            | Fact::MemberMuted { .. }
+            | Fact::MemberUnmuted { .. } => self.apply_memberships(&entry.e),
             Fact::MessagePosted { message } => {
                 if let Err(place) = self.messages.binary_search_by_key(&message.seq, |it| it.seq) {
                     self.messages.insert(place, message.clone());
@@ -81,8 +91,24 @@ impl Snapshot {
                     self.members.entry(user).and_modify(|member| member.role = role);
                 }
                 Step::Ended => drop(self.members.remove(&user)),
+                Step::Restricted(restriction, term) => {
+                    let terms = match restriction {
+                        Restriction::Banned => &mut self.bans,
+                        Restriction::Muted => &mut self.mutes,
+                    };
+                    terms.remove(&user);
+                    terms.extend(term.map(|term| (user, term)));
+                }
             }
         }
+    }
+
+    /// The same once whatever is over at this moment is forgotten, as the service's own lists have it.
+    #[must_use]
+    pub fn at(mut self, moment: Timestamp) -> Self {
+        self.bans.retain(|_, term| term.lasts(moment));
+        self.mutes.retain(|_, term| term.lasts(moment));
+        self
     }
 
     /// What a whole log adds up to, for this reader.

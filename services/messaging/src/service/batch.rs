@@ -8,7 +8,7 @@ use std::{
 use tertulia_contracts::{
     ConversationId, MessageId, UserId,
     live::Control,
-    messaging::{Fact, MemberRole, Message, PostMessage},
+    messaging::{Fact, Message, PostMessage},
     permissions::{Denial, Refusal},
 };
 use tertulia_documents::Error as StoreError;
@@ -26,7 +26,8 @@ use crate::{
     model::{
         access::{Action, Actor, Ground, may},
         change::{Standing, decide},
-        membership::{Step, steps},
+        membership::{Stance, Step, steps},
+        moderation::is_act,
         place::message_id,
     },
     store::{Class, ConversationRecord, EntryRecord, Head, Store, entries::ONCE},
@@ -66,7 +67,9 @@ pub(crate) struct Pen {
 struct Held {
     conversation: ConversationRecord,
     head: Head,
-    roles: HashMap<UserId, Option<MemberRole>>,
+    /// When the commands at hand are decided, and their entries are written: what is over then counts no more.
+    at: Timestamp,
+    stances: HashMap<UserId, Stance>,
     /// Whether an owner who leaves leaves somebody behind; found out when one asks to.
     others: bool,
     /// Whether it was read for the commands at hand. What was remembered since an earlier batch is good enough for
@@ -112,7 +115,8 @@ impl Pen {
             Some(held) if !alters => held,
             _ => self.load().await?,
         };
-        self.remember_roles(&mut held, waiting).await?;
+        held.at = self.desk.ambient.now();
+        self.remember_people(&mut held, waiting).await?;
         self.look_for_others(&mut held, waiting).await?;
         let replies = self.standing_replies(waiting).await?;
         let targets = Targets::load(&self.desk.store, &held.conversation, waiting).await?;
@@ -136,21 +140,23 @@ impl Pen {
         let head = self.desk.store.head(&self.owner).await?;
         let conversation = self.desk.keeper.settle(self.id).await?.ok_or(Error::NoSuchConversation)?;
         // Settling may have founded the conversation: then the head lies behind, and the next append says so.
-        Ok(Held { conversation, head, roles: HashMap::new(), others: true, fresh: true })
+        let (at, stances) = (self.desk.ambient.now(), HashMap::new());
+        Ok(Held { conversation, head, at, stances, others: true, fresh: true })
     }
 
-    async fn remember_roles(&self, held: &mut Held, waiting: &VecDeque<Command>) -> Result<(), Error> {
-        if held.roles.len() > MAX_REMEMBERED {
-            held.roles.clear();
+    async fn remember_people(&self, held: &mut Held, waiting: &VecDeque<Command>) -> Result<(), Error> {
+        if held.stances.len() > MAX_REMEMBERED {
+            held.stances.clear();
         }
         let people: HashSet<UserId> = waiting.iter().flat_map(Command::people).collect();
-        let unknown: Vec<UserId> = people.into_iter().filter(|user| !held.roles.contains_key(user)).collect();
+        let unknown: Vec<UserId> =
+            people.into_iter().filter(|user| !held.stances.contains_key(user)).collect();
         if unknown.is_empty() {
             return Ok(());
         }
         let members = self.desk.store.members_among(self.id, &unknown).await?;
-        held.roles.extend(unknown.into_iter().map(|user| (user, None)));
-        held.roles.extend(members.into_iter().map(|member| (member.user_id, member.present_role())));
+        held.stances.extend(unknown.into_iter().map(|user| (user, Stance::default())));
+        held.stances.extend(members.into_iter().map(|member| (member.user_id, member.stance())));
         Ok(())
     }
 
@@ -184,7 +190,7 @@ impl Pen {
         reservation: &Reservation,
         waiting: &mut VecDeque<Command>,
     ) -> (Vec<Drafted>, bool) {
-        let at = self.desk.ambient.now();
+        let at = held.at;
         let mut place = held.head;
         let mut stamps = reservation.stamps();
         let mut run = Vec::with_capacity(waiting.len());
@@ -222,7 +228,7 @@ impl Pen {
                 }
             };
             changing.extend(steps(&fact).into_iter().map(|(user, _)| user));
-            let class = class_of(&fact);
+            let class = class_of(&fact, &targets);
             let posted = u64::from(matches!(class, Class::Message { .. }));
             place = Head { seq: place.seq + 1, messages: place.messages + posted };
             if command.target().is_some() {
@@ -238,6 +244,7 @@ impl Pen {
                 traceparent: command.traceparent.clone(),
                 fact: super::encode(&fact),
                 became: None,
+                note: command.note.clone(),
             };
             run.push(Drafted { command, entry, fact });
         }
@@ -307,7 +314,7 @@ impl Pen {
         for drafted in &committed {
             held.head = drafted.entry.head();
             for (user, step) in steps(&drafted.fact) {
-                held.roles.insert(user, step.role());
+                held.stances.entry(user).or_default().take(&step);
                 removed.extend((step == Step::Ended).then_some(user));
             }
             match &drafted.fact {
@@ -357,12 +364,18 @@ impl Pen {
 impl Held {
     fn ground(&self, actor: Actor) -> Ground {
         let charter = &self.conversation.charter;
-        let role = self.role(actor.user_id);
-        Ground { kind: charter.kind, visibility: charter.visibility, account: actor.account, role }
+        let stance = self.stance(actor.user_id);
+        Ground {
+            kind: charter.kind,
+            visibility: charter.visibility,
+            account: actor.account,
+            role: stance.role,
+            restriction: stance.restriction(self.at),
+        }
     }
 
-    fn role(&self, user: UserId) -> Option<MemberRole> {
-        self.roles.get(&user).copied().flatten()
+    fn stance(&self, user: UserId) -> Stance {
+        self.stances.get(&user).copied().unwrap_or_default()
     }
 
     fn change(
@@ -372,9 +385,9 @@ impl Held {
         at: Timestamp,
     ) -> Result<Option<Fact>, Error> {
         let ground = self.ground(by);
-        let subject_role = change.subject().and_then(|user| self.role(user));
+        let subject = change.subject().map_or_else(Stance::default, |user| self.stance(user));
         let title = self.conversation.title.as_deref();
-        Ok(decide(change, by.user_id, at, Standing { ground, others: self.others, title, subject_role })?)
+        Ok(decide(change, by.user_id, at, Standing { ground, others: self.others, title, subject })?)
     }
 
     /// Only an owner who leaves has to know whether they are the last.
@@ -384,12 +397,13 @@ impl Held {
     }
 }
 
-fn class_of(fact: &Fact) -> Class {
+fn class_of(fact: &Fact, targets: &Targets) -> Class {
     match fact {
         Fact::MessagePosted { message } => {
             Class::Message { author: message.author_id, client_id: message.client_id }
         }
         Fact::MessageEdited { message_seq, .. } => Class::Edit { message_seq: *message_seq },
+        fact if is_act(fact, |message| targets.author(message)) => Class::Act,
         _ => Class::Change,
     }
 }

@@ -14,6 +14,8 @@ use crate::{
         access::{Action, Actor, Ground, may},
         change::Change,
         founding::Charter,
+        membership::Stance,
+        moderation::Note,
         unread::unread,
     },
     store::{ConversationRecord, Head, MemberRecord, conversations::HANDLE},
@@ -42,15 +44,12 @@ impl Messaging {
     /// The conversation, if this user may do this in it.
     pub(crate) async fn view(&self, id: ConversationId, by: Actor, action: Action) -> Result<View, Error> {
         let conversation = self.keeper.settle(id).await?.ok_or(Error::NoSuchConversation)?;
-        let member = self
-            .store
-            .member(id, by.user_id)
-            .await?
-            .map(|member| member.value)
-            .filter(|member| member.present);
-        let role = member.as_ref().map(|member| member.role);
+        let member = self.store.member(id, by.user_id).await?.map(|member| member.value);
+        let stance = member.as_ref().map_or_else(Stance::default, MemberRecord::stance);
         let (kind, visibility) = (conversation.charter.kind, conversation.charter.visibility);
-        may(action, Ground { kind, visibility, account: by.account, role })?;
+        let restriction = stance.restriction(self.ambient.now());
+        may(action, Ground { kind, visibility, account: by.account, role: stance.role, restriction })?;
+        let member = member.filter(|member| member.present);
         Ok(View { conversation, member })
     }
 
@@ -216,8 +215,9 @@ impl Messaging {
         id: ConversationId,
         by: Actor,
         user: UserId,
+        reason: Option<String>,
     ) -> Result<(), Error> {
-        self.writers.write(id, by, Request::Change(Change::Remove(user))).await?;
+        self.writers.write_noted(id, by, Request::Change(Change::Remove(user)), Note::reason(reason)).await?;
         Ok(())
     }
 }

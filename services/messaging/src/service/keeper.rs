@@ -11,7 +11,7 @@ mod messages;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use tertulia_contracts::{
     ConversationId, UserId,
-    messaging::{Fact, MemberRole},
+    messaging::{Fact, Member, MemberRole},
 };
 use tertulia_documents::{Error as StoreError, Record, Table, Versioned};
 use tertulia_runtime::Timestamp;
@@ -23,7 +23,10 @@ use crate::{
         membership::{Step, steps},
         message::apply_to_pins,
     },
-    store::{Class, ConversationRecord, EntryRecord, Head, MemberRecord, Store, members::member_id},
+    store::{
+        Class, ConversationRecord, EntryRecord, Head, MemberRecord, Store,
+        members::{Sentence, member_id},
+    },
 };
 
 /// How many changes are applied before the conversation remembers that they are.
@@ -92,6 +95,7 @@ impl Keeper {
                     traceparent: tertulia_runtime::trace::current_traceparent(),
                     fact: super::encode(fact),
                     became: None,
+                    note: None,
                 });
             let entries: Vec<EntryRecord> = entries.collect();
             let stopped_by = match self.store.entries.append_many(&entries).await {
@@ -172,7 +176,7 @@ async fn revise<T: Record>(
     Err(Error::Busy)
 }
 
-/// Whether somebody belongs and what they are follow each from its own newest entry, so that facts may be applied
+/// Whether somebody belongs, what they are and what is against them follow each from its own newest entry, so that facts may be applied
 /// in any order.
 fn membership_after(
     conversation_id: ConversationId,
@@ -191,14 +195,23 @@ fn membership_after(
         role_seq: 0,
         cursor_seq: 0,
         cursor_messages: 0,
+        ban: Sentence::default(),
+        mute: Sentence::default(),
     });
-    if let Some(role) = step.role().filter(|_| place.seq > after.role_seq) {
-        (after.role, after.role_seq) = (role, place.seq);
-    }
-    if place.seq <= after.changed_seq {
-        return after;
+    if let Step::Began(Member { role, .. }) | Step::Became(role) = step
+        && place.seq > after.role_seq
+    {
+        (after.role, after.role_seq) = (*role, place.seq);
     }
     match step {
+        Step::Restricted(restriction, term) => {
+            let sentence = after.sentence_mut(*restriction);
+            if place.seq > sentence.seq {
+                *sentence = Sentence { seq: place.seq, term: *term };
+            }
+        }
+        Step::Became(_) => {}
+        Step::Began(_) | Step::Ended if place.seq <= after.changed_seq => {}
         Step::Began(member) => {
             (after.present, after.changed_seq) = (true, place.seq);
             after.joined_at = member.joined_at;
@@ -207,7 +220,6 @@ fn membership_after(
             after.cursor_messages = after.cursor_messages.max(place.messages);
         }
         Step::Ended => (after.present, after.changed_seq) = (false, place.seq),
-        Step::Became(_) => {}
     }
     after
 }

@@ -75,6 +75,11 @@ impl Targets {
         decide(alteration, by, at, ground, standing)
     }
 
+    /// Who wrote the message at a place, if it is one of those.
+    pub(super) fn author(&self, message_seq: u64) -> Option<UserId> {
+        self.messages.get(&message_seq).map(|(message, _)| message.author_id)
+    }
+
     /// Moves on by a fact that was drafted at `seq`.
     pub(super) fn draft(&mut self, seq: u64, fact: &Fact) {
         self.is_ahead = true;

@@ -1,12 +1,19 @@
 //! Each user's own log: what happened to them, whichever conversation it happened in.
 
-use tertulia_contracts::{ConversationId, UserId, live::RawEntry, messaging::UserFact};
+use tertulia_contracts::{
+    ConversationId, UserId,
+    events::MemberRestricted,
+    live::RawEntry,
+    messaging::UserFact,
+    permissions::{Action, Place, Restriction, Seat, decide as permitted},
+};
 use tertulia_documents::Error as StoreError;
 use tertulia_runtime::{Ambient, Event};
 
 use super::live::Live;
 use crate::{
     Error,
+    model::membership::{Step, Term, steps},
     store::{Class, EntryRecord, Store, entries::ONCE},
 };
 
@@ -46,12 +53,49 @@ impl UserLogs {
         user: UserId,
         event: &Event,
         seq: u64,
+        conversation: ConversationId,
         fact: &UserFact,
     ) -> Result<(), Error> {
-        let membership = self.store.member(conversation_of(fact), user).await?;
+        let membership = self.store.member(conversation, user).await?;
         if membership.is_some_and(|membership| membership.value.changed_seq > seq) {
             return Ok(());
         }
+        self.tell(user, event, fact).await
+    }
+
+    /// Tells somebody that they are kept out or silent, or no longer, and why; by the same rule. Who never belonged to a
+    /// conversation that strangers do not find is told nothing of it.
+    pub(crate) async fn tell_restriction(
+        &self,
+        event: &Event,
+        restricted: &MemberRestricted,
+    ) -> Result<(), Error> {
+        let MemberRestricted { conversation_id, seq, fact } = restricted;
+        for (user, step) in steps(fact) {
+            let Step::Restricted(restriction, term) = step else { continue };
+            let Some(member) = self.store.member(*conversation_id, user).await? else { continue };
+            let overtaken = member.value.sentence(restriction).seq > *seq;
+            if overtaken || !(member.value.was_member() || self.is_found(*conversation_id).await?) {
+                continue;
+            }
+            let entry = self.store.entry(&conversation_id.to_string(), *seq).await?;
+            let reason = entry.and_then(|entry| entry.reason());
+            let told = restriction_told(*conversation_id, restriction, term, reason);
+            self.tell(user, event, &told).await?;
+        }
+        Ok(())
+    }
+
+    /// Whether strangers find a conversation.
+    async fn is_found(&self, id: ConversationId) -> Result<bool, Error> {
+        let Some(conversation) = self.store.conversation(id).await? else { return Ok(false) };
+        let charter = conversation.value.charter;
+        let place = Place::of(charter.kind, charter.visibility);
+        Ok(permitted(&Seat::of(None), Action::Find, place).is_ok())
+    }
+
+    /// Appends to a user's log, once an event.
+    async fn tell(&self, user: UserId, event: &Event, fact: &UserFact) -> Result<(), Error> {
         let owner = user.to_string();
         for _ in 0..MAX_ATTEMPTS {
             let head = self.store.head(&owner).await?;
@@ -65,6 +109,7 @@ impl UserLogs {
                 traceparent: event.traceparent.clone(),
                 fact: super::encode(fact),
                 became: None,
+                note: None,
             };
             match self.store.entries.insert(&entry, Vec::new()).await {
                 Ok(_) => {
@@ -88,10 +133,20 @@ impl UserLogs {
     }
 }
 
-fn conversation_of(fact: &UserFact) -> ConversationId {
-    match fact {
-        UserFact::ConversationJoined { conversation_id } | UserFact::ConversationLeft { conversation_id } => {
-            *conversation_id
+fn restriction_told(
+    conversation_id: ConversationId,
+    restriction: Restriction,
+    term: Option<Term>,
+    reason: Option<String>,
+) -> UserFact {
+    match (restriction, term) {
+        (Restriction::Banned, Some(Term { until })) => {
+            UserFact::ConversationBanned { conversation_id, until, reason }
         }
+        (Restriction::Banned, None) => UserFact::ConversationUnbanned { conversation_id },
+        (Restriction::Muted, Some(Term { until })) => {
+            UserFact::ConversationMuted { conversation_id, until, reason }
+        }
+        (Restriction::Muted, None) => UserFact::ConversationUnmuted { conversation_id },
     }
 }

@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 use super::batch::{Desk, Pen};
 use crate::{
     Error,
-    model::{access::Actor, alteration::Alteration, change::Change},
+    model::{access::Actor, alteration::Alteration, change::Change, moderation::Note},
 };
 
 /// How many conversations may have a writer at once, and how a writer behaves.
@@ -42,6 +42,8 @@ pub(crate) struct Command {
     pub by: Actor,
     /// What for.
     pub request: Request,
+    /// What is to stand beside its entry and is not for everybody.
+    pub note: Option<Note>,
     /// The trace it belongs to.
     pub traceparent: Option<String>,
     reply: oneshot::Sender<Result<Answer, Error>>,
@@ -136,8 +138,19 @@ impl Writers {
         by: Actor,
         request: Request,
     ) -> Result<Answer, Error> {
+        self.write_noted(id, by, request, None).await
+    }
+
+    /// The same, with a note beside the entry that it becomes.
+    pub(crate) async fn write_noted(
+        &self,
+        id: ConversationId,
+        by: Actor,
+        request: Request,
+        note: Option<Note>,
+    ) -> Result<Answer, Error> {
         let (reply, answer) = oneshot::channel();
-        self.submit(id, Command { by, request, traceparent: current_traceparent(), reply }).await?;
+        self.submit(id, Command { by, request, note, traceparent: current_traceparent(), reply }).await?;
         answer.await.unwrap_or(Err(Error::Stopped))
     }
 

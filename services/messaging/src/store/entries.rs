@@ -9,12 +9,15 @@ use tertulia_contracts::{
     live::RawEntry,
     messaging::{Fact, MAX_EDITS, MAX_PAGE},
 };
-use tertulia_documents::{Collection, Error, Index, Key, Record, Scan};
+use tertulia_documents::{Collection, Cursor, Error, Index, Key, Page, Record, Scan};
 use tertulia_runtime::{Id, IdKind, Timestamp, event::EventId};
 use ulid::Ulid;
 
 use super::{Store, messages::Became};
-use crate::model::place::{entry_id, entry_id_prefix, message_id, seq_of};
+use crate::model::{
+    moderation::Note,
+    place::{entry_id, entry_id_prefix, message_id, seq_of},
+};
 
 /// Names the ids of writers.
 pub(crate) enum WriterKind {}
@@ -50,6 +53,9 @@ pub(crate) struct EntryRecord {
     /// What became of the message that it posts, if anything did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub became: Option<Became>,
+    /// What is not for everybody: it is read by name alone, never with the log.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<Note>,
 }
 
 /// What an entry is found by besides its place.
@@ -75,6 +81,8 @@ pub(crate) enum Class {
         /// The event that told it: it is told once, however often the event comes.
         event: EventId,
     },
+    /// A change that keeps others in order.
+    Act,
 }
 
 /// One message per author and client id, one telling per event.
@@ -87,12 +95,14 @@ const MESSAGES: Index = Index::ordered("messages");
 const CHANGES: Index = Index::ordered("changes");
 /// The edits of a message.
 const EDITS: Index = Index::ordered("edits");
+/// The acts of moderation in a log.
+const ACTS: Index = Index::ordered("acts");
 /// A writer's entries in the order of its count: the log's own outbox.
 const WRITTEN: Index = Index::unique("written");
 
 impl Record for EntryRecord {
     const COLLECTION: Collection =
-        Collection { name: "entries", indexes: &[ONCE, AUTHORS, MESSAGES, CHANGES, EDITS, WRITTEN] };
+        Collection { name: "entries", indexes: &[ONCE, AUTHORS, MESSAGES, CHANGES, EDITS, WRITTEN, ACTS] };
 
     fn id(&self) -> String {
         entry_id(&self.owner, self.seq)
@@ -111,6 +121,7 @@ impl Record for EntryRecord {
                 vec![(CHANGES, log().number(self.seq)), (EDITS, log().number(message_seq).number(self.seq))]
             }
             Class::Told { event } => vec![(ONCE, log().display(event))],
+            Class::Act => vec![(CHANGES, log().number(self.seq)), (ACTS, log().number(self.seq))],
         };
         keys.extend(self.written.map(|(writer, n)| (WRITTEN, Key::new().display(writer).number(n))));
         keys
@@ -125,7 +136,7 @@ impl EntryRecord {
 
     /// Whether it is an entry of a conversation that other documents follow from.
     pub(crate) fn is_change(&self) -> bool {
-        matches!(self.class, Class::Change | Class::Edit { .. })
+        matches!(self.class, Class::Change | Class::Edit { .. } | Class::Act)
     }
 
     /// The conversation whose log it is in.
@@ -138,12 +149,17 @@ impl EntryRecord {
         Head { seq: self.seq, messages: self.messages }
     }
 
+    /// Why it was done, if whoever did it said so.
+    pub(crate) fn reason(&self) -> Option<String> {
+        self.note.as_ref().and_then(|note| note.reason.clone())
+    }
+
     /// As it is broadcast and listed.
     pub(crate) fn into_raw(self) -> RawEntry {
         RawEntry { seq: self.seq, e: self.fact }
     }
 
-    pub(super) fn corrupt(&self, cause: &dyn Display) -> Error {
+    pub(crate) fn corrupt(&self, cause: &dyn Display) -> Error {
         Error::Corrupt {
             collection: Self::COLLECTION.name.to_owned(),
             id: self.id(),
@@ -213,6 +229,28 @@ impl Store {
     pub(crate) async fn edits_of(&self, owner: &str, message_seq: u64) -> Result<Vec<EntryRecord>, Error> {
         let edits = Key::new().text(owner).number(message_seq);
         self.entries_of(Scan::of(EDITS, edits, MAX_EDITS as usize)).await
+    }
+
+    /// A page of the acts of moderation in a log, the newest first.
+    pub(crate) async fn acts(
+        &self,
+        owner: &str,
+        after: Option<Cursor>,
+        limit: usize,
+    ) -> Result<Page<EntryRecord>, Error> {
+        let scan = Scan::of(ACTS, Key::new().text(owner), limit).descending().after(after);
+        let page = self.entries.scan(scan).await?;
+        Ok(Page { items: page.items.into_iter().map(|entry| entry.value).collect(), next: page.next })
+    }
+
+    /// The entries at these places of a log, as far as there are any, in the order asked for.
+    pub(crate) async fn entries_at(
+        &self,
+        owner: &str,
+        seqs: impl IntoIterator<Item = u64>,
+    ) -> Result<Vec<EntryRecord>, Error> {
+        let places: Vec<String> = seqs.into_iter().map(|seq| entry_id(owner, seq)).collect();
+        Ok(self.entries.get_many(&places).await?.into_iter().map(|entry| entry.value).collect())
     }
 
     /// A page of messages, ascending. One more than [`MAX_PAGE`] may be asked for, to see whether more follow.

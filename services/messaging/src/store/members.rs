@@ -4,11 +4,13 @@ use serde::{Deserialize, Serialize};
 use tertulia_contracts::{
     ConversationId, UserId,
     messaging::{Member, MemberRole},
+    permissions::Restriction,
 };
 use tertulia_documents::{Collection, Cursor, Error, Index, Key, Page, Record, Scan, Versioned};
 use tertulia_runtime::Timestamp;
 
 use super::Store;
+use crate::model::membership::{Stance, Term};
 
 /// Somebody's membership, also a past one: that it ended is kept, so that an old fact applied late cannot
 /// bring it back.
@@ -33,30 +35,58 @@ pub(crate) struct MemberRecord {
     pub cursor_seq: u64,
     /// How many messages there are up to that.
     pub cursor_messages: u64,
+    /// Whether they are kept out, also somebody who never was a member.
+    #[serde(default)]
+    pub ban: Sentence,
+    /// Whether they are to be silent.
+    #[serde(default)]
+    pub mute: Sentence,
+}
+
+/// A ban or a mute, also one that was lifted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Sentence {
+    /// The entry that says so.
+    pub seq: u64,
+    /// For how long; none once it is lifted.
+    pub term: Option<Term>,
 }
 
 /// A conversation's present members.
 const PRESENT: Index = Index::unique("present");
 /// The conversations a user is a present member of.
 const USERS: Index = Index::unique("users");
+/// A conversation's bans, by their end.
+const BANS: Index = Index::ordered("bans");
+/// A conversation's mutes, by their end.
+const MUTES: Index = Index::ordered("mutes");
 
 impl Record for MemberRecord {
-    const COLLECTION: Collection = Collection { name: "members", indexes: &[PRESENT, USERS] };
+    const COLLECTION: Collection = Collection { name: "members", indexes: &[PRESENT, USERS, BANS, MUTES] };
 
     fn id(&self) -> String {
         member_id(self.conversation_id, self.user_id)
     }
 
     fn keys(&self) -> Vec<(Index, Key)> {
-        if !self.present {
-            return Vec::new();
-        }
         let (conversation, user) = (self.conversation_id, self.user_id);
-        vec![
-            (PRESENT, Key::new().display(conversation).display(user)),
-            (USERS, Key::new().display(user).display(conversation)),
-        ]
+        let mut keys = Vec::new();
+        if self.present {
+            keys.push((PRESENT, Key::new().display(conversation).display(user)));
+            keys.push((USERS, Key::new().display(user).display(conversation)));
+        }
+        for (index, sentence) in [(BANS, self.ban), (MUTES, self.mute)] {
+            keys.extend(
+                sentence.term.map(|term| (index, Key::new().display(conversation).number(end(term)))),
+            );
+        }
+        keys
     }
+}
+
+/// Where a term stands among others: by its end, those without one last.
+fn end(term: Term) -> u64 {
+    term.until.map_or(u64::MAX, |until| u64::try_from(until.as_millis()).unwrap_or(0))
 }
 
 impl MemberRecord {
@@ -65,9 +95,31 @@ impl MemberRecord {
         Member { user_id: self.user_id, role: self.role, joined_at: self.joined_at }
     }
 
-    /// Their role, while the membership lasts.
-    pub(crate) fn present_role(&self) -> Option<MemberRole> {
-        self.present.then_some(self.role)
+    /// How they stand.
+    pub(crate) fn stance(&self) -> Stance {
+        let role = self.present.then_some(self.role);
+        Stance { role, ban: self.ban.term, mute: self.mute.term }
+    }
+
+    /// Whether they ever were a member.
+    pub(crate) fn was_member(&self) -> bool {
+        self.joined_at > Timestamp::EPOCH
+    }
+
+    /// What is against them in this way.
+    pub(crate) fn sentence(&self, restriction: Restriction) -> Sentence {
+        match restriction {
+            Restriction::Banned => self.ban,
+            Restriction::Muted => self.mute,
+        }
+    }
+
+    /// The same, to be changed.
+    pub(crate) fn sentence_mut(&mut self, restriction: Restriction) -> &mut Sentence {
+        match restriction {
+            Restriction::Banned => &mut self.ban,
+            Restriction::Muted => &mut self.mute,
+        }
     }
 }
 
@@ -104,6 +156,26 @@ impl Store {
     ) -> Result<Page<MemberRecord>, Error> {
         let scan = Scan::of(PRESENT, Key::new().display(conversation), limit).after(after);
         let page = self.members.scan(scan).await?;
+        Ok(Page { items: page.items.into_iter().map(|found| found.value).collect(), next: page.next })
+    }
+
+    /// A page of the bans or mutes of a conversation that last at this moment, the one that ends first first.
+    pub(crate) async fn sentences_of(
+        &self,
+        conversation: ConversationId,
+        restriction: Restriction,
+        at: Timestamp,
+        after: Option<Cursor>,
+        limit: usize,
+    ) -> Result<Page<MemberRecord>, Error> {
+        let index = match restriction {
+            Restriction::Banned => BANS,
+            Restriction::Muted => MUTES,
+        };
+        let all = Key::new().display(conversation);
+        // What ends at this moment is over.
+        let lasting = all.clone().number(end(Term { until: Some(at) }).saturating_add(1));
+        let page = self.members.scan(Scan::of(index, all, limit).from(lasting).after(after)).await?;
         Ok(Page { items: page.items.into_iter().map(|found| found.value).collect(), next: page.next })
     }
 

@@ -8,7 +8,7 @@ use tertulia_contracts::{
 
 use crate::harness::{DEADLINE, House, make_group, whole_log};
 
-async fn hear(ear: &dyn Listener) -> (String, bytes::Bytes) {
+pub(crate) async fn hear(ear: &dyn Listener) -> (String, bytes::Bytes) {
     match tokio::time::timeout(DEADLINE, ear.hear()).await.expect("something is broadcast") {
         Heard::Message(message) => (message.channel.clone(), message.payload.clone()),
         Heard::Gap => panic!("a message was lost"),

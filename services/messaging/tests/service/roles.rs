@@ -21,7 +21,7 @@ async fn set(client: &TestClient, path: &str, user: UserId, role: &str) -> Resul
 }
 
 /// The reason's code, at the end of a refusal's detail.
-fn reason(problem: &Value) -> String {
+pub(crate) fn reason(problem: &Value) -> String {
     assert_eq!(problem["code"], "not_allowed");
     let detail = problem["detail"].as_str().unwrap();
     detail.rsplit_once('(').unwrap().1.trim_end_matches(')').to_owned()

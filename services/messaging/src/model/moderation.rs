@@ -1,0 +1,49 @@
+//! Which entries of a log are acts of moderation, and what stands beside them that is not for everybody.
+
+use serde::{Deserialize, Serialize};
+use tertulia_contracts::{UserId, messaging::Fact};
+
+/// What stands beside the fact of an entry. It is neither broadcast nor listed with the log nor published.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Note {
+    /// Why it was done: for moderators, and for whom it is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+impl Note {
+    /// The note that gives this reason; none without one.
+    pub fn reason(reason: Option<String>) -> Option<Self> {
+        reason.map(|reason| Self { reason: Some(reason) })
+    }
+}
+
+/// Whether a fact keeps others in order: something done to somebody else, or to what somebody else wrote, by whoever may.
+/// What was posted at a place is whose says `author`.
+pub fn is_act(fact: &Fact, author: impl Fn(u64) -> Option<UserId>) -> bool {
+    match fact {
+        Fact::MemberLeft { user_id, by, .. } => user_id != by,
+        Fact::MessageDeleted { message_seq, by, .. } => author(*message_seq) != Some(*by),
+        Fact::MemberRoleChanged { .. }
+        | Fact::OwnerChanged { .. }
+        | Fact::MemberBanned { .. }
+        | Fact::MemberUnbanned { .. }
+        | Fact::MemberMuted { .. }
+        | Fact::MemberUnmuted { .. } => true,
+        _ => false,
+    }
+}
+
+/// Whom an act is about, as far as the fact alone says so.
+pub fn subject(fact: &Fact) -> Option<UserId> {
+    match fact {
+        Fact::MemberLeft { user_id, .. }
+        | Fact::MemberRoleChanged { user_id, .. }
+        | Fact::OwnerChanged { to: user_id, .. }
+        | Fact::MemberBanned { user_id, .. }
+        | Fact::MemberUnbanned { user_id, .. }
+        | Fact::MemberMuted { user_id, .. }
+        | Fact::MemberUnmuted { user_id, .. } => Some(*user_id),
+        _ => None,
+    }
+}

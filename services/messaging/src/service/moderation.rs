@@ -1,0 +1,113 @@
+//! Keeping order: bans, mutes, and the log of what was done.
+
+use tertulia_contracts::{
+    ConversationId, UserId,
+    messaging::{Act, Fact, Sanction},
+    permissions::Restriction,
+};
+use tertulia_documents::{Cursor, Error as StoreError, Page};
+
+use super::{Messaging, writer::Request};
+use crate::{
+    Error,
+    model::{
+        access::{Action, Actor},
+        change::{Change, restricting},
+        membership::Term,
+        moderation::{Note, subject},
+    },
+    store::EntryRecord,
+};
+
+impl Messaging {
+    /// Keeps somebody out, or silent. Again is the same.
+    pub(crate) async fn restrict(
+        &self,
+        id: ConversationId,
+        by: Actor,
+        user: UserId,
+        restriction: Restriction,
+        term: Term,
+        reason: Option<String>,
+    ) -> Result<(), Error> {
+        // Whether somebody exists is nobody's business who may not do this.
+        self.view(id, by, restricting(restriction)).await?;
+        self.people.must_exist(&[(user, "user_id".to_owned())]).await?;
+        let change = Change::Restrict { user, restriction, term };
+        self.writers.write_noted(id, by, Request::Change(change), Note::reason(reason)).await?;
+        Ok(())
+    }
+
+    /// Lets somebody in, or speak, again. Again is the same.
+    pub(crate) async fn lift(
+        &self,
+        id: ConversationId,
+        by: Actor,
+        user: UserId,
+        restriction: Restriction,
+        reason: Option<String>,
+    ) -> Result<(), Error> {
+        let change = Change::Lift { user, restriction };
+        self.writers.write_noted(id, by, Request::Change(change), Note::reason(reason)).await?;
+        Ok(())
+    }
+
+    /// A page of the bans, or the mutes, that last.
+    pub(crate) async fn sanctions(
+        &self,
+        id: ConversationId,
+        by: Actor,
+        restriction: Restriction,
+        after: Option<Cursor>,
+        limit: usize,
+    ) -> Result<Page<Sanction>, Error> {
+        self.view(id, by, Action::ReadModerationLog).await?;
+        let at = self.ambient.now();
+        let page = self.store.sentences_of(id, restriction, at, after, limit).await?;
+        let seqs = page.items.iter().map(|member| member.sentence(restriction).seq);
+        let entries = self.store.entries_at(&id.to_string(), seqs).await?;
+        let items = entries.iter().map(sanction).collect::<Result<_, _>>()?;
+        Ok(Page { items, next: page.next })
+    }
+
+    /// A page of what was done to keep order, the newest first.
+    pub(crate) async fn moderation_log(
+        &self,
+        id: ConversationId,
+        by: Actor,
+        after: Option<Cursor>,
+        limit: usize,
+    ) -> Result<Page<Act>, Error> {
+        self.view(id, by, Action::ReadModerationLog).await?;
+        let owner = id.to_string();
+        let page = self.store.acts(&owner, after, limit).await?;
+        let mut items = Vec::with_capacity(page.items.len());
+        let mut deleted = Vec::new();
+        for entry in page.items {
+            let e = entry.fact()?;
+            if let Fact::MessageDeleted { message_seq, .. } = e {
+                deleted.push((items.len(), message_seq));
+            }
+            let user_id = subject(&e);
+            items.push(Act { seq: entry.seq, e, user_id, reason: entry.reason() });
+        }
+        // Who wrote a deleted message stands where it was posted.
+        let postings = self.store.entries_at(&owner, deleted.iter().map(|(_, seq)| *seq)).await?;
+        for (index, message_seq) in deleted {
+            let posting = postings.iter().find(|posting| posting.seq == message_seq);
+            items[index].user_id =
+                posting.map(EntryRecord::posted).transpose()?.map(|posted| posted.author_id);
+        }
+        Ok(Page { items, next: page.next })
+    }
+}
+
+/// The ban or the mute that an entry is.
+fn sanction(entry: &EntryRecord) -> Result<Sanction, StoreError> {
+    match entry.fact()? {
+        Fact::MemberBanned { user_id, until, by, at } | Fact::MemberMuted { user_id, until, by, at } => {
+            Ok(Sanction { user_id, until, by, at, reason: entry.reason() })
+        }
+        _ => Err(entry.corrupt(&"a ban or a mute was expected")),
+    }
+}
