@@ -1,6 +1,7 @@
 //! What messaging says: conversations, their members, and the log each of them is.
 
 mod conversations;
+mod entities;
 mod facts;
 mod messages;
 mod moderation;
@@ -12,6 +13,9 @@ use utoipa::ToSchema;
 pub use conversations::{
     Conversation, Conversations, CreateConversation, HandOver, Member, Members, Membership, MoveCursor,
     SetMember, UpdateConversation,
+};
+pub use entities::{
+    CALLED_ROLES, Entity, EntityKind, MAX_COUNTED_MENTIONS, MAX_ENTITIES, MAX_MENTIONED, MAX_URL_BYTES,
 };
 pub use facts::{Entry, Fact, Log};
 pub use messages::{

@@ -18,7 +18,7 @@ use tertulia_runtime::{
 use crate::{
     Error,
     model::place::event_id,
-    service::user_logs::UserLogs,
+    service::{people::remember, user_logs::UserLogs},
     store::{EntryRecord, Store},
 };
 
@@ -76,7 +76,7 @@ pub(crate) struct RememberPeople(pub Store);
 impl Handler for RememberPeople {
     async fn handle(&self, event: &Event) -> Outcome {
         match event.body::<UserRegistered>() {
-            Ok(registered) => outcome(self.0.remember_person(registered.user_id).await.map_err(Error::from)),
+            Ok(registered) => outcome(remember(&self.0, registered.user_id, &registered.handle).await),
             Err(error) => unreadable(&error),
         }
     }

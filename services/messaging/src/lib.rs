@@ -47,7 +47,8 @@ use service::{
     writer::{Limits, Writers},
 };
 use store::{
-    CheckpointRecord, ConversationRecord, EntryRecord, MemberRecord, PersonRecord, ReactionRecord, Store,
+    CheckpointRecord, ConversationRecord, EntryRecord, MemberRecord, MentionRecord, PersonRecord,
+    ReactionRecord, Store,
 };
 use telemetry::Telemetry;
 
@@ -57,6 +58,7 @@ pub const COLLECTIONS: &[Collection] = &[
     ConversationRecord::COLLECTION,
     MemberRecord::COLLECTION,
     ReactionRecord::COLLECTION,
+    MentionRecord::COLLECTION,
     PersonRecord::COLLECTION,
     CheckpointRecord::COLLECTION,
 ];

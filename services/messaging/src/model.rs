@@ -2,12 +2,16 @@
 
 pub mod access;
 pub mod alteration;
+pub mod callee;
 pub mod change;
 pub mod emoji;
 pub mod founding;
+pub mod markup;
 pub mod membership;
 pub mod message;
 pub mod moderation;
 pub mod place;
 pub mod snapshot;
+pub mod text;
 pub mod unread;
+mod words;

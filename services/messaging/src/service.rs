@@ -6,6 +6,8 @@ pub(crate) mod conversations;
 pub(crate) mod keeper;
 pub(crate) mod ledger;
 pub(crate) mod live;
+pub(crate) mod markup;
+pub(crate) mod mentions;
 pub(crate) mod moderation;
 pub(crate) mod people;
 pub(crate) mod reading;

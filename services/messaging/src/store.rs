@@ -4,6 +4,7 @@ pub(crate) mod checkpoints;
 pub(crate) mod conversations;
 pub(crate) mod entries;
 pub(crate) mod members;
+pub(crate) mod mentions;
 pub(crate) mod messages;
 pub(crate) mod people;
 pub(crate) mod reactions;
@@ -18,6 +19,7 @@ pub(crate) use checkpoints::CheckpointRecord;
 pub(crate) use conversations::ConversationRecord;
 pub(crate) use entries::{Class, EntryRecord, Head};
 pub(crate) use members::MemberRecord;
+pub(crate) use mentions::MentionRecord;
 pub(crate) use people::PersonRecord;
 pub(crate) use reactions::ReactionRecord;
 
@@ -32,6 +34,8 @@ pub(crate) struct Store {
     pub members: Table<MemberRecord>,
     /// Who reacted to what: a projection of the logs.
     pub reactions: Table<ReactionRecord>,
+    /// Who is called by what: a projection of the logs.
+    pub mentions: Table<MentionRecord>,
     /// Who there is: a projection of auth's events.
     pub people: Table<PersonRecord>,
     /// How far each writer's entries are published.
@@ -46,6 +50,7 @@ impl Store {
             conversations: Table::new(documents.clone()),
             members: Table::new(documents.clone()),
             reactions: Table::new(documents.clone()),
+            mentions: Table::new(documents.clone()),
             people: Table::new(documents.clone()),
             checkpoints: Table::new(documents.clone()),
         }

@@ -99,6 +99,9 @@ pub struct Membership {
     pub cursor_seq: u64,
     /// How many messages stand behind that, their own not counted after their last.
     pub unread: u64,
+    /// How many messages call them behind that, by their name, their rank or all at once; 100 means 100 or more.
+    #[serde(default)]
+    pub mentions: u64,
 }
 
 /// A member, as the other members see them.

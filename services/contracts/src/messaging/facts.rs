@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use tertulia_runtime::Timestamp;
 use utoipa::ToSchema;
 
-use super::{ConversationKind, Member, MemberRole, Message, Visibility};
+use super::{ConversationKind, Entity, Member, MemberRole, Message, Visibility};
 use crate::{MessageId, UserId};
 
 /// Something that happened in a conversation.
@@ -94,6 +94,9 @@ pub enum Fact {
         message_seq: u64,
         /// What it says now; empty once the message is deleted.
         body: String,
+        /// What that holds besides words.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        entities: Vec<Entity>,
         /// Who did it.
         by: UserId,
         /// When.

@@ -6,7 +6,7 @@ use tertulia_runtime::Timestamp;
 use ulid::Ulid;
 use utoipa::ToSchema;
 
-use super::MAX_BODY_CHARS;
+use super::{Entity, MAX_BODY_CHARS};
 use crate::{ConversationId, MessageId, UserId};
 
 /// `POST /v1/conversations/{id}/messages`.
@@ -58,6 +58,9 @@ pub struct Message {
     pub client_id: Ulid,
     /// CommonMark.
     pub body: String,
+    /// What the body holds besides words, in its order, at most 100.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub entities: Vec<Entity>,
     /// When it was committed.
     pub created_at: Timestamp,
     /// When it was last edited.
@@ -83,7 +86,7 @@ pub struct Message {
 }
 
 impl Message {
-    /// As it stands when it was just posted.
+    /// As it stands when it was just posted, if its body holds nothing but words.
     pub fn posted(
         id: MessageId,
         conversation_id: ConversationId,
@@ -100,6 +103,7 @@ impl Message {
             author_id,
             client_id,
             body,
+            entities: Vec::new(),
             created_at,
             edited_at: None,
             deleted_at: None,

@@ -8,6 +8,7 @@ use tertulia_runtime::Timestamp;
 
 use super::{
     access::{Action, Ground, may},
+    markup::Markup,
     message::Pinned,
 };
 use crate::Error;
@@ -16,7 +17,7 @@ use crate::Error;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Alteration {
     /// That their own message say this.
-    Edit(String),
+    Edit(String, Markup),
     /// That it be deleted for everybody.
     Delete,
     /// That they have reacted with this emoji.
@@ -61,7 +62,10 @@ pub fn decide(
     check_room(alteration, standing)?;
     let (message_id, message_seq) = (standing.message.id, standing.message.seq);
     Ok(Some(match alteration {
-        Alteration::Edit(body) => Fact::MessageEdited { message_id, message_seq, body: body.clone(), by, at },
+        Alteration::Edit(body, markup) => {
+            let entities = markup.said(ground)?;
+            Fact::MessageEdited { message_id, message_seq, body: body.clone(), entities, by, at }
+        }
         Alteration::Delete => Fact::MessageDeleted { message_id, message_seq, by, at },
         Alteration::React(emoji) => {
             Fact::ReactionSet { message_id, message_seq, emoji: emoji.clone(), by, at }
@@ -77,8 +81,8 @@ pub fn decide(
 fn action(alteration: &Alteration, by: UserId, message: &Message) -> Action {
     let own = message.author_id == by;
     match alteration {
-        Alteration::Edit(_) if own => Action::EditOwn,
-        Alteration::Edit(_) => Action::EditOthers,
+        Alteration::Edit(..) if own => Action::EditOwn,
+        Alteration::Edit(..) => Action::EditOthers,
         Alteration::Delete if own => Action::DeleteOwn,
         Alteration::Delete => Action::DeleteOthers,
         Alteration::React(_) | Alteration::Unreact(_) => Action::React,
@@ -91,7 +95,7 @@ fn is_so(alteration: &Alteration, standing: Standing<'_>) -> bool {
     let deleted = message.deleted_at.is_some();
     let pinned = pins.iter().any(|pin| pin.message_seq == message.seq);
     match alteration {
-        Alteration::Edit(body) => !deleted && message.body == *body,
+        Alteration::Edit(body, _) => !deleted && message.body == *body,
         Alteration::Delete => deleted,
         Alteration::React(emoji) => !deleted && own_emoji.contains(emoji),
         Alteration::Unreact(emoji) => deleted || !own_emoji.contains(emoji),
@@ -106,7 +110,7 @@ fn check_room(alteration: &Alteration, standing: Standing<'_>) -> Result<(), Err
         return Err(Error::MessageDeleted);
     }
     match alteration {
-        Alteration::Edit(_) if edits >= MAX_EDITS => Err(Error::TooManyEdits),
+        Alteration::Edit(..) if edits >= MAX_EDITS => Err(Error::TooManyEdits),
         Alteration::React(emoji)
             if message.reactions.len() >= MAX_REACTIONS
                 && message.reactions.iter().all(|reaction| reaction.emoji != *emoji) =>

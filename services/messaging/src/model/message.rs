@@ -16,12 +16,14 @@ pub fn apply(message: &mut Message, seq: u64, fact: &Fact, reader: Option<UserId
         return;
     }
     match fact {
-        Fact::MessageEdited { body, at, .. } => {
+        Fact::MessageEdited { body, entities, at, .. } => {
             message.body.clone_from(body);
+            message.entities.clone_from(entities);
             message.edited_at = Some(*at);
         }
         Fact::MessageDeleted { at, .. } => {
             message.body.clear();
+            message.entities.clear();
             message.attachments.clear();
             message.reactions.clear();
             message.deleted_at = Some(*at);

@@ -25,7 +25,9 @@ use crate::{
     Error,
     model::{
         access::{Action, Actor, Ground, may},
+        callee::callees,
         change::{Standing, decide},
+        markup::Markup,
         membership::{Stance, Step, steps},
         moderation::is_act,
         place::message_id,
@@ -203,8 +205,9 @@ impl Pen {
                 break;
             }
             let decision = match &command.request {
-                Request::Post(post) => {
-                    self.post(held, command.by, post, replies, place.seq + 1, at).map(Some)
+                Request::Post(post, markup) => {
+                    let place = (place.seq + 1, at);
+                    self.post(held, command.by, (post, markup), replies, place).map(Some)
                 }
                 Request::Change(change) => held.change(change, command.by, at),
                 Request::Alter(message, alteration) => {
@@ -255,18 +258,19 @@ impl Pen {
         &self,
         held: &Held,
         author: Actor,
-        post: &PostMessage,
+        (post, markup): (&PostMessage, &Markup),
         replies: &[MessageId],
-        seq: u64,
-        at: Timestamp,
+        (seq, at): (u64, Timestamp),
     ) -> Result<Fact, Error> {
-        may(Action::Post, held.ground(author))?;
+        let ground = held.ground(author);
+        may(Action::Post, ground)?;
+        let entities = markup.said(ground)?;
         if post.reply_to.is_some_and(|message| !replies.contains(&message)) {
             return Err(Error::invalid("reply_to", "there is no such message in this conversation"));
         }
         let id = message_id(at, self.id, seq);
-        let message = Message::posted(id, self.id, seq, author.user_id, post.clone(), at);
-        Ok(Fact::MessagePosted { message })
+        let posted = Message::posted(id, self.id, seq, author.user_id, post.clone(), at);
+        Ok(Fact::MessagePosted { message: Message { entities, ..posted } })
     }
 
     async fn append(
@@ -317,12 +321,10 @@ impl Pen {
                 held.stances.entry(user).or_default().take(&step);
                 removed.extend((step == Step::Ended).then_some(user));
             }
-            match &drafted.fact {
-                Fact::MessagePosted { .. } => continue,
-                Fact::ConversationUpdated { title, .. } => held.conversation.title = Some(title.clone()),
-                _ => {}
+            if let Fact::ConversationUpdated { title, .. } = &drafted.fact {
+                held.conversation.title = Some(title.clone());
             }
-            changed = true;
+            changed |= drafted.entry.is_change();
         }
         if changed && let Err(error) = self.desk.keeper.settle(self.id).await {
             // The change stands in the log; whoever reads next applies it.
@@ -346,7 +348,7 @@ impl Pen {
 
     /// Answers a post whose client id stands in the log already.
     async fn repeat(&self, command: Command) {
-        let Request::Post(post) = &command.request else { return command.answer(Err(Error::Stopped)) };
+        let Request::Post(post, _) = &command.request else { return command.answer(Err(Error::Stopped)) };
         let answer = self.first_result(command.by.user_id, post).await;
         command.answer(answer);
     }
@@ -400,7 +402,8 @@ impl Held {
 fn class_of(fact: &Fact, targets: &Targets) -> Class {
     match fact {
         Fact::MessagePosted { message } => {
-            Class::Message { author: message.author_id, client_id: message.client_id }
+            let calls = !callees(&message.entities, message.author_id).is_empty();
+            Class::Message { author: message.author_id, client_id: message.client_id, calls }
         }
         Fact::MessageEdited { message_seq, .. } => Class::Edit { message_seq: *message_seq },
         fact if is_act(fact, |message| targets.author(message)) => Class::Act,

@@ -117,11 +117,13 @@ impl Messaging {
         } else {
             Head::default()
         };
+        let read_seq = member.cursor_seq.max(own_last.seq);
         Ok(Membership {
             role: member.role,
             joined_at: member.joined_at,
             cursor_seq: member.cursor_seq,
             unread: unread(head.messages, member.cursor_messages, own_last.messages),
+            mentions: self.mentions(member, read_seq, head).await?,
         })
     }
 

@@ -6,6 +6,7 @@
 //! since each document remembers the seq it follows from and never goes back. A conversation itself begins with
 //! its charter, in one commit; its first entries are written by the same rule.
 
+mod mentions;
 mod messages;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
@@ -151,7 +152,7 @@ impl Keeper {
 
 /// Reads a document, works out what it is to be, and writes that; from the start when somebody else was faster. Writes
 /// nothing when `next` finds nothing to do.
-async fn revise<T: Record>(
+pub(super) async fn revise<T: Record>(
     table: &Table<T>,
     id: &str,
     next: impl Fn(Option<T>) -> Result<Option<T>, StoreError>,

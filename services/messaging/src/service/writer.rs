@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 use super::batch::{Desk, Pen};
 use crate::{
     Error,
-    model::{access::Actor, alteration::Alteration, change::Change, moderation::Note},
+    model::{access::Actor, alteration::Alteration, change::Change, markup::Markup, moderation::Note},
 };
 
 /// How many conversations may have a writer at once, and how a writer behaves.
@@ -52,8 +52,8 @@ pub(crate) struct Command {
 /// What can be asked of a writer.
 #[derive(Debug)]
 pub(crate) enum Request {
-    /// To post a message.
-    Post(PostMessage),
+    /// To post a message, whose body holds this besides words.
+    Post(PostMessage, Markup),
     /// To change members or title.
     Change(Change),
     /// To do something with a message that stands in the log.
@@ -85,7 +85,7 @@ impl Command {
     /// The message it answers.
     pub(crate) fn reply_to(&self) -> Option<MessageId> {
         match &self.request {
-            Request::Post(post) => post.reply_to,
+            Request::Post(post, _) => post.reply_to,
             Request::Change(_) | Request::Alter(..) => None,
         }
     }
@@ -94,7 +94,7 @@ impl Command {
     pub(crate) fn target(&self) -> Option<MessageId> {
         match &self.request {
             Request::Alter(message, _) => Some(*message),
-            Request::Post(_) | Request::Change(_) => None,
+            Request::Post(..) | Request::Change(_) => None,
         }
     }
 
@@ -106,7 +106,7 @@ impl Command {
     /// Whose membership it may change.
     pub(crate) fn subject(&self) -> Option<UserId> {
         match &self.request {
-            Request::Post(_) | Request::Alter(..) => None,
+            Request::Post(..) | Request::Alter(..) => None,
             Request::Change(change) => change.subject(),
         }
     }

@@ -68,6 +68,9 @@ pub(crate) enum Class {
         author: UserId,
         /// Its name.
         client_id: Ulid,
+        /// Whether other documents follow from it: it calls somebody.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        calls: bool,
     },
     /// Anything else that happened in a conversation.
     Change,
@@ -91,7 +94,7 @@ pub(crate) const ONCE: Index = Index::unique("once");
 const AUTHORS: Index = Index::ordered("authors");
 /// The messages of a log.
 const MESSAGES: Index = Index::ordered("messages");
-/// What is no message in a conversation's log.
+/// What other documents follow from in a conversation's log.
 const CHANGES: Index = Index::ordered("changes");
 /// The edits of a message.
 const EDITS: Index = Index::ordered("edits");
@@ -111,18 +114,17 @@ impl Record for EntryRecord {
     fn keys(&self) -> Vec<(Index, Key)> {
         let log = || Key::new().text(&self.owner);
         let mut keys = match self.class {
-            Class::Message { author, client_id } => vec![
+            Class::Message { author, client_id, .. } => vec![
                 (ONCE, log().display(author).display(client_id)),
                 (AUTHORS, log().display(author).number(self.seq)),
                 (MESSAGES, log().number(self.seq)),
             ],
-            Class::Change => vec![(CHANGES, log().number(self.seq))],
-            Class::Edit { message_seq } => {
-                vec![(CHANGES, log().number(self.seq)), (EDITS, log().number(message_seq).number(self.seq))]
-            }
+            Class::Change => Vec::new(),
+            Class::Edit { message_seq } => vec![(EDITS, log().number(message_seq).number(self.seq))],
             Class::Told { event } => vec![(ONCE, log().display(event))],
-            Class::Act => vec![(CHANGES, log().number(self.seq)), (ACTS, log().number(self.seq))],
+            Class::Act => vec![(ACTS, log().number(self.seq))],
         };
+        keys.extend(self.is_change().then(|| (CHANGES, log().number(self.seq))));
         keys.extend(self.written.map(|(writer, n)| (WRITTEN, Key::new().display(writer).number(n))));
         keys
     }
@@ -136,7 +138,11 @@ impl EntryRecord {
 
     /// Whether it is an entry of a conversation that other documents follow from.
     pub(crate) fn is_change(&self) -> bool {
-        matches!(self.class, Class::Change | Class::Edit { .. } | Class::Act)
+        match self.class {
+            Class::Message { calls, .. } => calls,
+            Class::Change | Class::Edit { .. } | Class::Act => true,
+            Class::Told { .. } => false,
+        }
     }
 
     /// The conversation whose log it is in.
@@ -213,7 +219,7 @@ impl Store {
         self.entries_of(scan).await
     }
 
-    /// The entries behind a position that are no messages, ascending.
+    /// The entries behind a position that other documents follow from, ascending.
     pub(crate) async fn changes_after(
         &self,
         owner: &str,

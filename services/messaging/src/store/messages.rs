@@ -68,13 +68,14 @@ impl EntryRecord {
     /// Takes what it says out of an edit; whether there was anything.
     pub(crate) fn erase_edit(&mut self) -> Result<bool, Error> {
         let mut fact = self.fact()?;
-        let Fact::MessageEdited { body, .. } = &mut fact else {
+        let Fact::MessageEdited { body, entities, .. } = &mut fact else {
             return Err(self.corrupt(&"an edit was expected"));
         };
         if body.is_empty() {
             return Ok(false);
         }
         body.clear();
+        entities.clear();
         self.fact = encode(&fact);
         Ok(true)
     }

@@ -157,6 +157,11 @@ pub(crate) async fn make_group(client: &TestClient, members: &[UserId]) -> Conve
     make(client, json!({"kind": "group", "title": "Books", "members": members})).await.id
 }
 
+/// What somebody with an account is called.
+pub(crate) fn handle_of(user: UserId) -> String {
+    user.to_string().to_lowercase()
+}
+
 /// Where a message is altered.
 pub(crate) fn message_path(message: &Message) -> String {
     format!("/v1/conversations/{}/messages/{}", message.conversation_id, message.id)
@@ -195,7 +200,7 @@ pub(crate) async fn whole_log(client: &TestClient, conversation: ConversationId)
 fn auth(accounts: Arc<Mutex<BTreeSet<UserId>>>) -> Router {
     let user = async move |Path(id): Path<UserId>| {
         let known = accounts.lock().unwrap().contains(&id);
-        let user = User { id, handle: "somebody".to_owned(), display_name: "Somebody".to_owned() };
+        let user = User { id, handle: handle_of(id), display_name: "Somebody".to_owned() };
         if known { Ok(Json(user)) } else { Err(StatusCode::NOT_FOUND) }
     };
     Router::new().route("/internal/users/{id}", get(user))

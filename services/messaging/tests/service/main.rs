@@ -11,6 +11,7 @@ mod fuzz;
 mod harness;
 mod input;
 mod live;
+mod mentioning;
 mod moderating;
 mod pinning;
 mod posting;
