@@ -1,6 +1,7 @@
 //! The stories. Each is told to a running product whose shape it does not know.
 
 mod afterthoughts;
+mod calls;
 mod chaos;
 mod crowd;
 mod events;
@@ -42,6 +43,10 @@ pub const STORIES: &[Story] = &[
     Story {
         name: "edit_react_and_delete_are_seen_live_in_history_and_after_resume",
         tell: |system| Box::pin(afterthoughts::second_thoughts(system)),
+    },
+    Story {
+        name: "a_mention_is_counted_on_every_device_until_it_is_read_on_one",
+        tell: |system| Box::pin(calls::counted_on_every_device(system)),
     },
     Story {
         name: "resume_on_another_node_with_a_gap",
