@@ -1,5 +1,4 @@
 //! Types and rules: no IO, no clock of their own.
 
 pub(crate) mod account;
-pub(crate) mod secret;
 pub(crate) mod session;
