@@ -1,6 +1,8 @@
 //! The public routes. Thin: read the request, one use case, write the answer.
 
 mod conversations;
+mod directory;
+mod invitations;
 mod logs;
 mod members;
 mod messages;
@@ -8,6 +10,7 @@ mod moderation;
 mod paging;
 mod pins;
 mod reactions;
+mod requests;
 
 use std::sync::Arc;
 
@@ -50,6 +53,16 @@ pub(crate) fn router() -> OpenApiRouter<Api> {
         .routes(routes!(conversations::create, conversations::list))
         .routes(routes!(conversations::get, conversations::update))
         .routes(routes!(conversations::hand_over))
+        .routes(routes!(conversations::archive, conversations::unarchive))
+        .routes(routes!(invitations::create, invitations::list))
+        .routes(routes!(invitations::withdraw))
+        .routes(routes!(invitations::preview))
+        .routes(routes!(invitations::accept))
+        .routes(routes!(requests::ask, requests::list))
+        .routes(routes!(requests::end))
+        .routes(routes!(requests::approve))
+        .routes(routes!(directory::list))
+        .routes(routes!(directory::find))
         .routes(routes!(members::list))
         .routes(routes!(members::add, members::remove))
         .routes(routes!(messages::post, messages::list))

@@ -41,6 +41,30 @@ pub enum Error {
     /// Whoever is to be let in is banned.
     #[error("the user is banned from the conversation")]
     UserBanned,
+    /// There is no such invitation, or it does not work any more.
+    #[error("no invitation that works")]
+    NoSuchInvitation,
+    /// The conversation has as many invitations as it can have, and all of them work.
+    #[error("the conversation has too many invitations")]
+    TooManyInvitations,
+    /// The group has as many members as it can have.
+    #[error("the group is full")]
+    GroupFull,
+    /// They asked nobody to be let in, or took it back, or were declined.
+    #[error("nobody asked to be let in")]
+    NoSuchRequest,
+    /// Whoever asks to be let in is in.
+    #[error("the caller is a member already")]
+    AlreadyMember,
+    /// The conversation is open: there is nothing to ask for.
+    #[error("the caller can just join")]
+    JoinInstead,
+    /// As many wait for a decision as can wait.
+    #[error("too many ask to be let in")]
+    TooManyRequests,
+    /// They were declined, and may not ask again yet.
+    #[error("declined; may ask again after {0:?}")]
+    AskedTooSoon(Duration),
     /// Fields that break a rule.
     #[error("invalid fields: {0:?}")]
     InvalidFields(Vec<FieldError>),
@@ -78,6 +102,9 @@ impl From<Rejection> for Error {
     fn from(rejection: Rejection) -> Self {
         match rejection {
             Rejection::Refused(refusal) => refusal.into(),
+            Rejection::NoChannel => Self::invalid("visibility", "only a channel may be public or paid"),
+            Rejection::NoInvitation => Self::NoSuchInvitation,
+            Rejection::Full => Self::GroupFull,
             Rejection::NoMember => Self::invalid("user_id", "is not a member of this conversation"),
             Rejection::Banned => Self::UserBanned,
             Rejection::Over => Self::invalid("until", "must lie in the future"),
@@ -88,7 +115,9 @@ impl From<Rejection> for Error {
 impl Fault for Error {
     fn kind(&self) -> Kind {
         match self {
-            Self::NoSuchConversation | Self::NoSuchMessage => Kind::NotFound,
+            Self::NoSuchConversation | Self::NoSuchMessage | Self::NoSuchInvitation | Self::NoSuchRequest => {
+                Kind::NotFound
+            }
             Self::NotAllowed(_) => Kind::Forbidden,
             Self::ClientIdReused
             | Self::HandleTaken
@@ -96,9 +125,14 @@ impl Fault for Error {
             | Self::MessageDeleted
             | Self::TooManyEdits
             | Self::TooManyReactions
-            | Self::TooManyPins => Kind::Conflict,
+            | Self::TooManyPins
+            | Self::TooManyInvitations
+            | Self::GroupFull
+            | Self::AlreadyMember
+            | Self::JoinInstead
+            | Self::TooManyRequests => Kind::Conflict,
             Self::InvalidFields(_) => Kind::Invalid,
-            Self::Busy => Kind::RateLimited,
+            Self::Busy | Self::AskedTooSoon(_) => Kind::RateLimited,
             Self::Stopped | Self::Upstream(_) => Kind::Unavailable,
             Self::Store(error) => error.kind(),
             Self::Bus(error) => error.kind(),
@@ -117,6 +151,14 @@ impl Fault for Error {
             Self::ClientIdReused => "client_id_reused",
             Self::HandleTaken => "handle_taken",
             Self::UserBanned => "user_banned",
+            Self::NoSuchInvitation => "invitation_not_found",
+            Self::TooManyInvitations => "too_many_invitations",
+            Self::GroupFull => "group_full",
+            Self::NoSuchRequest => "request_not_found",
+            Self::AlreadyMember => "already_member",
+            Self::JoinInstead => "join_instead",
+            Self::TooManyRequests => "too_many_requests",
+            Self::AskedTooSoon(_) => "asked_too_soon",
             Self::InvalidFields(_) => "invalid_fields",
             Self::Busy => "conversation_busy",
             Self::Stopped => "shutting_down",
@@ -140,6 +182,16 @@ impl Fault for Error {
             Self::ClientIdReused => "This client_id names another message of yours in this conversation.",
             Self::HandleTaken => "Another channel has this handle.",
             Self::UserBanned => "This user is banned from this conversation; lift the ban first.",
+            Self::NoSuchInvitation => {
+                "This invitation does not work. It may have expired, been used up or been withdrawn."
+            }
+            Self::TooManyInvitations => "This conversation has 50 invitations that work; withdraw one first.",
+            Self::GroupFull => "This group has 5,000 members, and no room for another.",
+            Self::NoSuchRequest => "Nobody of this id waits to be let in here.",
+            Self::AlreadyMember => "You are a member of this conversation.",
+            Self::JoinInstead => "This conversation is open to everybody: just join it.",
+            Self::TooManyRequests => "200 people wait for a decision here. Try again later.",
+            Self::AskedTooSoon(_) => "You were declined. You may ask again seven days after that.",
             Self::InvalidFields(_) => "Some fields are not as they should be; each is listed under errors.",
             Self::Busy => "Too much is being written to this conversation just now. Try again in a moment.",
             Self::Stopped => "This instance is shutting down. Try again.",
@@ -157,6 +209,10 @@ impl Fault for Error {
     }
 
     fn retry_after(&self) -> Option<Duration> {
-        matches!(self, Self::Busy | Self::Stopped | Self::Upstream(_)).then_some(Duration::from_secs(1))
+        match self {
+            Self::AskedTooSoon(wait) => Some(*wait),
+            Self::Busy | Self::Stopped | Self::Upstream(_) => Some(Duration::from_secs(1)),
+            _ => None,
+        }
     }
 }

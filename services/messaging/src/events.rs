@@ -49,7 +49,9 @@ pub(crate) fn event_of(entry: &EntryRecord) -> Result<Event, StoreError> {
         | Fact::ReactionSet { .. }
         | Fact::ReactionRemoved { .. }
         | Fact::MessagePinned { .. }
-        | Fact::MessageUnpinned { .. }) => {
+        | Fact::MessageUnpinned { .. }
+        | Fact::ConversationArchived { .. }
+        | Fact::ConversationUnarchived { .. }) => {
             envelope(entry, &ConversationChanged { conversation_id, seq, fact })?
         }
     })

@@ -47,8 +47,8 @@ use service::{
     writer::{Limits, Writers},
 };
 use store::{
-    CheckpointRecord, ConversationRecord, EntryRecord, MemberRecord, MentionRecord, PersonRecord,
-    ReactionRecord, Store,
+    CheckpointRecord, ConversationRecord, EntryRecord, InvitationRecord, ListingRecord, MemberRecord,
+    MentionRecord, PersonRecord, ReactionRecord, RequestRecord, Store,
 };
 use telemetry::Telemetry;
 
@@ -61,6 +61,9 @@ pub const COLLECTIONS: &[Collection] = &[
     MentionRecord::COLLECTION,
     PersonRecord::COLLECTION,
     CheckpointRecord::COLLECTION,
+    InvitationRecord::COLLECTION,
+    ListingRecord::COLLECTION,
+    RequestRecord::COLLECTION,
 ];
 
 /// What an operator may set.

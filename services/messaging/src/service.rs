@@ -3,6 +3,8 @@
 pub(crate) mod alterations;
 pub(crate) mod batch;
 pub(crate) mod conversations;
+pub(crate) mod directory;
+pub(crate) mod invitations;
 pub(crate) mod keeper;
 pub(crate) mod ledger;
 pub(crate) mod live;
@@ -12,6 +14,7 @@ pub(crate) mod moderation;
 pub(crate) mod people;
 pub(crate) mod reading;
 pub(crate) mod relay;
+pub(crate) mod requests;
 pub(crate) mod targets;
 pub(crate) mod user_logs;
 pub(crate) mod writer;

@@ -3,11 +3,14 @@
 pub(crate) mod checkpoints;
 pub(crate) mod conversations;
 pub(crate) mod entries;
+pub(crate) mod invitations;
+pub(crate) mod listings;
 pub(crate) mod members;
 pub(crate) mod mentions;
 pub(crate) mod messages;
 pub(crate) mod people;
 pub(crate) mod reactions;
+pub(crate) mod requests;
 
 use std::sync::Arc;
 
@@ -18,10 +21,13 @@ use tertulia_documents::{Documents, Table};
 pub(crate) use checkpoints::CheckpointRecord;
 pub(crate) use conversations::ConversationRecord;
 pub(crate) use entries::{Class, EntryRecord, Head};
+pub(crate) use invitations::InvitationRecord;
+pub(crate) use listings::ListingRecord;
 pub(crate) use members::MemberRecord;
 pub(crate) use mentions::MentionRecord;
 pub(crate) use people::PersonRecord;
 pub(crate) use reactions::ReactionRecord;
+pub(crate) use requests::RequestRecord;
 
 /// Every table of the service. Cheap to clone.
 #[derive(Clone)]
@@ -38,6 +44,12 @@ pub(crate) struct Store {
     pub mentions: Table<MentionRecord>,
     /// Who there is: a projection of auth's events.
     pub people: Table<PersonRecord>,
+    /// Links by which people join.
+    pub invitations: Table<InvitationRecord>,
+    /// Wishes to be let in.
+    pub requests: Table<RequestRecord>,
+    /// What channels are found by: a projection of the logs.
+    pub listings: Table<ListingRecord>,
     /// How far each writer's entries are published.
     pub checkpoints: Table<CheckpointRecord>,
 }
@@ -52,6 +64,9 @@ impl Store {
             reactions: Table::new(documents.clone()),
             mentions: Table::new(documents.clone()),
             people: Table::new(documents.clone()),
+            invitations: Table::new(documents.clone()),
+            requests: Table::new(documents.clone()),
+            listings: Table::new(documents.clone()),
             checkpoints: Table::new(documents.clone()),
         }
     }

@@ -274,6 +274,11 @@ impl Hub {
             locked(&self.holes).insert(feed.owner);
             self.hole_found.notify_one();
         }
+        if message.narrowed {
+            for socket in feed.narrow() {
+                socket.part(Parting::resume("fewer may read a conversation that it follows"));
+            }
+        }
         if let (Some(user), Owner::Conversation(c)) = (message.typing, feed.owner) {
             let (told, dropped) = feed.whisper(&wire::encode(&ServerFrame::Typing { c, user }), user);
             self.meters.deliveries.inc_by(told);

@@ -5,7 +5,7 @@ use tertulia_runtime::Timestamp;
 use utoipa::ToSchema;
 
 use super::{ConversationKind, Entity, Member, MemberRole, Message, Visibility};
-use crate::{MessageId, UserId};
+use crate::{InvitationId, MessageId, UserId};
 
 /// Something that happened in a conversation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -29,11 +29,21 @@ pub enum Fact {
         /// When.
         at: Timestamp,
     },
-    /// Its title changed.
+    /// Its settings changed: those that are named, and no others.
     #[serde(rename = "conversation.updated")]
     ConversationUpdated {
         /// The new title.
-        title: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        title: Option<String>,
+        /// The new description; empty when it was taken away.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        description: Option<String>,
+        /// All its tags from now on.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        tags: Option<Vec<String>>,
+        /// Who may find and read it from now on.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        visibility: Option<Visibility>,
         /// Who changed it.
         by: UserId,
         /// When.
@@ -44,8 +54,11 @@ pub enum Fact {
     MemberJoined {
         /// Who.
         member: Member,
-        /// Who added them.
+        /// Who added or invited them.
         by: UserId,
+        /// By which invitation they came in, if by one. The log is what counts its uses.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        invitation_id: Option<InvitationId>,
     },
     /// Somebody left or was removed.
     #[serde(rename = "member.left")]
@@ -171,6 +184,9 @@ pub enum Fact {
     MemberBanned {
         /// Who.
         user_id: UserId,
+        /// Whether they were a member until now.
+        #[serde(default)]
+        was_member: bool,
         /// Until when; for good if absent.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         until: Option<Timestamp>,
@@ -207,6 +223,22 @@ pub enum Fact {
     MemberUnmuted {
         /// Who.
         user_id: UserId,
+        /// Who did it.
+        by: UserId,
+        /// When.
+        at: Timestamp,
+    },
+    /// It was closed for writing.
+    #[serde(rename = "conversation.archived")]
+    ConversationArchived {
+        /// Who did it.
+        by: UserId,
+        /// When.
+        at: Timestamp,
+    },
+    /// It was opened for writing again.
+    #[serde(rename = "conversation.unarchived")]
+    ConversationUnarchived {
         /// Who did it.
         by: UserId,
         /// When.

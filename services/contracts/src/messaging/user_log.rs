@@ -58,6 +58,12 @@ pub enum UserFact {
         /// Where.
         conversation_id: ConversationId,
     },
+    /// They asked to be let in, and were not. (Who is let in becomes a member.)
+    #[serde(rename = "join_request.declined")]
+    JoinRequestDeclined {
+        /// Where.
+        conversation_id: ConversationId,
+    },
 }
 
 /// One entry of a user's log.

@@ -1,7 +1,7 @@
 //! Who may do what in a conversation, asked of [`tertulia_contracts::permissions`]: what messaging knows of who
 //! asks and of the place, in that engine's words.
 //!
-//! Messaging knows of no archives and custom roles yet: everybody is an account with one role.
+//! Messaging knows of no custom roles yet: everybody is an account with one role.
 
 use tertulia_contracts::{
     UserId,
@@ -34,6 +34,8 @@ pub struct Ground {
     pub kind: ConversationKind,
     /// Who may find and read it.
     pub visibility: Visibility,
+    /// Whether it is closed for writing.
+    pub archived: bool,
     /// What the actor is to the instance.
     pub account: InstanceRole,
     /// The actor's role in it; none for somebody who is not a member.
@@ -50,7 +52,7 @@ impl Ground {
 
     /// Where, with others in it besides.
     pub fn place(self) -> Place {
-        Place::of(self.kind, self.visibility)
+        Place { archived: self.archived, ..Place::of(self.kind, self.visibility) }
     }
 }
 

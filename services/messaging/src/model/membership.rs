@@ -128,6 +128,7 @@ mod tests {
             let ground = |stance: Stance| Ground {
                 kind: ConversationKind::Group,
                 visibility: Visibility::Private,
+                archived: false,
                 account: InstanceRole::User,
                 role: stance.role,
                 restriction: stance.restriction(at),

@@ -1,17 +1,17 @@
 //! How a writer turns commands into entries: decide, append as one run, answer, tell whoever listens.
 
 use std::{
-    collections::{HashMap, HashSet, VecDeque},
+    collections::{BTreeSet, HashMap, HashSet, VecDeque},
     sync::Arc,
 };
 
 use tertulia_contracts::{
-    ConversationId, MessageId, UserId,
+    ConversationId, InvitationId, MessageId, UserId,
     live::Control,
-    messaging::{Fact, Message, PostMessage},
-    permissions::{Denial, Refusal},
+    messaging::{Fact, Message, PostMessage, Visibility},
+    permissions::{Denial, InstanceRole, Refusal},
 };
-use tertulia_documents::Error as StoreError;
+use tertulia_documents::{Error as StoreError, port::MAX_RUN};
 use tertulia_runtime::{Ambient, Timestamp};
 
 use super::{
@@ -26,13 +26,14 @@ use crate::{
     model::{
         access::{Action, Actor, Ground, may},
         callee::callees,
-        change::{Standing, decide},
+        change::{Change, Standing, decide},
+        invitation::Opening,
         markup::Markup,
         membership::{Stance, Step, steps},
         moderation::is_act,
         place::message_id,
     },
-    store::{Class, ConversationRecord, EntryRecord, Head, Store, entries::ONCE},
+    store::{Class, ConversationRecord, EntryRecord, Head, InvitationRecord, Store, entries::ONCE},
     telemetry::Telemetry,
 };
 
@@ -74,6 +75,8 @@ struct Held {
     stances: HashMap<UserId, Stance>,
     /// Whether an owner who leaves leaves somebody behind; found out when one asks to.
     others: bool,
+    /// The invitations that the commands at hand are by.
+    invitations: Vec<InvitationRecord>,
     /// Whether it was read for the commands at hand. What was remembered since an earlier batch is good enough for
     /// whatever an append confirms, and for nothing else.
     fresh: bool,
@@ -111,16 +114,18 @@ impl Pen {
 
     /// Commits a run from the front of what waits. An error is everybody's who still waits.
     async fn round(&mut self, waiting: &mut VecDeque<Command>) -> Result<(), Error> {
-        // An alteration is decided on what the documents say of the message, so these catch up with the log first.
-        let alters = waiting.iter().any(|command| command.target().is_some());
+        // What is decided on documents of a message or an invitation finds them caught up with the log.
+        let read_anew =
+            waiting.iter().any(|command| command.target().is_some() || command.invitation().is_some());
         let mut held = match self.held.take() {
-            Some(held) if !alters => held,
+            Some(held) if !read_anew => held,
             _ => self.load().await?,
         };
         held.at = self.desk.ambient.now();
         self.remember_people(&mut held, waiting).await?;
         self.look_for_others(&mut held, waiting).await?;
         let replies = self.standing_replies(waiting).await?;
+        self.look_for_invitations(&mut held, waiting).await?;
         let targets = Targets::load(&self.desk.store, &held.conversation, waiting).await?;
         let reservation = self.desk.ledger.reserve(waiting.len());
         let (run, outdated) = self.draft(&held, &replies, targets, &reservation, waiting);
@@ -142,8 +147,8 @@ impl Pen {
         let head = self.desk.store.head(&self.owner).await?;
         let conversation = self.desk.keeper.settle(self.id).await?.ok_or(Error::NoSuchConversation)?;
         // Settling may have founded the conversation: then the head lies behind, and the next append says so.
-        let (at, stances) = (self.desk.ambient.now(), HashMap::new());
-        Ok(Held { conversation, head, at, stances, others: true, fresh: true })
+        let (at, stances, invitations) = (self.desk.ambient.now(), HashMap::new(), Vec::new());
+        Ok(Held { conversation, head, at, stances, others: true, invitations, fresh: true })
     }
 
     async fn remember_people(&self, held: &mut Held, waiting: &VecDeque<Command>) -> Result<(), Error> {
@@ -167,6 +172,14 @@ impl Pen {
             // A change that is committed may not be applied yet.
             self.desk.keeper.settle(self.id).await?;
             held.others = self.desk.store.members_of(self.id, None, 2).await?.items.len() > 1;
+        }
+        Ok(())
+    }
+
+    async fn look_for_invitations(&self, held: &mut Held, waiting: &VecDeque<Command>) -> Result<(), Error> {
+        let wanted: BTreeSet<InvitationId> = waiting.iter().filter_map(Command::invitation).collect();
+        if !wanted.is_empty() {
+            held.invitations = self.desk.store.invitations_among(&Vec::from_iter(wanted)).await?;
         }
         Ok(())
     }
@@ -199,7 +212,8 @@ impl Pen {
         let mut changing = HashSet::new();
         while let Some(command) = waiting.pop_front() {
             let depends = command.people().any(|user| changing.contains(&user))
-                || !changing.is_empty() && held.depends_on_others(&command);
+                || !changing.is_empty()
+                    && (held.depends_on_others(&command) || held.depends_on_members(&command));
             if depends {
                 waiting.push_front(command);
                 break;
@@ -313,7 +327,7 @@ impl Pen {
     /// committed, and nobody waits for the telling.
     async fn accept(&mut self, mut held: Held, committed: Vec<Drafted>, complete: bool) {
         self.desk.telemetry.committed(committed.len());
-        let mut changed = false;
+        let (mut changed, mut narrowed) = (false, false);
         let mut removed = Vec::new();
         for drafted in &committed {
             held.head = drafted.entry.head();
@@ -321,9 +335,10 @@ impl Pen {
                 held.stances.entry(user).or_default().take(&step);
                 removed.extend((step == Step::Ended).then_some(user));
             }
-            if let Fact::ConversationUpdated { title, .. } = &drafted.fact {
-                held.conversation.title = Some(title.clone());
-            }
+            let before = held.conversation.visibility();
+            held.conversation.take(drafted.entry.seq, &drafted.fact);
+            let after = held.conversation.visibility();
+            narrowed |= before != after && after != Visibility::Public;
             changed |= drafted.entry.is_change();
         }
         if changed && let Err(error) = self.desk.keeper.settle(self.id).await {
@@ -341,6 +356,9 @@ impl Pen {
             tail.push(entry.into_raw());
         }
         self.desk.live.tell(&self.owner, tail).await;
+        if narrowed {
+            self.desk.live.narrowed(&self.owner).await;
+        }
         for user in removed {
             self.desk.live.control(user, &Control::AccessLost { conversation_id: self.id }).await;
         }
@@ -365,31 +383,33 @@ impl Pen {
 
 impl Held {
     fn ground(&self, actor: Actor) -> Ground {
-        let charter = &self.conversation.charter;
-        let stance = self.stance(actor.user_id);
-        Ground {
-            kind: charter.kind,
-            visibility: charter.visibility,
-            account: actor.account,
-            role: stance.role,
-            restriction: stance.restriction(self.at),
-        }
+        self.conversation.ground(actor.account, self.stance(actor.user_id), self.at)
     }
 
     fn stance(&self, user: UserId) -> Stance {
         self.stances.get(&user).copied().unwrap_or_default()
     }
 
-    fn change(
-        &self,
-        change: &crate::model::change::Change,
-        by: Actor,
-        at: Timestamp,
-    ) -> Result<Option<Fact>, Error> {
+    fn change(&self, change: &Change, by: Actor, at: Timestamp) -> Result<Option<Fact>, Error> {
         let ground = self.ground(by);
         let subject = change.subject().map_or_else(Stance::default, |user| self.stance(user));
-        let title = self.conversation.title.as_deref();
-        Ok(decide(change, by.user_id, at, Standing { ground, others: self.others, title, subject })?)
+        let settings = &self.conversation.settings;
+        let full = self.conversation.overflows_with(1);
+        let found = self.invitations.iter().find(|record| Some(record.terms.id) == change.invitation());
+        let opening = found.map(|InvitationRecord { terms, uses, .. }| {
+            // What an invitation is good for follows from its maker's place in the conversation, not from any office.
+            let inviter = Actor { user_id: terms.created_by, account: InstanceRole::User };
+            Opening { terms, uses: *uses, inviter: self.ground(inviter) }
+        });
+        let standing = Standing { ground, others: self.others, settings, full, opening, subject };
+        Ok(decide(change, by.user_id, at, standing)?)
+    }
+
+    /// Who comes in by an invitation has to know how often it was used, and who comes into a group that is nearly full,
+    /// whether there is room.
+    fn depends_on_members(&self, command: &Command) -> bool {
+        let nearly_full = self.conversation.overflows_with(MAX_RUN as u64);
+        command.invitation().is_some() || nearly_full && command.change().is_some_and(Change::adds)
     }
 
     /// Only an owner who leaves has to know whether they are the last.

@@ -6,12 +6,15 @@
 //! since each document remembers the seq it follows from and never goes back. A conversation itself begins with
 //! its charter, in one commit; its first entries are written by the same rule.
 
+mod listings;
 mod mentions;
 mod messages;
 
+use std::collections::BTreeMap;
+
 use futures_util::{StreamExt, TryStreamExt, stream};
 use tertulia_contracts::{
-    ConversationId, UserId,
+    ConversationId, InvitationId, UserId,
     messaging::{Fact, Member, MemberRole},
 };
 use tertulia_documents::{Error as StoreError, Record, Table, Versioned};
@@ -20,12 +23,9 @@ use tertulia_runtime::Timestamp;
 use super::ledger::Ledger;
 use crate::{
     Error,
-    model::{
-        membership::{Step, steps},
-        message::apply_to_pins,
-    },
+    model::membership::{Step, steps},
     store::{
-        Class, ConversationRecord, EntryRecord, Head, MemberRecord, Store,
+        Class, ConversationRecord, EntryRecord, Head, InvitationRecord, MemberRecord, Store,
         members::{Sentence, member_id},
     },
 };
@@ -119,20 +119,41 @@ impl Keeper {
     ) -> Result<(), Error> {
         let mut memberships = Vec::new();
         let mut about_messages = Vec::new();
+        let mut listed_seq = None;
+        let mut uses: BTreeMap<InvitationId, Vec<u64>> = BTreeMap::new();
         for change in changes {
             let fact = change.fact()?;
             memberships.extend(steps(&fact).into_iter().map(|(user, step)| (change.head(), user, step)));
-            apply_to_pins(&mut conversation.pins, change.seq, &fact);
-            match fact {
-                Fact::ConversationUpdated { title, .. } => conversation.title = Some(title),
-                fact => about_messages.push((change.seq, fact)),
+            conversation.take(change.seq, &fact);
+            if let Fact::MemberJoined { invitation_id: Some(invitation), .. } = &fact {
+                uses.entry(*invitation).or_default().push(change.seq);
             }
+            if listings::is_about_listing(&fact) {
+                listed_seq = Some(change.seq);
+            }
+            about_messages.push((change.seq, fact));
+        }
+        if let Some(seq) = listed_seq {
+            self.list(conversation, seq).await?;
         }
         let id = conversation.id;
         self.apply_to_messages(id, about_messages).await?;
+        self.count_uses(uses).await?;
         let writes =
             memberships.into_iter().map(|(place, user, step)| self.apply_membership(id, user, step, place));
         stream::iter(writes).buffer_unordered(AT_ONCE).try_collect().await
+    }
+
+    /// Counts the entries by which people came in by invitations, ascending.
+    async fn count_uses(&self, uses: BTreeMap<InvitationId, Vec<u64>>) -> Result<(), Error> {
+        for (invitation, entries) in uses {
+            revise(&self.store.invitations, &invitation.to_string(), |before: Option<InvitationRecord>| {
+                let Some(mut after) = before else { return Ok(None) };
+                Ok(after.take(&entries).then_some(after))
+            })
+            .await?;
+        }
+        Ok(())
     }
 
     async fn apply_membership(

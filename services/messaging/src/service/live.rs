@@ -6,7 +6,7 @@ use serde::Serialize;
 use tertulia_bus::{Broadcast, Bus};
 use tertulia_contracts::{
     UserId,
-    live::{Control, RawEntry, Tail, control_channel, log_channel},
+    live::{Control, Narrowed, RawEntry, Tail, control_channel, log_channel},
 };
 
 /// A broadcast holds at most about so many bytes of facts, well below the bus's bound for a message.
@@ -41,6 +41,11 @@ impl Live {
             }
             self.broadcast(channel.clone(), &tail).await;
         }
+    }
+
+    /// Tells a log's listeners that fewer may read it from now on.
+    pub(crate) async fn narrowed(&self, owner: &str) {
+        self.broadcast(log_channel(owner), &Narrowed { narrowed: true }).await;
     }
 
     /// Tells a user's sockets what no log holds.

@@ -105,7 +105,7 @@ impl Messaging {
 /// The ban or the mute that an entry is.
 fn sanction(entry: &EntryRecord) -> Result<Sanction, StoreError> {
     match entry.fact()? {
-        Fact::MemberBanned { user_id, until, by, at } | Fact::MemberMuted { user_id, until, by, at } => {
+        Fact::MemberBanned { user_id, until, by, at, .. } | Fact::MemberMuted { user_id, until, by, at } => {
             Ok(Sanction { user_id, until, by, at, reason: entry.reason() })
         }
         _ => Err(entry.corrupt(&"a ban or a mute was expected")),

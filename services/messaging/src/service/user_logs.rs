@@ -5,15 +5,18 @@ use tertulia_contracts::{
     events::MemberRestricted,
     live::RawEntry,
     messaging::UserFact,
-    permissions::{Action, Place, Restriction, Seat, decide as permitted},
+    permissions::{InstanceRole, Restriction},
 };
 use tertulia_documents::Error as StoreError;
-use tertulia_runtime::{Ambient, Event};
+use tertulia_runtime::{Ambient, Event, event::EventId};
 
 use super::live::Live;
 use crate::{
     Error,
-    model::membership::{Step, Term, steps},
+    model::{
+        access::{Action, may},
+        membership::{Stance, Step, Term, steps},
+    },
     store::{Class, EntryRecord, Store, entries::ONCE},
 };
 
@@ -60,7 +63,7 @@ impl UserLogs {
         if membership.is_some_and(|membership| membership.value.changed_seq > seq) {
             return Ok(());
         }
-        self.tell(user, event, fact).await
+        self.tell(user, event.id, event.traceparent.clone(), fact).await
     }
 
     /// Tells somebody that they are kept out or silent, or no longer, and why; by the same rule. Who never belonged to a
@@ -81,7 +84,7 @@ impl UserLogs {
             let entry = self.store.entry(&conversation_id.to_string(), *seq).await?;
             let reason = entry.and_then(|entry| entry.reason());
             let told = restriction_told(*conversation_id, restriction, term, reason);
-            self.tell(user, event, &told).await?;
+            self.tell(user, event.id, event.traceparent.clone(), &told).await?;
         }
         Ok(())
     }
@@ -89,13 +92,18 @@ impl UserLogs {
     /// Whether strangers find a conversation.
     async fn is_found(&self, id: ConversationId) -> Result<bool, Error> {
         let Some(conversation) = self.store.conversation(id).await? else { return Ok(false) };
-        let charter = conversation.value.charter;
-        let place = Place::of(charter.kind, charter.visibility);
-        Ok(permitted(&Seat::of(None), Action::Find, place).is_ok())
+        let stranger = conversation.value.ground(InstanceRole::User, Stance::default(), self.ambient.now());
+        Ok(may(Action::Find, stranger).is_ok())
     }
 
-    /// Appends to a user's log, once an event.
-    async fn tell(&self, user: UserId, event: &Event, fact: &UserFact) -> Result<(), Error> {
+    /// Tells a user of something, once however often it is told under this id.
+    pub(crate) async fn tell(
+        &self,
+        user: UserId,
+        event: EventId,
+        traceparent: Option<String>,
+        fact: &UserFact,
+    ) -> Result<(), Error> {
         let owner = user.to_string();
         for _ in 0..MAX_ATTEMPTS {
             let head = self.store.head(&owner).await?;
@@ -104,9 +112,9 @@ impl UserLogs {
                 seq: head.seq + 1,
                 messages: 0,
                 at: self.ambient.now(),
-                class: Class::Told { event: event.id },
+                class: Class::Told { event },
                 written: None,
-                traceparent: event.traceparent.clone(),
+                traceparent: traceparent.clone(),
                 fact: super::encode(fact),
                 became: None,
                 note: None,

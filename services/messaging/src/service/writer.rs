@@ -10,7 +10,7 @@ use std::{sync::Arc, time::Duration};
 
 use moka::future::Cache;
 use tertulia_contracts::{
-    ConversationId, MessageId, UserId,
+    ConversationId, InvitationId, MessageId, UserId,
     messaging::{Message, PostMessage},
 };
 use tertulia_documents::port::MAX_RUN;
@@ -79,7 +79,7 @@ impl Command {
 
     /// Everybody whose membership it depends on.
     pub(crate) fn people(&self) -> impl Iterator<Item = UserId> + use<> {
-        std::iter::once(self.by.user_id).chain(self.subject())
+        std::iter::once(self.by.user_id).chain(self.subject()).chain(self.change().and_then(Change::inviter))
     }
 
     /// The message it answers.
@@ -98,17 +98,27 @@ impl Command {
         }
     }
 
+    /// The change it asks for.
+    pub(crate) fn change(&self) -> Option<&Change> {
+        match &self.request {
+            Request::Change(change) => Some(change),
+            Request::Post(_) | Request::Alter(..) => None,
+        }
+    }
+
+    /// The invitation it is by.
+    pub(crate) fn invitation(&self) -> Option<InvitationId> {
+        self.change().and_then(Change::invitation)
+    }
+
     /// Whether whoever asks wants to go.
     pub(crate) fn is_leaving(&self) -> bool {
-        matches!(&self.request, Request::Change(change) if change.is_leaving(self.by.user_id))
+        self.change().is_some_and(|change| change.is_leaving(self.by.user_id))
     }
 
     /// Whose membership it may change.
     pub(crate) fn subject(&self) -> Option<UserId> {
-        match &self.request {
-            Request::Post(..) | Request::Alter(..) => None,
-            Request::Change(change) => change.subject(),
-        }
+        self.change().and_then(Change::subject)
     }
 }
 

@@ -162,6 +162,13 @@ pub(crate) fn handle_of(user: UserId) -> String {
     user.to_string().to_lowercase()
 }
 
+/// The reason's code, at the end of a refusal's detail.
+pub(crate) fn reason(problem: &serde_json::Value) -> String {
+    assert_eq!(problem["code"], "not_allowed");
+    let detail = problem["detail"].as_str().unwrap();
+    detail.rsplit_once('(').unwrap().1.trim_end_matches(')').to_owned()
+}
+
 /// Where a message is altered.
 pub(crate) fn message_path(message: &Message) -> String {
     format!("/v1/conversations/{}/messages/{}", message.conversation_id, message.id)

@@ -1,12 +1,13 @@
 //! The live lane: what is committed is broadcast, after it is committed.
 
+use serde_json::json;
 use tertulia_bus::{Bus, Heard, Listener};
 use tertulia_contracts::{
-    live::{Control, Tail, control_channel, log_channel},
+    live::{Control, Narrowed, Tail, control_channel, log_channel},
     messaging::{Fact, Message, UserFact},
 };
 
-use crate::harness::{DEADLINE, House, make_group, whole_log};
+use crate::harness::{DEADLINE, House, make, make_group, whole_log};
 
 pub(crate) async fn hear(ear: &dyn Listener) -> (String, bytes::Bytes) {
     match tokio::time::timeout(DEADLINE, ear.hear()).await.expect("something is broadcast") {
@@ -72,4 +73,25 @@ async fn who_is_removed_is_told_at_once_and_in_their_log() {
             }
         }
     }
+}
+
+#[tokio::test]
+async fn sockets_are_told_when_fewer_may_read_and_only_then() {
+    let house = House::open().await;
+    let service = house.service().await;
+    let anns = house.client(&service, house.user());
+    let id = make(&anns, json!({"kind": "channel", "title": "News", "visibility": "private"})).await.id;
+    let ear = house.bus.listen().await.unwrap();
+    ear.join(&log_channel(id)).await.unwrap();
+    let mut narrowed = Vec::new();
+    for visibility in ["public", "paid", "paid", "private", "public"] {
+        anns.patch(&format!("/v1/conversations/{id}"), &json!({"visibility": visibility})).await.expect(200);
+    }
+    house.post(&anns, id, "The last").await;
+    // Four changes, two of them narrowing, and the message.
+    while narrowed.len() < 7 {
+        let (_, payload) = hear(&*ear).await;
+        narrowed.push(serde_json::from_slice::<Narrowed>(&payload).is_ok());
+    }
+    assert_eq!(narrowed, [false, false, true, false, true, false, false]);
 }

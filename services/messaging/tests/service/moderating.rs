@@ -13,9 +13,8 @@ use tertulia_contracts::{
 use tertulia_runtime::testkit::{TestClient, eventually};
 
 use crate::{
-    harness::{DEADLINE, House, make, make_group, message_path, reaction_path, whole_log},
+    harness::{DEADLINE, House, make, make_group, message_path, reaction_path, reason, whole_log},
     live::hear,
-    roles::reason,
 };
 
 fn sanction_path(conversation: ConversationId, kind: &str, user: UserId) -> String {

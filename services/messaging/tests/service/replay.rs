@@ -12,11 +12,11 @@ use serde_json::{Value, json};
 use tertulia_contracts::{
     ConversationId, UserId,
     messaging::{
-        Conversation, ConversationKind, Entity, EntityKind, Entry, Fact, Log, MemberRole, Members,
-        Membership, Message, Messages, Pins, Sanctions,
+        Conversation, ConversationKind, Entity, EntityKind, Entry, Fact, Log, MadeInvitation, MemberRole,
+        Members, Membership, Message, Messages, Pins, Sanctions,
     },
 };
-use tertulia_messaging::model::{membership::Term, message::Pinned, snapshot::Snapshot};
+use tertulia_messaging::model::{membership::Term, message::Pinned, settings::Settings, snapshot::Snapshot};
 use tertulia_runtime::testkit::TestClient;
 use tertulia_testbed::{Testbed, secantusdb};
 
@@ -49,6 +49,8 @@ struct Place {
     /// Who made it, and never leaves: nobody's deeds are about them. Once they handed it over they are an admin.
     reader: usize,
     posted: Vec<Message>,
+    /// What opens it, but for the direct one.
+    code: Option<String>,
     follower: Snapshot,
     last: u64,
     /// What a client loaded at the check before.
@@ -97,9 +99,12 @@ impl Run {
                 json!({"kind": "channel", "title": "C", "handle": "news", "visibility": "public", "members": more}),
             ),
         ] {
-            let id = make(&run.client(reader, 0), request).await.id;
+            let client = run.client(reader, 0);
+            let id = make(&client, request).await.id;
+            let invited = client.post(&format!("/v1/conversations/{id}/invitations"), &json!({})).await;
+            let code = (invited.status == 201).then(|| invited.read::<MadeInvitation>().code);
             let follower = Snapshot::of(run.users[reader]);
-            run.places.push(Place { id, reader, posted: Vec::new(), follower, last: 0, before: None });
+            run.places.push(Place { id, reader, posted: Vec::new(), code, follower, last: 0, before: None });
         }
         run
     }
@@ -136,7 +141,7 @@ impl Run {
 
     /// Mostly somebody does what they may, so that much happens; now and then anybody tries anything.
     fn deed(&mut self, place: usize) -> Asked {
-        let Place { id, reader, posted, follower, .. } = &self.places[place];
+        let Place { id, reader, posted, code, follower, .. } = &self.places[place];
         let (dice, path) = (&mut self.dice, format!("/v1/conversations/{id}"));
         let anybody = dice.roll(5);
         let subject = self.users[1 + dice.roll(3)];
@@ -145,7 +150,7 @@ impl Run {
         let mut fit = |who: usize| if dice.roll(6) == 0 { anybody } else { who };
         let boss = fit(owning.map_or(*reader, |member| user_of(member.user_id)));
         let talker = fit(if *reader == 0 { anybody } else { *reader });
-        let what = dice.roll(114);
+        let what = dice.roll(127);
         if what < 25 || posted.is_empty() {
             let post = json!({"client_id": self.house.client_id(), "body": words(dice, &self.users)});
             return (talker, Method::POST, format!("{path}/messages"), post);
@@ -171,7 +176,10 @@ impl Run {
                 )
             }
             80..86 => (boss, Method::PUT, format!("{own}/pin"), Value::Null),
-            86..89 => (boss, Method::DELETE, format!("{own}/pin"), Value::Null),
+            86..89 => {
+                let pinned = follower.pins.first().map_or(message.id, |pin| pin.message_id);
+                (boss, Method::DELETE, format!("{path}/messages/{pinned}/pin"), Value::Null)
+            }
             89..91 => (boss, Method::PUT, format!("{path}/members/{subject}"), Value::Null),
             91..94 => {
                 let role = ["guest", "member", "moderator", "admin"][dice.roll(4)];
@@ -179,10 +187,16 @@ impl Run {
             }
             94..96 => (boss, Method::DELETE, format!("{path}/members/{subject}"), Value::Null),
             96..98 => (boss, Method::POST, format!("{path}/owner"), json!({"user_id": subject})),
-            98..100 => (boss, Method::PATCH, path, json!({"title": format!("Title {}", dice.roll(3))})),
-            100..112 => {
+            98..101 => (boss, Method::PATCH, path, settings(place, dice)),
+            101..103 => (boss, Method::PUT, format!("{path}/archive"), Value::Null),
+            103..108 => (boss, Method::DELETE, format!("{path}/archive"), Value::Null),
+            108..113 => {
+                let code = code.as_deref().unwrap_or("none");
+                (user_of(subject), Method::POST, format!("/v1/invitations/{code}/accept"), Value::Null)
+            }
+            113..125 => {
                 let (kind, terms) =
-                    if what < 106 { ("bans", &follower.bans) } else { ("mutes", &follower.mutes) };
+                    if what < 119 { ("bans", &follower.bans) } else { ("mutes", &follower.mutes) };
                 let soon = self.house.ambient.now().plus(std::time::Duration::from_millis(30));
                 let body =
                     if dice.roll(2) == 0 { json!({"until": soon}) } else { json!({"reason": "Noise"}) };
@@ -193,7 +207,9 @@ impl Run {
                     None => (boss, Method::PUT, format!("{path}/{kind}/{subject}"), body),
                 }
             }
-            _ => (*reader, Method::PUT, format!("{path}/cursor"), json!({"seq": dice.roll(posted.len() * 2)})),
+            _ => {
+                (*reader, Method::PUT, format!("{path}/cursor"), json!({"seq": dice.roll(posted.len() * 2)}))
+            }
         }
     }
 
@@ -285,6 +301,20 @@ fn calls(log: &[Entry], reader: UserId, membership: &Membership) -> u64 {
     since.values().flatten().filter(|since| **since > read).count() as u64
 }
 
+/// One or two of what can be set.
+fn settings(place: usize, dice: &mut Dice) -> Value {
+    let title = format!("Title {}", dice.roll(3));
+    let description = ["", "What it is about"][dice.roll(2)];
+    let tags = [["a", "b"], ["b", "c"]][dice.roll(2)];
+    let visibility = ["public", "private", "paid"][dice.roll(3)];
+    match dice.roll(4) {
+        0 => json!({"description": description, "title": title}),
+        1 => json!({"tags": tags}),
+        2 if place == 2 => json!({"visibility": visibility}),
+        _ => json!({"title": title}),
+    }
+}
+
 fn same(who: &str, held: &Snapshot, loaded: &Snapshot) -> Result<(), String> {
     if held == loaded {
         return Ok(());
@@ -301,6 +331,7 @@ async fn loaded(client: &TestClient, id: ConversationId, reader: UserId) -> Snap
     let path = format!("/v1/conversations/{id}");
     let conversation: Conversation = client.get(&path).await.expect(200).read();
     let members: Members = client.get(&format!("{path}/members?limit=200")).await.expect(200).read();
+    assert_eq!(conversation.member_count, Some(members.items.len() as u64), "who belongs to it is counted");
     let pins: Pins = client.get(&format!("{path}/pins")).await.expect(200).read();
     let mut messages: Vec<Message> = Vec::new();
     let mut query = "after_seq=0".to_owned();
@@ -326,8 +357,13 @@ async fn loaded(client: &TestClient, id: ConversationId, reader: UserId) -> Snap
         mutes: terms("mutes").await,
         reader: Some(reader),
         kind: Some(conversation.kind),
-        visibility: Some(conversation.visibility),
-        title: conversation.title,
+        settings: Settings {
+            title: conversation.title,
+            description: conversation.description.unwrap_or_default(),
+            tags: conversation.tags,
+            visibility: Some(conversation.visibility),
+            archived_at: conversation.archived_at,
+        },
         handle: conversation.handle,
         members: members.items.into_iter().map(|member| (member.user_id, member)).collect::<BTreeMap<_, _>>(),
         messages,
@@ -400,7 +436,7 @@ async fn replay_equals_the_snapshot_on_mongodb() {
 
 #[tokio::test]
 async fn replay_with_a_fold_that_skips_anything_is_caught() {
-    let faults: [(&str, Takes); 14] = [
+    let faults: [(&str, Takes); 17] = [
         ("edits", |fact| !matches!(fact, Fact::MessageEdited { .. })),
         ("deletions", |fact| !matches!(fact, Fact::MessageDeleted { .. })),
         ("reactions", |fact| !matches!(fact, Fact::ReactionSet { .. })),
@@ -414,7 +450,10 @@ async fn replay_with_a_fold_that_skips_anything_is_caught() {
         ("bans lifted", |fact| !matches!(fact, Fact::MemberUnbanned { .. })),
         ("mutes", |fact| !matches!(fact, Fact::MemberMuted { .. })),
         ("mutes lifted", |fact| !matches!(fact, Fact::MemberUnmuted { .. })),
-        ("titles", |fact| !matches!(fact, Fact::ConversationUpdated { .. })),
+        ("titles", |fact| !matches!(fact, Fact::ConversationUpdated { title: Some(_), .. })),
+        ("other settings", |fact| !matches!(fact, Fact::ConversationUpdated { title: None, .. })),
+        ("archives", |fact| !matches!(fact, Fact::ConversationArchived { .. })),
+        ("archives opened", |fact| !matches!(fact, Fact::ConversationUnarchived { .. })),
     ];
     for (skipped, takes) in faults {
         // What one run happens not to show, another does.

@@ -233,3 +233,14 @@ fn a_record_is_bounded() {
     assert!(state.record_bytes <= RECORD_BYTES && state.record.len() < 20_000);
     assert_eq!(state.record.last_key_value().map(|(seq, _)| *seq), Some(20_000), "the newest are kept");
 }
+
+#[test]
+fn who_read_the_log_before_fewer_might_reads_again() {
+    let feed = Arc::new(Feed::new(Owner::User(Id::from_ulid(Ulid::nil()))));
+    let socket = Arc::new(Socket::new(Id::from_ulid(Ulid::nil()), 0, 1 << 20));
+    let attachment = Attachment::new(feed.clone(), socket);
+    assert!(feed.narrow().is_empty(), "who reads yet is not sent away");
+    assert_eq!(attachment.go_live(0, |_| None), GoLive::Behind(0));
+    assert_eq!(attachment.go_live(0, |_| None), GoLive::Live);
+    assert_eq!(feed.narrow().len(), 1);
+}
