@@ -4,6 +4,7 @@ mod afterthoughts;
 mod calls;
 mod chaos;
 mod crowd;
+mod entering;
 mod events;
 mod first_conversation;
 mod killed;
@@ -39,6 +40,10 @@ pub const STORIES: &[Story] = &[
     Story {
         name: "a_stranger_finds_nothing",
         tell: |system| Box::pin(strangers::a_stranger_finds_nothing(system)),
+    },
+    Story {
+        name: "found_asked_invited_and_archived",
+        tell: |system| Box::pin(entering::found_asked_and_invited(system)),
     },
     Story {
         name: "edit_react_and_delete_are_seen_live_in_history_and_after_resume",

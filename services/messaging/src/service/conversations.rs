@@ -88,7 +88,7 @@ impl Messaging {
 
     /// The conversation as this user sees it.
     pub(crate) async fn shown(&self, id: ConversationId, by: Actor) -> Result<Conversation, Error> {
-        let View { conversation, member } = self.view(id, by, Action::Find).await?;
+        let View { conversation, member, .. } = self.view(id, by, Action::Find).await?;
         let head = self.store.head(&id.to_string()).await?;
         let membership = match &member {
             Some(member) => Some(self.membership(member, head).await?),

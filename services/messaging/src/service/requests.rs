@@ -46,7 +46,7 @@ impl Messaging {
     }
 
     /// Notes a wish of somebody who may ask.
-    pub(super) async fn wait_for_decision(
+    async fn wait_for_decision(
         &self,
         id: ConversationId,
         user: UserId,
@@ -134,7 +134,8 @@ impl Messaging {
         for _ in 0..MAX_ATTEMPTS {
             let found = self.store.request(id, user).await?.filter(|it| it.value.declined_at.is_none());
             let Some(Versioned { value, revision }) = found else {
-                // Who asked by an invitation could take it back without finding the conversation; who did not, could not.
+                // A wish is taken back without finding the conversation, which may be private by now; where there is none, it
+                // is answered as anything else about a conversation.
                 return if own { self.view(id, by, Action::Find).await.map(drop) } else { Ok(()) };
             };
             let ended = if own {

@@ -165,6 +165,34 @@ async fn an_invitation_gives_at_most_what_its_maker_could_give() {
 }
 
 #[tokio::test]
+async fn who_is_banned_does_not_come_in_by_any_door() {
+    let house = House::open().await;
+    let service = house.service().await;
+    let [ann, ben] = [(); 2].map(|()| house.user());
+    let [anns, bens] = [ann, ben].map(|user| house.client(&service, user));
+    let group = make_group(&anns, &[ben]).await;
+    let path = format!("/v1/conversations/{group}");
+    let code = invite(&anns, group, json!({})).await.code;
+    let paid = make(&anns, json!({"kind": "channel", "title": "Paid", "visibility": "paid"})).await.id;
+    let paid = format!("/v1/conversations/{paid}");
+    bens.post(&format!("{paid}/requests"), &json!({})).await.expect(201);
+    for place in [&path, &paid] {
+        anns.put(&format!("{place}/bans/{ben}"), &json!({})).await.expect(204);
+        // He is a member of neither: of one no more, of the other never was.
+        let seen: Conversation = anns.get(place).await.expect(200).read();
+        assert_eq!(seen.member_count, Some(1));
+    }
+    let refused = bens.post(&accept(&code), &()).await.expect(403);
+    assert_eq!(reason(&refused.read()), "banned");
+    let refused = bens.post(&format!("{paid}/requests"), &json!({})).await.expect(403);
+    assert_eq!(reason(&refused.read()), "banned");
+    let approved = anns.post(&format!("{paid}/requests/{ben}/approve"), &()).await.expect(409);
+    assert_eq!(approved.code(), "user_banned");
+    anns.delete(&format!("{path}/bans/{ben}")).await.expect(204);
+    bens.post(&accept(&code), &()).await.expect(200);
+}
+
+#[tokio::test]
 async fn members_withdraw_their_own_and_moderators_anybodys() {
     let house = House::open().await;
     let service = house.service().await;

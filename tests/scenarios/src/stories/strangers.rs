@@ -32,6 +32,7 @@ pub(super) async fn a_stranger_finds_nothing(system: &System) -> Result<()> {
             let path =
                 route.path.replace("{id}", &private.to_string()).replace("{user_id}", &eve.id().to_string());
             let path = path.replace("{message_id}", &secret.to_string()).replace("{emoji}", "%F0%9F%91%8D");
+            let path = path.replace("{invitation_id}", "inv_01J00000000000000000000000");
             let body = body_of(route.method.as_str(), route.path, eve.id());
             let answer: Result<serde_json::Value, ApiError> =
                 eve.api.send(route.method.clone(), &path, body.as_ref()).await;
@@ -50,6 +51,9 @@ pub(super) async fn a_stranger_finds_nothing(system: &System) -> Result<()> {
 fn body_of(method: &str, path: &str, eve: UserId) -> Option<serde_json::Value> {
     match (method, path) {
         ("POST", "/v1/conversations/{id}/owner") => Some(serde_json::json!({"user_id": eve})),
+        ("POST", path) if path.ends_with("/invitations") || path.ends_with("/requests") => {
+            Some(serde_json::json!({}))
+        }
         ("POST", _) => {
             Some(serde_json::json!({"client_id": Ulid::generate().to_string(), "body": "let me in"}))
         }
