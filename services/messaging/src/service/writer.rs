@@ -102,7 +102,7 @@ impl Command {
     pub(crate) fn change(&self) -> Option<&Change> {
         match &self.request {
             Request::Change(change) => Some(change),
-            Request::Post(_) | Request::Alter(..) => None,
+            Request::Post(..) | Request::Alter(..) => None,
         }
     }
 
