@@ -367,30 +367,27 @@ fn seeds() -> Vec<u64> {
 
 #[tokio::test]
 async fn replay_equals_the_snapshot_on_sqlite() {
-    let mut mentions = 0;
+    let (mut happened, mut mentions, mut between_two) = (BTreeMap::<String, usize>::new(), 0, 0);
     for seed in seeds() {
         let run = run(House::open().await, seed, |_| true, 5).await.unwrap_or_else(|fault| panic!("{fault}"));
-        // A run in which nothing happened would prove nothing.
-        let mut happened: BTreeMap<String, usize> = BTreeMap::new();
         for place in &run.places {
             for entry in whole_log(&run.client(place.reader, 0), place.id).await {
                 let fact = serde_json::to_value(&entry.e).unwrap();
                 *happened.entry(fact["type"].as_str().unwrap().to_owned()).or_default() += 1;
             }
         }
-        for what in
-            ["message.edited", "message.deleted", "reaction.set", "reaction.removed", "message.pinned"]
-        {
-            assert!(happened.get(what).is_some_and(|times| *times > 1), "seed {seed}: {happened:?}");
-        }
-        for what in ["member.banned", "member.unbanned", "member.muted", "member.unmuted"] {
-            assert!(happened.contains_key(what), "seed {seed}: {happened:?}");
-        }
         mentions += run.mentions;
         let direct = run.places.iter().find(|place| place.follower.kind == Some(ConversationKind::Direct));
-        assert!(direct.is_some_and(|place| place.follower.messages.len() > 5));
+        between_two += direct.map_or(0, |place| place.follower.messages.len());
     }
-    assert!(mentions > 20, "{mentions} calls were counted");
+    // Runs in which nothing happened would prove nothing.
+    for what in ["message.edited", "message.deleted", "reaction.set", "reaction.removed", "message.pinned"] {
+        assert!(happened.get(what).is_some_and(|times| *times > 2), "{happened:?}");
+    }
+    for what in ["member.banned", "member.unbanned", "member.muted", "member.unmuted"] {
+        assert!(happened.contains_key(what), "{happened:?}");
+    }
+    assert!(mentions > 20 && between_two > 15, "{mentions} calls, {between_two} between two");
 }
 
 #[tokio::test]
