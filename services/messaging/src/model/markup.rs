@@ -167,7 +167,7 @@ mod tests {
         assert_eq!(over.last().map(|entity| &entity.what), Some(&EntityKind::Mention { user_id: user(1) }));
 
         let names: Vec<String> = (0..=MAX_MENTIONED).map(|number| format!("person{number}")).collect();
-        let body = names.iter().map(|name| format!("@{name} ")).collect::<String>();
+        let body = format!("@{}", names.join(" @"));
         assert_eq!(handles(&find(&body)).len(), MAX_MENTIONED);
 
         let address = |bytes: usize| format!("https://a.example/{}", "x".repeat(bytes - 18));

@@ -89,7 +89,8 @@ fn called(body: &str, text: &str, at: usize) -> Option<(usize, Word)> {
     let bare = bare(&handle);
     match EntityKind::of_word(bare) {
         Some(kind) => Some((at + 1 + bare.len(), Word::Called(kind))),
-        None => (bare.len() <= MAX_HANDLE_BYTES).then(|| (end, Word::Handle(handle))),
+        None if bare.len() <= MAX_HANDLE_BYTES => Some((end, Word::Handle(handle))),
+        None => None,
     }
 }
 
@@ -115,7 +116,7 @@ fn bare_address(text: &str, at: usize) -> Option<(usize, Word)> {
     let written = &rest[..rest.find(ends).unwrap_or(rest.len())];
     let whole = without_punctuation(written);
     let is_mail = scheme == "mailto:";
-    if is_mail && !whole[scheme.len()..].split_once('@').is_some_and(|(_, host)| !host.is_empty()) {
+    if is_mail && whole[scheme.len()..].split_once('@').is_none_or(|(_, host)| host.is_empty()) {
         return None;
     }
     Some((at + whole.len(), Word::Address(address(whole)?)))
