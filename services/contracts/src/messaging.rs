@@ -21,7 +21,7 @@ pub use facts::{Entry, Fact, Log};
 pub use messages::{
     EditMessage, Message, Messages, Pin, Pins, PostMessage, Posted, Reaction, Version, Versions,
 };
-pub use moderation::{Act, ModerationLog, Restrict, Sanction, Sanctions};
+pub use moderation::{Act, ModerationLog, PurgeMember, Purged, Restrict, Sanction, Sanctions};
 pub use user_log::{UserEntry, UserFact, UserLog};
 
 /// The most characters of a message's body.
@@ -39,6 +39,8 @@ pub const MAX_REACTION_USERS: usize = 10;
 /// The most messages pinned in one conversation.
 pub const MAX_PINS: usize = 50;
 
+/// The most messages that one purge looks at.
+pub const MAX_PURGE: usize = 100;
 /// The most characters of a reason that moderators give, and of a note on a report.
 pub const MAX_REASON_CHARS: usize = 500;
 

@@ -66,6 +66,7 @@ pub(crate) fn router() -> OpenApiRouter<Api> {
         .routes(routes!(moderation::mute, moderation::unmute))
         .routes(routes!(moderation::mutes))
         .routes(routes!(moderation::log))
+        .routes(routes!(moderation::purge))
 }
 
 /// A body that may be left out, or be `null`: then everything in it is as it is by default.

@@ -1,4 +1,4 @@
-//! `/v1/conversations/{id}/bans`, `/v1/conversations/{id}/mutes` and `/v1/conversations/{id}/moderation-log`.
+//! Keeping order in a conversation: its bans and mutes, purging what a member wrote, and the moderation log.
 
 use axum::{Json, extract::State};
 use garde::Validate;
@@ -7,7 +7,7 @@ use serde::Deserialize;
 use tertulia_contracts::{
     ConversationId, UserId,
     identity::{Caller, Identity},
-    messaging::{MAX_REASON_CHARS, ModerationLog, Restrict, Sanctions, body},
+    messaging::{MAX_REASON_CHARS, ModerationLog, PurgeMember, Purged, Restrict, Sanctions, body},
     permissions::Restriction,
 };
 use tertulia_runtime::{
@@ -169,6 +169,27 @@ async fn list(
     let (after, limit) = query.read()?;
     let page = messaging.sanctions(id, caller.into(), restriction, after, limit).await?;
     Ok(Json(Sanctions { items: page.items, next_cursor: page.next.map(|cursor| cursor.encode()) }))
+}
+
+/// Deletes what somebody wrote
+///
+/// Admins and the owner delete the newest messages of somebody of a lower rank or who is no member, at most 100 a request, deleted
+/// ones counted; with `more` it is asked again with the `before_seq` of the answer. Nothing is left of what they said.
+#[utoipa::path(
+    post, path = "/v1/conversations/{id}/members/{user_id}/purge", tag = "messaging",
+    operation_id = "purge_member",
+    security(("access_token" = [])),
+    params(OneUser),
+    request_body = Option<PurgeMember>,
+    responses((status = 200, description = "So many are deleted.", body = Purged), Refused),
+)]
+pub(super) async fn purge(
+    State(messaging): State<Messaging>,
+    Caller(caller): Caller,
+    PathParam((id, user)): PathParam<(ConversationId, UserId)>,
+    MaybeJson(wish): MaybeJson<PurgeMember>,
+) -> Result<Json<Purged>, Problem> {
+    Ok(Json(messaging.purge(id, caller.into(), user, wish).await?))
 }
 
 /// Shows what was done to keep order

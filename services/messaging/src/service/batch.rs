@@ -26,7 +26,7 @@ use crate::{
     model::{
         access::{Action, Actor, Ground, may},
         callee::callees,
-        change::{Standing, decide},
+        change::{Change, Standing, decide},
         markup::Markup,
         membership::{Stance, Step, steps},
         moderation::is_act,
@@ -209,10 +209,12 @@ impl Pen {
                     let place = (place.seq + 1, at);
                     self.post(held, command.by, (post, markup), replies, place).map(Some)
                 }
-                Request::Change(change) => held.change(change, command.by, at),
                 Request::Alter(message, alteration) => {
-                    targets.decide(*message, alteration, command.by.user_id, at, held.ground(command.by))
+                    let subject = held.subject(&command);
+                    let ground = held.ground(command.by);
+                    targets.decide(*message, alteration, command.by.user_id, at, ground, subject)
                 }
+                Request::Change(change) => held.change(change, &command),
             };
             let fact = match decision {
                 Ok(Some(fact)) => fact,
@@ -380,16 +382,16 @@ impl Held {
         self.stances.get(&user).copied().unwrap_or_default()
     }
 
-    fn change(
-        &self,
-        change: &crate::model::change::Change,
-        by: Actor,
-        at: Timestamp,
-    ) -> Result<Option<Fact>, Error> {
-        let ground = self.ground(by);
-        let subject = change.subject().map_or_else(Stance::default, |user| self.stance(user));
+    /// How whom a command is about stands.
+    fn subject(&self, command: &Command) -> Stance {
+        command.subject().map_or_else(Stance::default, |user| self.stance(user))
+    }
+
+    fn change(&self, change: &Change, command: &Command) -> Result<Option<Fact>, Error> {
+        let (ground, subject) = (self.ground(command.by), self.subject(command));
         let title = self.conversation.title.as_deref();
-        Ok(decide(change, by.user_id, at, Standing { ground, others: self.others, title, subject })?)
+        let standing = Standing { ground, others: self.others, title, subject };
+        Ok(decide(change, command.by.user_id, self.at, standing)?)
     }
 
     /// Only an owner who leaves has to know whether they are the last.

@@ -38,6 +38,8 @@ pub(crate) struct View {
     pub conversation: ConversationRecord,
     /// The looker's membership, while it lasts.
     pub member: Option<MemberRecord>,
+    /// What whatever they may do besides is decided on.
+    pub ground: Ground,
 }
 
 impl Messaging {
@@ -48,9 +50,10 @@ impl Messaging {
         let stance = member.as_ref().map_or_else(Stance::default, MemberRecord::stance);
         let (kind, visibility) = (conversation.charter.kind, conversation.charter.visibility);
         let restriction = stance.restriction(self.ambient.now());
-        may(action, Ground { kind, visibility, account: by.account, role: stance.role, restriction })?;
+        let ground = Ground { kind, visibility, account: by.account, role: stance.role, restriction };
+        may(action, ground)?;
         let member = member.filter(|member| member.present);
-        Ok(View { conversation, member })
+        Ok(View { conversation, member, ground })
     }
 
     /// Makes a conversation. For a direct one, finds the pair's if there is one.
@@ -89,7 +92,7 @@ impl Messaging {
 
     /// The conversation as this user sees it.
     pub(crate) async fn shown(&self, id: ConversationId, by: Actor) -> Result<Conversation, Error> {
-        let View { conversation, member } = self.view(id, by, Action::Find).await?;
+        let View { conversation, member, .. } = self.view(id, by, Action::Find).await?;
         let head = self.store.head(&id.to_string()).await?;
         let membership = match &member {
             Some(member) => Some(self.membership(member, head).await?),

@@ -1,17 +1,19 @@
 //! Keeping order: bans, mutes, and the log of what was done.
 
+use futures_util::future::join_all;
 use tertulia_contracts::{
     ConversationId, UserId,
-    messaging::{Act, Fact, Sanction},
-    permissions::Restriction,
+    messaging::{Act, Fact, MAX_PURGE, PurgeMember, Purged, Sanction},
+    permissions::{Restriction, decide_toward},
 };
 use tertulia_documents::{Cursor, Error as StoreError, Page};
 
-use super::{Messaging, writer::Request};
+use super::{Messaging, conversations::View, writer::Request};
 use crate::{
     Error,
     model::{
         access::{Action, Actor},
+        alteration::Alteration,
         change::{Change, restricting},
         membership::Term,
         moderation::{Note, subject},
@@ -50,6 +52,38 @@ impl Messaging {
         let change = Change::Lift { user, restriction };
         self.writers.write_noted(id, by, Request::Change(change), Note::reason(reason)).await?;
         Ok(())
+    }
+
+    /// Deletes a bounded run of what somebody wrote, from the newest on. Like any deletion it is acknowledged when what
+    /// the messages said is gone from every document. Again is the same.
+    pub(crate) async fn purge(
+        &self,
+        id: ConversationId,
+        by: Actor,
+        author: UserId,
+        wish: PurgeMember,
+    ) -> Result<Purged, Error> {
+        let View { ground, .. } = self.view(id, by, Action::Purge).await?;
+        let member = self.store.member(id, author).await?;
+        let role = member.and_then(|member| member.value.stance().role);
+        decide_toward(&ground.seat(), Action::Purge, ground.place(), role)?;
+        let before = wish.before_seq.unwrap_or(u64::MAX);
+        let mut run = self.store.posts_by(&id.to_string(), author, before, MAX_PURGE + 1).await?;
+        run.retain(|post| wish.since.is_none_or(|since| post.at >= since));
+        let more = run.len() > MAX_PURGE;
+        run.truncate(MAX_PURGE);
+        let before_seq = run.last().map(|last| last.seq).filter(|_| more);
+        let posts = run.iter().map(EntryRecord::posted).collect::<Result<Vec<_>, _>>()?;
+        let standing = posts.into_iter().filter(|post| post.deleted_at.is_none());
+        let deletions = standing.map(|post| {
+            let request = Request::Alter(post.id, Alteration::Purge(author));
+            self.writers.write_noted(id, by, request, Note::reason(wish.reason.clone()))
+        });
+        let deletions = join_all(deletions).await;
+        // What was deleted before something failed is gone all the same.
+        self.keeper.settle(id).await?;
+        let deleted = deletions.into_iter().collect::<Result<Vec<_>, _>>()?.len();
+        Ok(Purged { deleted, more, before_seq })
     }
 
     /// A page of the bans, or the mutes, that last.

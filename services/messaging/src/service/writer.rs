@@ -103,11 +103,12 @@ impl Command {
         matches!(&self.request, Request::Change(change) if change.is_leaving(self.by.user_id))
     }
 
-    /// Whose membership it may change.
+    /// Whom it is about, if it is about somebody.
     pub(crate) fn subject(&self) -> Option<UserId> {
         match &self.request {
-            Request::Post(..) | Request::Alter(..) => None,
+            Request::Post(..) => None,
             Request::Change(change) => change.subject(),
+            Request::Alter(_, alteration) => alteration.subject(),
         }
     }
 }

@@ -285,6 +285,18 @@ impl Store {
         Ok(self.entries_of(scan).await?.pop().map_or_else(Head::default, |entry| entry.head()))
     }
 
+    /// Where somebody posted in a log below a position, the newest first.
+    pub(crate) async fn posts_by(
+        &self,
+        owner: &str,
+        author: UserId,
+        before: u64,
+        limit: usize,
+    ) -> Result<Vec<EntryRecord>, Error> {
+        let own = Key::new().text(owner).display(author);
+        self.entries_of(Scan::of(AUTHORS, own.clone(), limit).to(own.number(before)).descending()).await
+    }
+
     /// The message that an author's client named so in a log.
     pub(crate) async fn named(
         &self,

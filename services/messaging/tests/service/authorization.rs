@@ -24,6 +24,7 @@ fn body_of(route: &Route, client_id: Ulid, user: UserId) -> Option<String> {
         ("POST", "/v1/conversations") => json!({"kind": "group", "title": "Mine"}),
         ("PATCH", path) if path.ends_with("/{message_id}") => json!({"body": "Mine"}),
         ("PATCH", _) => json!({"title": "Mine"}),
+        ("POST", path) if path.ends_with("/purge") => json!({}),
         ("POST", path) if path.ends_with("/owner") => json!({"user_id": user}),
         ("PUT", path) if path.contains("/bans/") || path.contains("/mutes/") => json!({"reason": "Mine"}),
         ("PUT", path) if path.ends_with("/{user_id}") => json!({"role": "moderator"}),
@@ -78,7 +79,7 @@ async fn a_stranger_is_refused_every_route_of_a_private_conversation() {
             asked += 1;
         }
     }
-    assert_eq!(asked, 75, "25 routes name a conversation");
+    assert_eq!(asked, 78, "26 routes name a conversation");
 
     // The routes that name none show nothing of it.
     let listed: Conversations = strangers.get("/v1/conversations").await.expect(200).read();

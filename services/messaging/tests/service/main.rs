@@ -15,6 +15,7 @@ mod mentioning;
 mod moderating;
 mod pinning;
 mod posting;
+mod purging;
 mod reacting;
 mod reading;
 mod replay;
