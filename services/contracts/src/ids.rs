@@ -23,6 +23,8 @@ id_kinds! {
     Conversation = "cnv" => ConversationId;
     /// A message in a conversation.
     Message = "msg" => MessageId;
+    /// What somebody told the moderators of a conversation.
+    Report = "rpt" => ReportId;
     /// One running process.
     Node = "nod" => NodeId;
     /// One run of one process's log: a client whose epoch is another cannot resume by position.

@@ -3,8 +3,10 @@
 mod conversations;
 mod entities;
 mod facts;
+mod filters;
 mod messages;
 mod moderation;
+mod reports;
 mod user_log;
 
 use serde::{Deserialize, Serialize};
@@ -18,10 +20,12 @@ pub use entities::{
     CALLED_ROLES, Entity, EntityKind, MAX_COUNTED_MENTIONS, MAX_ENTITIES, MAX_MENTIONED, MAX_URL_BYTES,
 };
 pub use facts::{Entry, Fact, Log};
+pub use filters::{Filters, LinkFilter, LinkMode};
 pub use messages::{
     EditMessage, Message, Messages, Pin, Pins, PostMessage, Posted, Reaction, Version, Versions,
 };
 pub use moderation::{Act, ModerationLog, PurgeMember, Purged, Restrict, Sanction, Sanctions};
+pub use reports::{DecideReport, FileReport, Report, ReportCategory, Reports, Verdict};
 pub use user_log::{UserEntry, UserFact, UserLog};
 
 /// The most characters of a message's body.
@@ -39,6 +43,14 @@ pub const MAX_REACTION_USERS: usize = 10;
 /// The most messages pinned in one conversation.
 pub const MAX_PINS: usize = 50;
 
+/// The most reports of one person in one conversation that wait for a decision.
+pub const MAX_OPEN_REPORTS: usize = 20;
+/// The most words that a conversation keeps out.
+pub const MAX_FILTER_WORDS: usize = 100;
+/// The most characters of such a word.
+pub const MAX_FILTER_WORD_CHARS: usize = 40;
+/// The most domains in a conversation's list for links.
+pub const MAX_FILTER_DOMAINS: usize = 100;
 /// The most messages that one purge looks at.
 pub const MAX_PURGE: usize = 100;
 /// The most characters of a reason that moderators give, and of a note on a report.

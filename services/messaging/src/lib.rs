@@ -48,7 +48,7 @@ use service::{
 };
 use store::{
     CheckpointRecord, ConversationRecord, EntryRecord, MemberRecord, MentionRecord, PersonRecord,
-    ReactionRecord, Store,
+    ReactionRecord, ReportRecord, Store,
 };
 use telemetry::Telemetry;
 
@@ -61,6 +61,7 @@ pub const COLLECTIONS: &[Collection] = &[
     MentionRecord::COLLECTION,
     PersonRecord::COLLECTION,
     CheckpointRecord::COLLECTION,
+    ReportRecord::COLLECTION,
 ];
 
 /// What an operator may set.

@@ -8,6 +8,7 @@ pub(crate) mod mentions;
 pub(crate) mod messages;
 pub(crate) mod people;
 pub(crate) mod reactions;
+pub(crate) mod reports;
 
 use std::sync::Arc;
 
@@ -22,6 +23,7 @@ pub(crate) use members::MemberRecord;
 pub(crate) use mentions::MentionRecord;
 pub(crate) use people::PersonRecord;
 pub(crate) use reactions::ReactionRecord;
+pub(crate) use reports::ReportRecord;
 
 /// Every table of the service. Cheap to clone.
 #[derive(Clone)]
@@ -38,6 +40,8 @@ pub(crate) struct Store {
     pub mentions: Table<MentionRecord>,
     /// Who there is: a projection of auth's events.
     pub people: Table<PersonRecord>,
+    /// What members told the moderators.
+    pub reports: Table<ReportRecord>,
     /// How far each writer's entries are published.
     pub checkpoints: Table<CheckpointRecord>,
 }
@@ -52,6 +56,7 @@ impl Store {
             reactions: Table::new(documents.clone()),
             mentions: Table::new(documents.clone()),
             people: Table::new(documents.clone()),
+            reports: Table::new(documents.clone()),
             checkpoints: Table::new(documents.clone()),
         }
     }

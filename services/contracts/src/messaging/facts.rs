@@ -5,7 +5,7 @@ use tertulia_runtime::Timestamp;
 use utoipa::ToSchema;
 
 use super::{ConversationKind, Entity, Member, MemberRole, Message, Visibility};
-use crate::{MessageId, UserId};
+use crate::{MessageId, ReportId, UserId};
 
 /// Something that happened in a conversation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -207,6 +207,24 @@ pub enum Fact {
     MemberUnmuted {
         /// Who.
         user_id: UserId,
+        /// Who did it.
+        by: UserId,
+        /// When.
+        at: Timestamp,
+    },
+    /// Moderators decided on a report. On what, and what they decided, is not in the log.
+    #[serde(rename = "report.decided")]
+    ReportDecided {
+        /// Which report.
+        report_id: ReportId,
+        /// Who decided.
+        by: UserId,
+        /// When.
+        at: Timestamp,
+    },
+    /// Other words and links than before are kept out. Which is not in the log.
+    #[serde(rename = "conversation.filters_changed")]
+    FiltersChanged {
         /// Who did it.
         by: UserId,
         /// When.

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use tertulia_runtime::Timestamp;
 use utoipa::ToSchema;
 
-use super::{Fact, MAX_REASON_CHARS};
+use super::{Fact, MAX_REASON_CHARS, Verdict};
 use crate::UserId;
 
 /// `PUT /v1/conversations/{id}/bans/{user_id}` and `…/mutes/{user_id}`; the body may be left out.
@@ -92,6 +92,9 @@ pub struct Act {
     /// Why, if they said so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// What was decided, of a report.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decision: Option<Verdict>,
 }
 
 /// A page of the moderation log.

@@ -7,11 +7,11 @@ use serde::Deserialize;
 use tertulia_contracts::{
     ConversationId, UserId,
     identity::{Caller, Identity},
-    messaging::{MAX_REASON_CHARS, ModerationLog, PurgeMember, Purged, Restrict, Sanctions, body},
+    messaging::{Filters, MAX_REASON_CHARS, ModerationLog, PurgeMember, Purged, Restrict, Sanctions, body},
     permissions::Restriction,
 };
 use tertulia_runtime::{
-    extract::{PathParam, QueryParams},
+    extract::{PathParam, QueryParams, ValidJson},
     problem::Problem,
 };
 use utoipa::IntoParams;
@@ -212,4 +212,41 @@ pub(super) async fn log(
     let (after, limit) = query.read()?;
     let page = messaging.moderation_log(id, caller.into(), after, limit).await?;
     Ok(Json(ModerationLog { items: page.items, next_cursor: page.next.map(|cursor| cursor.encode()) }))
+}
+
+/// Shows which words and links are kept out
+///
+/// Admins and the owner see and set them.
+#[utoipa::path(
+    get, path = "/v1/conversations/{id}/filters", tag = "messaging", operation_id = "get_filters",
+    security(("access_token" = [])),
+    params(("id" = ConversationId, Path, description = "The conversation.")),
+    responses((status = 200, description = "All of them.", body = Filters), Refused),
+)]
+pub(super) async fn filters(
+    State(messaging): State<Messaging>,
+    Caller(caller): Caller,
+    PathParam(id): PathParam<ConversationId>,
+) -> Result<Json<Filters>, Problem> {
+    Ok(Json(messaging.filters(id, caller.into()).await?))
+}
+
+/// Says which words and links are kept out
+///
+/// In place of those that were. A message or an edit of anybody else that holds one is refused with 422, which says what sort of rule
+/// it was. What stands there already stays.
+#[utoipa::path(
+    put, path = "/v1/conversations/{id}/filters", tag = "messaging", operation_id = "set_filters",
+    security(("access_token" = [])),
+    params(("id" = ConversationId, Path, description = "The conversation.")),
+    request_body = Filters,
+    responses((status = 200, description = "As they are now.", body = Filters), Refused),
+)]
+pub(super) async fn filter(
+    State(messaging): State<Messaging>,
+    Caller(caller): Caller,
+    PathParam(id): PathParam<ConversationId>,
+    ValidJson(filters): ValidJson<Filters>,
+) -> Result<Json<Filters>, Problem> {
+    Ok(Json(messaging.filter(id, caller.into(), filters).await?))
 }

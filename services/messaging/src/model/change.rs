@@ -1,8 +1,8 @@
 //! Changes of a conversation other than messages: what somebody asks for, and the fact it becomes.
 
 use tertulia_contracts::{
-    UserId,
-    messaging::{Fact, Member, MemberRole},
+    ReportId, UserId,
+    messaging::{Fact, Filters, Member, MemberRole, Verdict},
     permissions::{Place, Refusal, Restriction, Seat, decide as permitted, decide_reseat, decide_toward},
 };
 use tertulia_runtime::Timestamp;
@@ -44,6 +44,10 @@ pub enum Change {
         /// Which of the two.
         restriction: Restriction,
     },
+    /// That this be decided on a report.
+    Decide(ReportId, Verdict),
+    /// That these words and links be kept out.
+    Filter(Filters),
 }
 
 impl Change {
@@ -55,7 +59,7 @@ impl Change {
             | Self::HandOver(user)
             | Self::Restrict { user, .. }
             | Self::Lift { user, .. } => Some(*user),
-            Self::Retitle(_) => None,
+            Self::Retitle(_) | Self::Decide(..) | Self::Filter(_) => None,
         }
     }
 
@@ -74,6 +78,10 @@ pub struct Standing<'a> {
     pub others: bool,
     /// Its title.
     pub title: Option<&'a str>,
+    /// Which words and links are kept out of it.
+    pub filters: &'a Filters,
+    /// What was decided on the report that it is about; none if it is about none of this conversation.
+    pub report: Option<Option<Verdict>>,
     /// How somebody stands whom the change is about, if it is about somebody.
     pub subject: Stance,
 }
@@ -89,6 +97,10 @@ pub enum Rejection {
     Banned,
     /// What is to last until then is over by now.
     Over,
+    /// There is no such report in this conversation.
+    NoReport,
+    /// Something else was decided before.
+    Decided,
 }
 
 impl From<Refusal> for Rejection {
@@ -117,6 +129,18 @@ pub fn decide(
             restricted(*user, *restriction, *term, by, at, standing)?
         }
         Change::Lift { user, restriction } => lifted(*user, *restriction, by, at, standing)?,
+        Change::Decide(report_id, verdict) => {
+            may(Action::DecideReports, standing.ground)?;
+            match standing.report.ok_or(Rejection::NoReport)? {
+                None => Some(Fact::ReportDecided { report_id: *report_id, by, at }),
+                Some(decided) if decided == *verdict => None,
+                Some(_) => return Err(Rejection::Decided),
+            }
+        }
+        Change::Filter(filters) => {
+            may(Action::ManageFilters, standing.ground)?;
+            (filters != standing.filters).then_some(Fact::FiltersChanged { by, at })
+        }
     };
     // By whatever way somebody is let in, a ban keeps them out.
     let banned = standing.subject.term(Restriction::Banned, at).is_some();
@@ -270,7 +294,8 @@ mod tests {
             restriction: None,
         };
         let subject = Stance::of(subject_role);
-        let standing = Standing { ground, others: true, title: Some("Old"), subject };
+        let (filters, report) = (&Filters::default(), None);
+        let standing = Standing { ground, others: true, title: Some("Old"), filters, report, subject };
         decide(change, user(1), Timestamp::EPOCH, standing)
     }
 

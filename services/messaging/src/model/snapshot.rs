@@ -79,6 +79,8 @@ impl Snapshot {
                     apply(&mut self.messages[index], entry.seq, &entry.e, self.reader);
                 }
             }
+            // What these are about is not in the log, nor in what members load.
+            Fact::ReportDecided { .. } | Fact::FiltersChanged { .. } => {}
             Fact::MessagePinned { .. } | Fact::MessageUnpinned { .. } => {}
         }
     }

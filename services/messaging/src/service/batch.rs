@@ -6,9 +6,9 @@ use std::{
 };
 
 use tertulia_contracts::{
-    ConversationId, MessageId, UserId,
+    ConversationId, MessageId, ReportId, UserId,
     live::Control,
-    messaging::{Fact, Message, PostMessage},
+    messaging::{Fact, Message, PostMessage, Verdict},
     permissions::{Denial, Refusal},
 };
 use tertulia_documents::Error as StoreError;
@@ -19,14 +19,16 @@ use super::{
     ledger::{Ledger, Reservation},
     live::Live,
     targets::Targets,
-    writer::{Answer, Command, Request},
+    writer::{Answer, Command, Request, Stake},
 };
 use crate::{
     Error,
     model::{
         access::{Action, Actor, Ground, may},
+        alteration::Alteration,
         callee::callees,
         change::{Change, Standing, decide},
+        filters::{Tripped, tripped},
         markup::Markup,
         membership::{Stance, Step, steps},
         moderation::is_act,
@@ -72,6 +74,8 @@ struct Held {
     /// When the commands at hand are decided, and their entries are written: what is over then counts no more.
     at: Timestamp,
     stances: HashMap<UserId, Stance>,
+    /// What was decided on the reports that the commands at hand are about.
+    reports: HashMap<ReportId, Option<Verdict>>,
     /// Whether an owner who leaves leaves somebody behind; found out when one asks to.
     others: bool,
     /// Whether it was read for the commands at hand. What was remembered since an earlier batch is good enough for
@@ -111,8 +115,8 @@ impl Pen {
 
     /// Commits a run from the front of what waits. An error is everybody's who still waits.
     async fn round(&mut self, waiting: &mut VecDeque<Command>) -> Result<(), Error> {
-        // An alteration is decided on what the documents say of the message, so these catch up with the log first.
-        let alters = waiting.iter().any(|command| command.target().is_some());
+        // What is done with a message or a report is decided on what its document says, which catches up with the log first.
+        let alters = waiting.iter().any(|command| command.target().is_some() || command.report().is_some());
         let mut held = match self.held.take() {
             Some(held) if !alters => held,
             _ => self.load().await?,
@@ -120,6 +124,7 @@ impl Pen {
         held.at = self.desk.ambient.now();
         self.remember_people(&mut held, waiting).await?;
         self.look_for_others(&mut held, waiting).await?;
+        self.look_up_reports(&mut held, waiting).await?;
         let replies = self.standing_replies(waiting).await?;
         let targets = Targets::load(&self.desk.store, &held.conversation, waiting).await?;
         let reservation = self.desk.ledger.reserve(waiting.len());
@@ -142,8 +147,8 @@ impl Pen {
         let head = self.desk.store.head(&self.owner).await?;
         let conversation = self.desk.keeper.settle(self.id).await?.ok_or(Error::NoSuchConversation)?;
         // Settling may have founded the conversation: then the head lies behind, and the next append says so.
-        let (at, stances) = (self.desk.ambient.now(), HashMap::new());
-        Ok(Held { conversation, head, at, stances, others: true, fresh: true })
+        let (at, stances, reports) = (self.desk.ambient.now(), HashMap::new(), HashMap::new());
+        Ok(Held { conversation, head, at, stances, reports, others: true, fresh: true })
     }
 
     async fn remember_people(&self, held: &mut Held, waiting: &VecDeque<Command>) -> Result<(), Error> {
@@ -167,6 +172,18 @@ impl Pen {
             // A change that is committed may not be applied yet.
             self.desk.keeper.settle(self.id).await?;
             held.others = self.desk.store.members_of(self.id, None, 2).await?.items.len() > 1;
+        }
+        Ok(())
+    }
+
+    async fn look_up_reports(&self, held: &mut Held, waiting: &VecDeque<Command>) -> Result<(), Error> {
+        held.reports.clear();
+        let ids: Vec<String> =
+            waiting.iter().filter_map(Command::report).map(|report| report.to_string()).collect();
+        if !ids.is_empty() {
+            let found = self.desk.store.reports.get_many(&ids).await?.into_iter().map(|found| found.value);
+            let here = found.filter(|report| report.conversation_id == self.id);
+            held.reports.extend(here.map(|report| (report.id, report.decided.map(|(verdict, _)| verdict))));
         }
         Ok(())
     }
@@ -198,7 +215,7 @@ impl Pen {
         let mut run = Vec::with_capacity(waiting.len());
         let mut changing = HashSet::new();
         while let Some(command) = waiting.pop_front() {
-            let depends = command.people().any(|user| changing.contains(&user))
+            let depends = command.stakes().any(|stake| changing.contains(&stake))
                 || !changing.is_empty() && held.depends_on_others(&command);
             if depends {
                 waiting.push_front(command);
@@ -212,7 +229,14 @@ impl Pen {
                 Request::Alter(message, alteration) => {
                     let subject = held.subject(&command);
                     let ground = held.ground(command.by);
-                    targets.decide(*message, alteration, command.by.user_id, at, ground, subject)
+                    let decision =
+                        targets.decide(*message, alteration, command.by.user_id, at, ground, subject);
+                    match alteration {
+                        Alteration::Edit(body, _) if matches!(decision, Ok(Some(_))) => {
+                            held.sift(command.by, body).and(decision)
+                        }
+                        _ => decision,
+                    }
                 }
                 Request::Change(change) => held.change(change, &command),
             };
@@ -232,7 +256,7 @@ impl Pen {
                     continue;
                 }
             };
-            changing.extend(steps(&fact).into_iter().map(|(user, _)| user));
+            changing.extend(stakes_in(&fact));
             let class = class_of(&fact, &targets);
             let posted = u64::from(matches!(class, Class::Message { .. }));
             place = Head { seq: place.seq + 1, messages: place.messages + posted };
@@ -266,6 +290,7 @@ impl Pen {
     ) -> Result<Fact, Error> {
         let ground = held.ground(author);
         may(Action::Post, ground)?;
+        held.sift(author, &post.body)?;
         let entities = markup.said(ground)?;
         if post.reply_to.is_some_and(|message| !replies.contains(&message)) {
             return Err(Error::invalid("reply_to", "there is no such message in this conversation"));
@@ -323,8 +348,10 @@ impl Pen {
                 held.stances.entry(user).or_default().take(&step);
                 removed.extend((step == Step::Ended).then_some(user));
             }
-            if let Fact::ConversationUpdated { title, .. } = &drafted.fact {
-                held.conversation.title = Some(title.clone());
+            match &drafted.fact {
+                Fact::ConversationUpdated { title, .. } => held.conversation.title = Some(title.clone()),
+                Fact::FiltersChanged { .. } => held.conversation.filters = drafted.entry.filters(),
+                _ => {}
             }
             changed |= drafted.entry.is_change();
         }
@@ -390,8 +417,25 @@ impl Held {
     fn change(&self, change: &Change, command: &Command) -> Result<Option<Fact>, Error> {
         let (ground, subject) = (self.ground(command.by), self.subject(command));
         let title = self.conversation.title.as_deref();
-        let standing = Standing { ground, others: self.others, title, subject };
+        let report = command.report().and_then(|report| self.reports.get(&report).copied());
+        let filters = &self.conversation.filters;
+        let standing = Standing { ground, others: self.others, title, filters, report, subject };
         Ok(decide(change, command.by.user_id, self.at, standing)?)
+    }
+
+    /// Keeps out what the conversation's filters do. Whoever may set them is not held to them.
+    fn sift(&self, author: Actor, body: &str) -> Result<(), Error> {
+        let Some(tripped) = tripped(&self.conversation.filters, body) else { return Ok(()) };
+        if may(Action::ManageFilters, self.ground(author)).is_ok() {
+            return Ok(());
+        }
+        Err(Error::invalid(
+            "body",
+            match tripped {
+                Tripped::Word => "holds a word that is kept out of this conversation",
+                Tripped::Link => "holds a link that is kept out of this conversation",
+            },
+        ))
     }
 
     /// Only an owner who leaves has to know whether they are the last.
@@ -399,6 +443,16 @@ impl Held {
         let must_hand_over = |refusal: Refusal| refusal.denial == Denial::OwnerMustHandOver;
         command.is_leaving() && may(Action::Leave, self.ground(command.by)).is_err_and(must_hand_over)
     }
+}
+
+/// What a fact changes that others may be decided on.
+fn stakes_in(fact: &Fact) -> impl Iterator<Item = Stake> {
+    let other = match fact {
+        Fact::ReportDecided { report_id, .. } => Some(Stake::Report(*report_id)),
+        Fact::FiltersChanged { .. } => Some(Stake::Filters),
+        _ => None,
+    };
+    steps(fact).into_iter().map(|(user, _)| Stake::Person(user)).chain(other)
 }
 
 fn class_of(fact: &Fact, targets: &Targets) -> Class {

@@ -3,7 +3,7 @@
 use futures_util::{StreamExt, TryStreamExt, stream};
 use tertulia_contracts::{
     ConversationId, UserId,
-    messaging::{Conversation, CreateConversation, Member, MemberRole, Membership},
+    messaging::{Conversation, CreateConversation, Filters, Member, MemberRole, Membership},
 };
 use tertulia_documents::{Cursor, Error as StoreError, Page};
 
@@ -69,7 +69,8 @@ impl Messaging {
         self.people.must_exist(&named).await?;
         let title = charter.title.clone();
         let id = self.ambient.ids.next();
-        let conversation = ConversationRecord { id, charter, title, pins: Vec::new(), applied_seq: 0 };
+        let (pins, filters) = (Vec::new(), Filters::default());
+        let conversation = ConversationRecord { id, charter, title, pins, filters, applied_seq: 0 };
         match self.store.conversations.insert(&conversation, Vec::new()).await {
             Ok(_) => Ok(Made::New(self.shown(conversation.id, by).await?)),
             Err(StoreError::Duplicate { index, .. }) if index == HANDLE.name => Err(Error::HandleTaken),

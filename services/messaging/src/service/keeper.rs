@@ -11,7 +11,7 @@ mod messages;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 use tertulia_contracts::{
-    ConversationId, UserId,
+    ConversationId, ReportId, UserId,
     messaging::{Fact, Member, MemberRole},
 };
 use tertulia_documents::{Error as StoreError, Record, Table, Versioned};
@@ -25,7 +25,7 @@ use crate::{
         message::apply_to_pins,
     },
     store::{
-        Class, ConversationRecord, EntryRecord, Head, MemberRecord, Store,
+        Class, ConversationRecord, EntryRecord, Head, MemberRecord, ReportRecord, Store,
         members::{Sentence, member_id},
     },
 };
@@ -125,6 +125,8 @@ impl Keeper {
             apply_to_pins(&mut conversation.pins, change.seq, &fact);
             match fact {
                 Fact::ConversationUpdated { title, .. } => conversation.title = Some(title),
+                Fact::FiltersChanged { .. } => conversation.filters = change.filters(),
+                Fact::ReportDecided { report_id, .. } => self.apply_decision(report_id, change).await?,
                 fact => about_messages.push((change.seq, fact)),
             }
         }
@@ -133,6 +135,16 @@ impl Keeper {
         let writes =
             memberships.into_iter().map(|(place, user, step)| self.apply_membership(id, user, step, place));
         stream::iter(writes).buffer_unordered(AT_ONCE).try_collect().await
+    }
+
+    /// One entry decides a report, and none after it.
+    async fn apply_decision(&self, report: ReportId, entry: &EntryRecord) -> Result<(), Error> {
+        let verdict = entry.note.as_ref().and_then(|note| note.decision);
+        revise(&self.store.reports, &report.to_string(), |before: Option<ReportRecord>| {
+            let open = before.filter(|report| report.decided.is_none());
+            Ok(open.map(|report| ReportRecord { decided: verdict.map(|it| (it, entry.seq)), ..report }))
+        })
+        .await
     }
 
     async fn apply_membership(

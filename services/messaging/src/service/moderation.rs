@@ -1,9 +1,9 @@
-//! Keeping order: bans, mutes, and the log of what was done.
+//! Keeping order: bans, mutes, filters, and the log of what was done.
 
 use futures_util::future::join_all;
 use tertulia_contracts::{
     ConversationId, UserId,
-    messaging::{Act, Fact, MAX_PURGE, PurgeMember, Purged, Sanction},
+    messaging::{Act, Fact, Filters, MAX_PURGE, PurgeMember, Purged, Sanction},
     permissions::{Restriction, decide_toward},
 };
 use tertulia_documents::{Cursor, Error as StoreError, Page};
@@ -104,6 +104,23 @@ impl Messaging {
         Ok(Page { items, next: page.next })
     }
 
+    /// Which words and links are kept out.
+    pub(crate) async fn filters(&self, id: ConversationId, by: Actor) -> Result<Filters, Error> {
+        Ok(self.view(id, by, Action::ManageFilters).await?.conversation.filters)
+    }
+
+    /// Keeps these words and links out from now on. Again is the same.
+    pub(crate) async fn filter(
+        &self,
+        id: ConversationId,
+        by: Actor,
+        filters: Filters,
+    ) -> Result<Filters, Error> {
+        let note = Note { filters: Some(filters.clone()), ..Note::default() };
+        self.writers.write_noted(id, by, Request::Change(Change::Filter(filters)), Some(note)).await?;
+        self.filters(id, by).await
+    }
+
     /// A page of what was done to keep order, the newest first.
     pub(crate) async fn moderation_log(
         &self,
@@ -122,8 +139,14 @@ impl Messaging {
             if let Fact::MessageDeleted { message_seq, .. } = e {
                 deleted.push((items.len(), message_seq));
             }
-            let user_id = subject(&e);
-            items.push(Act { seq: entry.seq, e, user_id, reason: entry.reason() });
+            let user_id = match e {
+                Fact::ReportDecided { report_id, .. } => {
+                    self.store.report(report_id).await?.map(|report| report.value.user_id)
+                }
+                _ => subject(&e),
+            };
+            let decision = entry.note.as_ref().and_then(|note| note.decision);
+            items.push(Act { seq: entry.seq, e, user_id, reason: entry.reason(), decision });
         }
         // Who wrote a deleted message stands where it was posted.
         let postings = self.store.entries_at(&owner, deleted.iter().map(|(_, seq)| *seq)).await?;

@@ -2,7 +2,7 @@
 
 use tertulia_contracts::{
     ConversationId, UserId,
-    events::MemberRestricted,
+    events::{MemberRestricted, ReportDecided},
     live::RawEntry,
     messaging::UserFact,
     permissions::{Action, Place, Restriction, Seat, decide as permitted},
@@ -84,6 +84,15 @@ impl UserLogs {
             self.tell(user, event, &told).await?;
         }
         Ok(())
+    }
+
+    /// Tells whoever reported what was decided.
+    pub(crate) async fn tell_decision(&self, event: &Event, decided: &ReportDecided) -> Result<(), Error> {
+        let ReportDecided { conversation_id, report_id, .. } = *decided;
+        let Some(report) = self.store.report(report_id).await? else { return Ok(()) };
+        let Some((decision, _)) = report.value.decided else { return Ok(()) };
+        let told = UserFact::ReportDecided { conversation_id, report_id, decision };
+        self.tell(report.value.reporter_id, event, &told).await
     }
 
     /// Whether strangers find a conversation.

@@ -10,7 +10,7 @@ use std::{sync::Arc, time::Duration};
 
 use moka::future::Cache;
 use tertulia_contracts::{
-    ConversationId, MessageId, UserId,
+    ConversationId, MessageId, ReportId, UserId,
     messaging::{Message, PostMessage},
 };
 use tertulia_documents::port::MAX_RUN;
@@ -71,6 +71,17 @@ pub(crate) enum Answer {
     Changed,
 }
 
+/// What commands are decided on and facts change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Stake {
+    /// How somebody stands.
+    Person(UserId),
+    /// What is decided on a report.
+    Report(ReportId),
+    /// Which words and links are kept out.
+    Filters,
+}
+
 impl Command {
     /// Answers it; nobody may be waiting any more, which is fine.
     pub(crate) fn answer(self, answer: Result<Answer, Error>) {
@@ -96,6 +107,25 @@ impl Command {
             Request::Alter(message, _) => Some(*message),
             Request::Post(..) | Request::Change(_) => None,
         }
+    }
+
+    /// The report that it decides on.
+    pub(crate) fn report(&self) -> Option<ReportId> {
+        match &self.request {
+            Request::Change(Change::Decide(report, _)) => Some(*report),
+            _ => None,
+        }
+    }
+
+    /// What it is decided on: none of it may be about to change.
+    pub(crate) fn stakes(&self) -> impl Iterator<Item = Stake> + use<> {
+        let said = match &self.request {
+            Request::Post(..) | Request::Alter(_, Alteration::Edit(..)) => true,
+            Request::Change(change) => matches!(change, Change::Filter(_)),
+            Request::Alter(..) => false,
+        };
+        let people = self.people().map(Stake::Person);
+        people.chain(self.report().map(Stake::Report)).chain(said.then_some(Stake::Filters))
     }
 
     /// Whether whoever asks wants to go.

@@ -1,7 +1,7 @@
 //! Conversations.
 
 use serde::{Deserialize, Serialize};
-use tertulia_contracts::{ConversationId, UserId};
+use tertulia_contracts::{ConversationId, UserId, messaging::Filters};
 use tertulia_documents::{Collection, Error, Index, Key, Record, Scan, Versioned};
 
 use super::Store;
@@ -19,6 +19,9 @@ pub(crate) struct ConversationRecord {
     /// What is pinned in it, as of `applied_seq`.
     #[serde(default)]
     pub pins: Vec<Pinned>,
+    /// Which words and links are kept out of it, as of `applied_seq`.
+    #[serde(default)]
+    pub filters: Filters,
     /// The newest change in its log that its documents show; 0 before its founding is written.
     pub applied_seq: u64,
 }

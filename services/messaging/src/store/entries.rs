@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 use tertulia_contracts::{
     ConversationId, MessageId, UserId,
     live::RawEntry,
-    messaging::{Fact, MAX_EDITS, MAX_PAGE},
+    messaging::{Fact, Filters, MAX_EDITS, MAX_PAGE},
 };
 use tertulia_documents::{Collection, Cursor, Error, Index, Key, Page, Record, Scan};
 use tertulia_runtime::{Id, IdKind, Timestamp, event::EventId};
@@ -158,6 +158,11 @@ impl EntryRecord {
     /// Why it was done, if whoever did it said so.
     pub(crate) fn reason(&self) -> Option<String> {
         self.note.as_ref().and_then(|note| note.reason.clone())
+    }
+
+    /// What it says of words and links that are kept out.
+    pub(crate) fn filters(&self) -> Filters {
+        self.note.as_ref().and_then(|note| note.filters.clone()).unwrap_or_default()
     }
 
     /// As it is broadcast and listed.

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use http::Method;
 use serde_json::json;
 use tertulia_contracts::{
-    MessageId, UserId,
+    MessageId, ReportId, UserId,
     messaging::{Conversations, Fact, UserLog},
     routes::{ROUTES, Route, role},
 };
@@ -24,6 +24,9 @@ fn body_of(route: &Route, client_id: Ulid, user: UserId) -> Option<String> {
         ("POST", "/v1/conversations") => json!({"kind": "group", "title": "Mine"}),
         ("PATCH", path) if path.ends_with("/{message_id}") => json!({"body": "Mine"}),
         ("PATCH", _) => json!({"title": "Mine"}),
+        ("POST", path) if path.ends_with("/reports") => json!({"user_id": user, "category": "spam"}),
+        ("POST", path) if path.ends_with("/decision") => json!({"decision": "acted"}),
+        ("PUT", path) if path.ends_with("/filters") => json!({"words": ["mine"]}),
         ("POST", path) if path.ends_with("/purge") => json!({}),
         ("POST", path) if path.ends_with("/owner") => json!({"user_id": user}),
         ("PUT", path) if path.contains("/bans/") || path.contains("/mutes/") => json!({"reason": "Mine"}),
@@ -38,6 +41,7 @@ fn body_of(route: &Route, client_id: Ulid, user: UserId) -> Option<String> {
 /// The route's path with something that is there in every place.
 fn path_of(route: &Route, conversation: &str, user: UserId, message: MessageId) -> String {
     let path = route.path.replace("{id}", conversation).replace("{user_id}", &user.to_string());
+    let path = path.replace("{report_id}", &ReportId::from_ulid(message.ulid()).to_string());
     path.replace("{message_id}", &message.to_string()).replace("{emoji}", "%F0%9F%91%8D")
 }
 
@@ -79,7 +83,7 @@ async fn a_stranger_is_refused_every_route_of_a_private_conversation() {
             asked += 1;
         }
     }
-    assert_eq!(asked, 78, "26 routes name a conversation");
+    assert_eq!(asked, 93, "31 routes name a conversation");
 
     // The routes that name none show nothing of it.
     let listed: Conversations = strangers.get("/v1/conversations").await.expect(200).read();
