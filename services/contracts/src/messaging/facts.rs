@@ -72,10 +72,14 @@ pub enum Fact {
     /// It was handed over: its former owner is an admin now.
     #[serde(rename = "conversation.owner_changed")]
     OwnerChanged {
-        /// Who owned it.
-        from: UserId,
+        /// Who owned it; absent when nobody did.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        from: Option<UserId>,
         /// Who owns it.
         to: UserId,
+        /// Who did it; absent when it was the former owner.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<UserId>,
         /// When.
         at: Timestamp,
     },

@@ -3,7 +3,9 @@
 use tertulia_contracts::{
     ReportId, UserId,
     messaging::{Fact, Filters, Member, MemberRole, Verdict},
-    permissions::{Place, Refusal, Restriction, Seat, decide as permitted, decide_reseat, decide_toward},
+    permissions::{
+        Grant, Place, Refusal, Restriction, Seat, decide as permitted, decide_reseat, decide_toward,
+    },
 };
 use tertulia_runtime::Timestamp;
 
@@ -76,6 +78,8 @@ pub struct Standing<'a> {
     pub ground: Ground,
     /// Whether anybody else belongs to it.
     pub others: bool,
+    /// Who owns it, if anybody does.
+    pub owner: Option<UserId>,
     /// Its title.
     pub title: Option<&'a str>,
     /// Which words and links are kept out of it.
@@ -203,9 +207,11 @@ fn handed_over(
         may(Action::ListMembers, ground)?;
         return Ok(None);
     }
-    decide_toward(&ground.seat(), Action::TransferOwnership, ground.place(), subject_role)?;
+    let grant = decide_toward(&ground.seat(), Action::TransferOwnership, ground.place(), subject_role)?;
     subject_role.ok_or(Rejection::NoMember)?;
-    Ok(Some(Fact::OwnerChanged { from: by, to, at }))
+    // An office hands over what is somebody else's, or nobody's any more.
+    let from = if matches!(grant, Grant::Office(_)) { standing.owner } else { Some(by) };
+    Ok(Some(Fact::OwnerChanged { from, to, by: (from != Some(by)).then_some(by), at }))
 }
 
 /// What it takes to keep somebody out, or silent, and to let them be again.
@@ -295,7 +301,8 @@ mod tests {
         };
         let subject = Stance::of(subject_role);
         let (filters, report) = (&Filters::default(), None);
-        let standing = Standing { ground, others: true, title: Some("Old"), filters, report, subject };
+        let owner = Some(user(1));
+        let standing = Standing { ground, others: true, owner, title: Some("Old"), filters, report, subject };
         decide(change, user(1), Timestamp::EPOCH, standing)
     }
 
@@ -338,7 +345,7 @@ mod tests {
     #[test]
     fn a_conversation_is_handed_over_to_a_member_by_its_owner() {
         let to = user(2);
-        let handed = Fact::OwnerChanged { from: user(1), to, at: Timestamp::EPOCH };
+        let handed = Fact::OwnerChanged { from: Some(user(1)), to, by: None, at: Timestamp::EPOCH };
         assert_eq!(asked(&Change::HandOver(to), OWNER, MEMBER), Ok(Some(handed)));
         assert_eq!(asked(&Change::HandOver(to), OWNER, None), Err(Rejection::NoMember));
         assert_eq!(asked(&Change::HandOver(to), ADMIN, MEMBER), refused(Denial::Role(MemberRole::Admin)));

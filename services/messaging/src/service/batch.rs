@@ -345,6 +345,7 @@ impl Pen {
         for drafted in &committed {
             held.head = drafted.entry.head();
             for (user, step) in steps(&drafted.fact) {
+                held.conversation.take(user, &step);
                 held.stances.entry(user).or_default().take(&step);
                 removed.extend((step == Step::Ended).then_some(user));
             }
@@ -419,7 +420,8 @@ impl Held {
         let title = self.conversation.title.as_deref();
         let report = command.report().and_then(|report| self.reports.get(&report).copied());
         let filters = &self.conversation.filters;
-        let standing = Standing { ground, others: self.others, title, filters, report, subject };
+        let owner = self.conversation.owner;
+        let standing = Standing { ground, others: self.others, owner, title, filters, report, subject };
         Ok(decide(change, command.by.user_id, self.at, standing)?)
     }
 
@@ -450,6 +452,7 @@ fn stakes_in(fact: &Fact) -> impl Iterator<Item = Stake> {
     let other = match fact {
         Fact::ReportDecided { report_id, .. } => Some(Stake::Report(*report_id)),
         Fact::FiltersChanged { .. } => Some(Stake::Filters),
+        Fact::OwnerChanged { .. } | Fact::MemberLeft { .. } | Fact::MemberBanned { .. } => Some(Stake::Owner),
         _ => None,
     };
     steps(fact).into_iter().map(|(user, _)| Stake::Person(user)).chain(other)

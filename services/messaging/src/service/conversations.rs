@@ -70,7 +70,8 @@ impl Messaging {
         let title = charter.title.clone();
         let id = self.ambient.ids.next();
         let (pins, filters) = (Vec::new(), Filters::default());
-        let conversation = ConversationRecord { id, charter, title, pins, filters, applied_seq: 0 };
+        let conversation =
+            ConversationRecord { id, charter, title, pins, owner: None, filters, applied_seq: 0 };
         match self.store.conversations.insert(&conversation, Vec::new()).await {
             Ok(_) => Ok(Made::New(self.shown(conversation.id, by).await?)),
             Err(StoreError::Duplicate { index, .. }) if index == HANDLE.name => Err(Error::HandleTaken),

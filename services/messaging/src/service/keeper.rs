@@ -121,7 +121,10 @@ impl Keeper {
         let mut about_messages = Vec::new();
         for change in changes {
             let fact = change.fact()?;
-            memberships.extend(steps(&fact).into_iter().map(|(user, step)| (change.head(), user, step)));
+            for (user, step) in steps(&fact) {
+                conversation.take(user, &step);
+                memberships.push((change.head(), user, step));
+            }
             apply_to_pins(&mut conversation.pins, change.seq, &fact);
             match fact {
                 Fact::ConversationUpdated { title, .. } => conversation.title = Some(title),

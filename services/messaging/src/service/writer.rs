@@ -80,6 +80,8 @@ pub(crate) enum Stake {
     Report(ReportId),
     /// Which words and links are kept out.
     Filters,
+    /// Who owns the conversation.
+    Owner,
 }
 
 impl Command {
@@ -119,13 +121,14 @@ impl Command {
 
     /// What it is decided on: none of it may be about to change.
     pub(crate) fn stakes(&self) -> impl Iterator<Item = Stake> + use<> {
-        let said = match &self.request {
-            Request::Post(..) | Request::Alter(_, Alteration::Edit(..)) => true,
-            Request::Change(change) => matches!(change, Change::Filter(_)),
-            Request::Alter(..) => false,
+        let common = match &self.request {
+            Request::Post(..)
+            | Request::Alter(_, Alteration::Edit(..))
+            | Request::Change(Change::Filter(_)) => Some(Stake::Filters),
+            Request::Change(Change::HandOver(_)) => Some(Stake::Owner),
+            Request::Change(_) | Request::Alter(..) => None,
         };
-        let people = self.people().map(Stake::Person);
-        people.chain(self.report().map(Stake::Report)).chain(said.then_some(Stake::Filters))
+        self.people().map(Stake::Person).chain(self.report().map(Stake::Report)).chain(common)
     }
 
     /// Whether whoever asks wants to go.

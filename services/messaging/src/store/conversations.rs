@@ -1,11 +1,19 @@
 //! Conversations.
 
 use serde::{Deserialize, Serialize};
-use tertulia_contracts::{ConversationId, UserId, messaging::Filters};
+use tertulia_contracts::{
+    ConversationId, UserId,
+    messaging::Filters,
+    permissions::{Action, Place, Seat, decide as permitted},
+};
 use tertulia_documents::{Collection, Error, Index, Key, Record, Scan, Versioned};
 
 use super::Store;
-use crate::model::{founding::Charter, message::Pinned};
+use crate::model::{
+    founding::Charter,
+    membership::{Step, owner_after},
+    message::Pinned,
+};
 
 /// A conversation, besides its log. Its insertion is the moment it comes into being.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,6 +27,9 @@ pub(crate) struct ConversationRecord {
     /// What is pinned in it, as of `applied_seq`.
     #[serde(default)]
     pub pins: Vec<Pinned>,
+    /// Who owns it, as of `applied_seq`.
+    #[serde(default)]
+    pub owner: Option<UserId>,
     /// Which words and links are kept out of it, as of `applied_seq`.
     #[serde(default)]
     pub filters: Filters,
@@ -53,6 +64,13 @@ impl ConversationRecord {
     /// Whether its founding is wholly written and shown.
     pub(crate) fn is_founded(&self) -> bool {
         self.applied_seq >= self.charter.founding_entries()
+    }
+
+    /// Moves on by a step of somebody.
+    pub(crate) fn take(&mut self, user: UserId, step: &Step) {
+        let place = Place::of(self.charter.kind, self.charter.visibility);
+        let owns = |role| permitted(&Seat::of(Some(role)), Action::TransferOwnership, place).is_ok();
+        self.owner = owner_after(self.owner, user, step, owns);
     }
 }
 

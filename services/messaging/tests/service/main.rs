@@ -14,6 +14,7 @@ mod input;
 mod live;
 mod mentioning;
 mod moderating;
+mod offices;
 mod pinning;
 mod posting;
 mod purging;
