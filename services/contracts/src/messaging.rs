@@ -66,6 +66,18 @@ pub fn title(title: &str, _: &()) -> garde::Result {
     visible(title, char::is_control)
 }
 
+/// The rule for domains: at least two labels of letters, digits and hyphens (RFC 1123 §2.1).
+pub fn domain(domain: &str, _: &()) -> garde::Result {
+    let is_label = |label: &str| {
+        let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+        (1..=63).contains(&label.len()) && label.bytes().all(plain)
+    };
+    if domain.len() <= 253 && domain.contains('.') && domain.split('.').all(is_label) {
+        return Ok(());
+    }
+    Err(garde::Error::new("use a domain in lower case, such as example.org"))
+}
+
 fn visible(text: &str, forbidden: impl Fn(char) -> bool) -> garde::Result {
     if text.chars().any(forbidden) {
         return Err(garde::Error::new("must not contain control characters"));

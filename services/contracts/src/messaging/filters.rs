@@ -32,7 +32,7 @@ pub struct LinkFilter {
     #[garde(skip)]
     pub mode: LinkMode,
     /// At most 100 domains in lower case, as in the DNS (`xn--` for other scripts); each with all below it.
-    #[garde(length(max = MAX_FILTER_DOMAINS), inner(custom(domain)))]
+    #[garde(length(max = MAX_FILTER_DOMAINS), inner(custom(super::domain)))]
     #[serde(default)]
     pub domains: Vec<String>,
 }
@@ -48,16 +48,4 @@ pub enum LinkMode {
     DenyListed,
     /// None but to these domains.
     AllowListed,
-}
-
-/// The rule for domains: at least two labels of letters, digits and hyphens (RFC 1123 §2.1).
-fn domain(domain: &str, _: &()) -> garde::Result {
-    let is_label = |label: &str| {
-        let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-        (1..=63).contains(&label.len()) && label.bytes().all(plain)
-    };
-    if domain.len() <= 253 && domain.contains('.') && domain.split('.').all(is_label) {
-        return Ok(());
-    }
-    Err(garde::Error::new("use a domain in lower case, such as example.org"))
 }

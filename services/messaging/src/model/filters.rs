@@ -7,6 +7,8 @@ use unicode_normalization::UnicodeNormalization;
 use unicode_segmentation::UnicodeSegmentation;
 use url::Url;
 
+use super::text::links;
+
 /// What sort of rule a text trips.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tripped {
@@ -49,35 +51,36 @@ fn holds_link(filter: &LinkFilter, text: &str) -> bool {
             host.strip_suffix(domain.as_str()).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
         })
     };
+    let linked = || links(text).filter_map(|url| Url::parse(&url).ok()?.host_str().map(plain));
     match filter.mode {
         LinkMode::AllowAll => false,
-        LinkMode::AllowListed => tokens(text).iter().any(|token| hosts(token).any(|host| !is_listed(&host))),
+        LinkMode::AllowListed => linked().any(|host| !is_listed(&host)),
         // A name that stands there by itself is as good as a link to it.
-        LinkMode::DenyListed => {
-            tokens(text).iter().any(|token| hosts(token).chain(host(token)).any(|host| is_listed(&host)))
-        }
+        LinkMode::DenyListed => linked().chain(names(text)).any(|host| is_listed(&host)),
     }
 }
 
-/// The parts of a text that may hold a link each. A backslash is to browsers a slash, and to CommonMark an escape of one.
-fn tokens(text: &str) -> Vec<String> {
+/// The host names that stand in a text by themselves, or where a client that is not like ours would see a link. A
+/// backslash is to browsers a slash, and to CommonMark an escape of one.
+fn names(text: &str) -> impl Iterator<Item = String> {
     let ends = |character: char| character.is_whitespace() || "<>()[]{}|`*\"',;".contains(character);
     let text = text.replace('\\', "/");
-    text.split(ends).filter(|token| token.contains('.')).map(str::to_owned).collect()
-}
-
-/// The hosts that a token links to: behind `//`, and what begins with `www.`.
-fn hosts(token: &str) -> impl Iterator<Item = String> {
-    let bare = token.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("www."));
-    let slashes = token.match_indices("//").filter_map(|(place, _)| host(&token[place..]));
-    slashes.chain(bare.then(|| host(token)).flatten())
+    let tokens: Vec<String> =
+        text.split(ends).filter(|token| token.contains('.')).map(str::to_owned).collect();
+    tokens.into_iter().flat_map(|token| {
+        let behind = token.match_indices("//").filter_map(|(place, _)| host(&token[place..]));
+        behind.chain(host(&token)).collect::<Vec<_>>()
+    })
 }
 
 /// The host at the beginning of a text as browsers read it (WHATWG URL), without a dot at its end.
 fn host(text: &str) -> Option<String> {
     let url = Url::parse(&format!("http://{}", text.trim_start_matches('/'))).ok()?;
-    let host = url.host_str()?.trim_end_matches('.').to_owned();
-    host.contains('.').then_some(host)
+    url.host_str().map(plain)
+}
+
+fn plain(host: &str) -> String {
+    host.trim_end_matches('.').to_owned()
 }
 
 #[cfg(test)]
@@ -147,7 +150,8 @@ mod tests {
     #[test]
     fn only_listed_domains_are_allowed_where_it_says_so() {
         let filters = links(LinkMode::AllowListed);
-        for text in ["https://example.org/x", "www.example.org", "main.rs, e.g.", "no link", "and/or"] {
+        for text in ["https://example.org/x", "mailto:me@other.example", "main.rs, e.g.", "no link", "and/or"]
+        {
             assert_eq!(tripped(&filters, text), None, "{text}");
         }
         for text in [

@@ -79,9 +79,11 @@ impl Snapshot {
                     apply(&mut self.messages[index], entry.seq, &entry.e, self.reader);
                 }
             }
-            // What these are about is not in the log, nor in what members load.
-            Fact::ReportDecided { .. } | Fact::FiltersChanged { .. } => {}
-            Fact::MessagePinned { .. } | Fact::MessageUnpinned { .. } => {}
+            // Pins are theirs above; what reports and filters are about is in no log, nor in what members load.
+            Fact::ReportDecided { .. }
+            | Fact::FiltersChanged { .. }
+            | Fact::MessagePinned { .. }
+            | Fact::MessageUnpinned { .. } => {}
         }
     }
 

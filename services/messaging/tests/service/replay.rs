@@ -193,7 +193,9 @@ impl Run {
                     None => (boss, Method::PUT, format!("{path}/{kind}/{subject}"), body),
                 }
             }
-            _ => (*reader, Method::PUT, format!("{path}/cursor"), json!({"seq": dice.roll(posted.len() * 2)})),
+            _ => {
+                (*reader, Method::PUT, format!("{path}/cursor"), json!({"seq": dice.roll(posted.len() * 2)}))
+            }
         }
     }
 
