@@ -156,9 +156,9 @@ mod tests {
         }
         for text in [
             "https://other.example",
-            "www.other.example",
+            "[x](https:\\/\\/1.2.3.4)",
             "[x](http://example.org.evil.example)",
-            "//1.2.3.4/x",
+            "<http://localhost>",
         ] {
             assert_eq!(tripped(&filters, text), Some(Tripped::Link), "{text}");
         }
