@@ -4,9 +4,11 @@ mod conversations;
 mod directory;
 mod entities;
 mod facts;
+mod filters;
 mod invitations;
 mod messages;
 mod moderation;
+mod reports;
 mod requests;
 mod user_log;
 
@@ -24,11 +26,13 @@ pub use entities::{
     CALLED_ROLES, Entity, EntityKind, MAX_COUNTED_MENTIONS, MAX_ENTITIES, MAX_MENTIONED, MAX_URL_BYTES,
 };
 pub use facts::{Entry, Fact, Log};
+pub use filters::{Filters, LinkFilter, LinkMode};
 pub use invitations::{CreateInvitation, Invitation, InvitationPreview, Invitations, MadeInvitation};
 pub use messages::{
     EditMessage, Message, Messages, Pin, Pins, PostMessage, Posted, Reaction, Version, Versions,
 };
-pub use moderation::{Act, ModerationLog, Restrict, Sanction, Sanctions};
+pub use moderation::{Act, ModerationLog, PurgeMember, Purged, Restrict, Sanction, Sanctions};
+pub use reports::{DecideReport, FileReport, Report, ReportCategory, Reports, Verdict};
 pub use requests::{AskToJoin, JoinRequest, JoinRequests};
 pub use user_log::{UserEntry, UserFact, UserLog};
 
@@ -47,6 +51,16 @@ pub const MAX_REACTION_USERS: usize = 10;
 /// The most messages pinned in one conversation.
 pub const MAX_PINS: usize = 50;
 
+/// The most reports of one person in one conversation that wait for a decision.
+pub const MAX_OPEN_REPORTS: usize = 20;
+/// The most words that a conversation keeps out.
+pub const MAX_FILTER_WORDS: usize = 100;
+/// The most characters of such a word.
+pub const MAX_FILTER_WORD_CHARS: usize = 40;
+/// The most domains in a conversation's list for links.
+pub const MAX_FILTER_DOMAINS: usize = 100;
+/// The most messages that one purge looks at.
+pub const MAX_PURGE: usize = 100;
 /// The most characters of a reason that moderators give, and of a note on a report.
 pub const MAX_REASON_CHARS: usize = 500;
 /// The most characters of a conversation's description.
@@ -101,6 +115,18 @@ pub fn tag(tag: &str, _: &()) -> garde::Result {
         return Ok(());
     }
     Err(garde::Error::new("use 1 to 32 letters, digits and hyphens"))
+}
+
+/// The rule for domains: at least two labels of letters, digits and hyphens (RFC 1123 §2.1).
+pub fn domain(domain: &str, _: &()) -> garde::Result {
+    let is_label = |label: &str| {
+        let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+        (1..=63).contains(&label.len()) && label.bytes().all(plain)
+    };
+    if domain.len() <= 253 && domain.contains('.') && domain.split('.').all(is_label) {
+        return Ok(());
+    }
+    Err(garde::Error::new("use a domain in lower case, such as example.org"))
 }
 
 fn visible(text: &str, forbidden: impl Fn(char) -> bool) -> garde::Result {

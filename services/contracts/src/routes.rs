@@ -143,6 +143,12 @@ pub const ROUTES: &[Route] = &[
     Route::new(Method::PUT, "/v1/conversations/{id}/mutes/{user_id}", role::MESSAGING).by("id"),
     Route::new(Method::DELETE, "/v1/conversations/{id}/mutes/{user_id}", role::MESSAGING).by("id"),
     Route::new(Method::GET, "/v1/conversations/{id}/moderation-log", role::MESSAGING),
+    Route::new(Method::POST, "/v1/conversations/{id}/members/{user_id}/purge", role::MESSAGING).by("id"),
+    Route::new(Method::POST, "/v1/conversations/{id}/reports", role::MESSAGING),
+    Route::new(Method::GET, "/v1/conversations/{id}/reports", role::MESSAGING),
+    Route::new(Method::POST, "/v1/conversations/{id}/reports/{report_id}/decision", role::MESSAGING).by("id"),
+    Route::new(Method::GET, "/v1/conversations/{id}/filters", role::MESSAGING),
+    Route::new(Method::PUT, "/v1/conversations/{id}/filters", role::MESSAGING).by("id"),
     Route::new(Method::GET, "/v1/realtime", role::REALTIME).socket(),
     Route::new(Method::GET, "/v1/events", role::REALTIME).endless(),
 ];

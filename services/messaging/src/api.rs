@@ -10,6 +10,7 @@ mod moderation;
 mod paging;
 mod pins;
 mod reactions;
+mod reports;
 mod requests;
 
 use std::sync::Arc;
@@ -79,6 +80,10 @@ pub(crate) fn router() -> OpenApiRouter<Api> {
         .routes(routes!(moderation::mute, moderation::unmute))
         .routes(routes!(moderation::mutes))
         .routes(routes!(moderation::log))
+        .routes(routes!(moderation::purge))
+        .routes(routes!(reports::file, reports::list))
+        .routes(routes!(reports::decide))
+        .routes(routes!(moderation::filters, moderation::filter))
 }
 
 /// A body that may be left out, or be `null`: then everything in it is as it is by default.

@@ -65,6 +65,15 @@ pub enum Error {
     /// They were declined, and may not ask again yet.
     #[error("declined; may ask again after {0:?}")]
     AskedTooSoon(Duration),
+    /// There is no such report in this conversation.
+    #[error("no such report in this conversation")]
+    NoSuchReport,
+    /// Something else was decided on the report.
+    #[error("the report is decided otherwise")]
+    ReportDecided,
+    /// As many reports of one person wait for a decision as may.
+    #[error("the user has too many open reports in the conversation")]
+    TooManyReports,
     /// Fields that break a rule.
     #[error("invalid fields: {0:?}")]
     InvalidFields(Vec<FieldError>),
@@ -107,6 +116,8 @@ impl From<Rejection> for Error {
             Rejection::Full => Self::GroupFull,
             Rejection::NoMember => Self::invalid("user_id", "is not a member of this conversation"),
             Rejection::Banned => Self::UserBanned,
+            Rejection::NoReport => Self::NoSuchReport,
+            Rejection::Decided => Self::ReportDecided,
             Rejection::Over => Self::invalid("until", "must lie in the future"),
         }
     }
@@ -115,13 +126,17 @@ impl From<Rejection> for Error {
 impl Fault for Error {
     fn kind(&self) -> Kind {
         match self {
-            Self::NoSuchConversation | Self::NoSuchMessage | Self::NoSuchInvitation | Self::NoSuchRequest => {
-                Kind::NotFound
-            }
+            Self::NoSuchConversation
+            | Self::NoSuchMessage
+            | Self::NoSuchInvitation
+            | Self::NoSuchRequest
+            | Self::NoSuchReport => Kind::NotFound,
             Self::NotAllowed(_) => Kind::Forbidden,
             Self::ClientIdReused
             | Self::HandleTaken
             | Self::UserBanned
+            | Self::ReportDecided
+            | Self::TooManyReports
             | Self::MessageDeleted
             | Self::TooManyEdits
             | Self::TooManyReactions
@@ -159,6 +174,9 @@ impl Fault for Error {
             Self::JoinInstead => "join_instead",
             Self::TooManyRequests => "too_many_requests",
             Self::AskedTooSoon(_) => "asked_too_soon",
+            Self::NoSuchReport => "report_not_found",
+            Self::ReportDecided => "report_decided",
+            Self::TooManyReports => "too_many_reports",
             Self::InvalidFields(_) => "invalid_fields",
             Self::Busy => "conversation_busy",
             Self::Stopped => "shutting_down",
@@ -181,6 +199,9 @@ impl Fault for Error {
             Self::TooManyPins => "50 messages are pinned here; unpin one first.",
             Self::ClientIdReused => "This client_id names another message of yours in this conversation.",
             Self::HandleTaken => "Another channel has this handle.",
+            Self::NoSuchReport => "There is no such report in this conversation.",
+            Self::ReportDecided => "Something else was decided on this report already.",
+            Self::TooManyReports => "20 of your reports wait here for a decision; more are taken after that.",
             Self::UserBanned => "This user is banned from this conversation; lift the ban first.",
             Self::NoSuchInvitation => {
                 "This invitation does not work. It may have expired, been used up or been withdrawn."

@@ -5,7 +5,7 @@ use tertulia_bus::{Handler, Outcome};
 use tertulia_contracts::{
     events::{
         ConversationChanged, MemberJoined, MemberLeft, MemberRestricted, MessageDeleted, MessageEdited,
-        MessagePosted, UserRegistered,
+        MessagePosted, ReportDecided, UserRegistered,
     },
     messaging::{Fact, UserFact},
 };
@@ -42,8 +42,12 @@ pub(crate) fn event_of(entry: &EntryRecord) -> Result<Event, StoreError> {
         | Fact::MemberUnbanned { .. }
         | Fact::MemberMuted { .. }
         | Fact::MemberUnmuted { .. }) => envelope(entry, &MemberRestricted { conversation_id, seq, fact })?,
+        Fact::ReportDecided { report_id, .. } => {
+            envelope(entry, &ReportDecided { conversation_id, seq, report_id })?
+        }
         fact @ (Fact::ConversationCreated { .. }
         | Fact::ConversationUpdated { .. }
+        | Fact::FiltersChanged { .. }
         | Fact::MemberRoleChanged { .. }
         | Fact::OwnerChanged { .. }
         | Fact::ReactionSet { .. }
@@ -84,7 +88,7 @@ impl Handler for RememberPeople {
     }
 }
 
-/// Writes memberships, bans and mutes into the logs of those they are of.
+/// Writes memberships, bans, mutes and what becomes of reports into the logs of those they are of.
 pub(crate) struct TellUsers(pub UserLogs);
 
 #[async_trait]
@@ -93,6 +97,10 @@ impl Handler for TellUsers {
         let told = match event.kind.as_str() {
             MemberRestricted::TYPE => match event.body::<MemberRestricted>() {
                 Ok(restricted) => return outcome(self.0.tell_restriction(event, &restricted).await),
+                Err(error) => return unreadable(&error),
+            },
+            ReportDecided::TYPE => match event.body::<ReportDecided>() {
+                Ok(decided) => return outcome(self.0.tell_decision(event, &decided).await),
                 Err(error) => return unreadable(&error),
             },
             MemberLeft::TYPE => event.body::<MemberLeft>().map(|left| {

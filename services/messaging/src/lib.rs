@@ -48,7 +48,7 @@ use service::{
 };
 use store::{
     CheckpointRecord, ConversationRecord, EntryRecord, InvitationRecord, ListingRecord, MemberRecord,
-    MentionRecord, PersonRecord, ReactionRecord, RequestRecord, Store,
+    MentionRecord, PersonRecord, ReactionRecord, ReportRecord, RequestRecord, Store,
 };
 use telemetry::Telemetry;
 
@@ -64,6 +64,7 @@ pub const COLLECTIONS: &[Collection] = &[
     InvitationRecord::COLLECTION,
     ListingRecord::COLLECTION,
     RequestRecord::COLLECTION,
+    ReportRecord::COLLECTION,
 ];
 
 /// What an operator may set.

@@ -14,6 +14,7 @@ pub(crate) mod moderation;
 pub(crate) mod people;
 pub(crate) mod reading;
 pub(crate) mod relay;
+pub(crate) mod reports;
 pub(crate) mod requests;
 pub(crate) mod targets;
 pub(crate) mod user_logs;

@@ -10,6 +10,7 @@ pub(crate) mod mentions;
 pub(crate) mod messages;
 pub(crate) mod people;
 pub(crate) mod reactions;
+pub(crate) mod reports;
 pub(crate) mod requests;
 
 use std::sync::Arc;
@@ -27,6 +28,7 @@ pub(crate) use members::MemberRecord;
 pub(crate) use mentions::MentionRecord;
 pub(crate) use people::PersonRecord;
 pub(crate) use reactions::ReactionRecord;
+pub(crate) use reports::ReportRecord;
 pub(crate) use requests::RequestRecord;
 
 /// Every table of the service. Cheap to clone.
@@ -50,6 +52,8 @@ pub(crate) struct Store {
     pub requests: Table<RequestRecord>,
     /// What channels are found by: a projection of the logs.
     pub listings: Table<ListingRecord>,
+    /// What members told the moderators.
+    pub reports: Table<ReportRecord>,
     /// How far each writer's entries are published.
     pub checkpoints: Table<CheckpointRecord>,
 }
@@ -67,6 +71,7 @@ impl Store {
             invitations: Table::new(documents.clone()),
             requests: Table::new(documents.clone()),
             listings: Table::new(documents.clone()),
+            reports: Table::new(documents.clone()),
             checkpoints: Table::new(documents.clone()),
         }
     }

@@ -11,6 +11,7 @@ mod killed;
 mod leaving;
 mod resume;
 mod strangers;
+mod troublemaker;
 
 use anyhow::Result;
 use futures_util::future::BoxFuture;
@@ -52,6 +53,10 @@ pub const STORIES: &[Story] = &[
     Story {
         name: "a_mention_is_counted_on_every_device_until_it_is_read_on_one",
         tell: |system| Box::pin(calls::counted_on_every_device(system)),
+    },
+    Story {
+        name: "a_troublemaker_is_muted_purged_and_banned",
+        tell: |system| Box::pin(troublemaker::a_troublemaker_is_dealt_with(system)),
     },
     Story {
         name: "resume_on_another_node_with_a_gap",

@@ -5,7 +5,7 @@ use tertulia_runtime::Timestamp;
 use utoipa::ToSchema;
 
 use super::{ConversationKind, Entity, Member, MemberRole, Message, Visibility};
-use crate::{InvitationId, MessageId, UserId};
+use crate::{InvitationId, MessageId, ReportId, UserId};
 
 /// Something that happened in a conversation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -85,10 +85,14 @@ pub enum Fact {
     /// It was handed over: its former owner is an admin now.
     #[serde(rename = "conversation.owner_changed")]
     OwnerChanged {
-        /// Who owned it.
-        from: UserId,
+        /// Who owned it; absent when nobody did.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        from: Option<UserId>,
         /// Who owns it.
         to: UserId,
+        /// Who did it; absent when it was the former owner.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<UserId>,
         /// When.
         at: Timestamp,
     },
@@ -239,6 +243,24 @@ pub enum Fact {
     /// It was opened for writing again.
     #[serde(rename = "conversation.unarchived")]
     ConversationUnarchived {
+        /// Who did it.
+        by: UserId,
+        /// When.
+        at: Timestamp,
+    },
+    /// Moderators decided on a report. On what, and what they decided, is not in the log.
+    #[serde(rename = "report.decided")]
+    ReportDecided {
+        /// Which report.
+        report_id: ReportId,
+        /// Who decided.
+        by: UserId,
+        /// When.
+        at: Timestamp,
+    },
+    /// Other words and links than before are kept out. Which is not in the log.
+    #[serde(rename = "conversation.filters_changed")]
+    FiltersChanged {
         /// Who did it.
         by: UserId,
         /// When.

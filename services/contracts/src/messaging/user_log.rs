@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 use tertulia_runtime::Timestamp;
 use utoipa::ToSchema;
 
-use crate::ConversationId;
+use super::Verdict;
+use crate::{ConversationId, ReportId};
 
 /// Something that happened to a user: one entry of their own log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -63,6 +64,16 @@ pub enum UserFact {
     JoinRequestDeclined {
         /// Where.
         conversation_id: ConversationId,
+    },
+    /// The moderators decided on a report of theirs.
+    #[serde(rename = "report.decided")]
+    ReportDecided {
+        /// Where.
+        conversation_id: ConversationId,
+        /// Which report.
+        report_id: ReportId,
+        /// What they decided.
+        decision: Verdict,
     },
 }
 

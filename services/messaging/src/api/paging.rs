@@ -8,7 +8,7 @@ use utoipa::IntoParams;
 
 use crate::{Error, model::listing::words, service::directory::Search, store::entries::Span};
 
-const DEFAULT_PAGE: usize = 50;
+pub(super) const DEFAULT_PAGE: usize = 50;
 
 /// A page of a list.
 #[derive(Debug, Deserialize, Validate, IntoParams)]
@@ -26,8 +26,7 @@ pub(super) struct ListQuery {
 
 impl ListQuery {
     pub(super) fn read(&self) -> Result<(Option<Cursor>, usize), Error> {
-        let cursor = self.cursor.as_deref().map(Cursor::decode).transpose().map_err(|_| not_ours())?;
-        Ok((cursor, self.limit.unwrap_or(DEFAULT_PAGE)))
+        Ok((cursor_at(self.cursor.as_deref())?, self.limit.unwrap_or(DEFAULT_PAGE)))
     }
 }
 
@@ -66,9 +65,13 @@ impl DirectoryQuery {
         }
         let tag = self.tag.as_deref().map(str::to_lowercase);
         let search = Search { words, tag, order: self.order.unwrap_or_default() };
-        let cursor = self.cursor.as_deref().map(Cursor::decode).transpose().map_err(|_| not_ours())?;
-        Ok((search, cursor, self.limit.unwrap_or(DEFAULT_PAGE)))
+        Ok((search, cursor_at(self.cursor.as_deref())?, self.limit.unwrap_or(DEFAULT_PAGE)))
     }
+}
+
+/// Where a page begins that a client asks for.
+pub(super) fn cursor_at(text: Option<&str>) -> Result<Option<Cursor>, Error> {
+    text.map(Cursor::decode).transpose().map_err(|_| not_ours())
 }
 
 /// A page of messages. At most one of `cursor`, `before_seq` and `after_seq`; without any, the newest.

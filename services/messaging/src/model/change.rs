@@ -1,9 +1,11 @@
 //! Changes of a conversation other than messages: what somebody asks for, and the fact it becomes.
 
 use tertulia_contracts::{
-    InvitationId, UserId,
-    messaging::{Fact, Member, MemberRole, UpdateConversation},
-    permissions::{Place, Refusal, Restriction, Seat, decide as permitted, decide_reseat, decide_toward},
+    InvitationId, ReportId, UserId,
+    messaging::{Fact, Filters, Member, MemberRole, UpdateConversation, Verdict},
+    permissions::{
+        Grant, Place, Refusal, Restriction, Seat, decide as permitted, decide_reseat, decide_toward,
+    },
 };
 use tertulia_runtime::Timestamp;
 
@@ -57,6 +59,10 @@ pub enum Change {
     },
     /// That somebody be let in who asked for it.
     Admit(UserId),
+    /// That this be decided on a report.
+    Decide(ReportId, Verdict),
+    /// That these words and links be kept out.
+    Filter(Filters),
 }
 
 impl Change {
@@ -69,7 +75,9 @@ impl Change {
             | Self::Admit(user)
             | Self::Restrict { user, .. }
             | Self::Lift { user, .. } => Some(*user),
-            Self::Update(_) | Self::Archive(_) | Self::Enter { .. } => None,
+            Self::Update(_) | Self::Archive(_) | Self::Enter { .. } | Self::Decide(..) | Self::Filter(_) => {
+                None
+            }
         }
     }
 
@@ -113,6 +121,12 @@ pub struct Standing<'a> {
     pub full: bool,
     /// The invitation that the change is by, if it is by one that there is.
     pub opening: Option<Opening<'a>>,
+    /// Who owns it, if anybody does.
+    pub owner: Option<UserId>,
+    /// Which words and links are kept out of it.
+    pub filters: &'a Filters,
+    /// What was decided on the report that it is about; none if it is about none of this conversation.
+    pub report: Option<Option<Verdict>>,
     /// How somebody stands whom the change is about, if it is about somebody.
     pub subject: Stance,
 }
@@ -134,6 +148,10 @@ pub enum Rejection {
     NoInvitation,
     /// It has as many members as it can have.
     Full,
+    /// There is no such report in this conversation.
+    NoReport,
+    /// Something else was decided before.
+    Decided,
 }
 
 impl From<Refusal> for Rejection {
@@ -161,6 +179,18 @@ pub fn decide(
         Change::Archive(wanted) => archived(*wanted, by, at, standing.ground, standing.settings)?,
         Change::Admit(user) => admitted(*user, by, at, standing)?,
         Change::Enter { .. } => entered(by, at, standing.ground, standing.opening)?,
+        Change::Decide(report_id, verdict) => {
+            may(Action::DecideReports, standing.ground)?;
+            match standing.report.ok_or(Rejection::NoReport)? {
+                None => Some(Fact::ReportDecided { report_id: *report_id, by, at }),
+                Some(decided) if decided == *verdict => None,
+                Some(_) => return Err(Rejection::Decided),
+            }
+        }
+        Change::Filter(filters) => {
+            may(Action::ManageFilters, standing.ground)?;
+            (filters != standing.filters).then_some(Fact::FiltersChanged { by, at })
+        }
     };
     let joins = matches!(fact, Some(Fact::MemberJoined { .. }));
     // By whatever way somebody is let in, a ban keeps them out.
@@ -241,9 +271,11 @@ fn handed_over(
         may(Action::ListMembers, ground)?;
         return Ok(None);
     }
-    decide_toward(&ground.seat(), Action::TransferOwnership, ground.place(), subject_role)?;
+    let grant = decide_toward(&ground.seat(), Action::TransferOwnership, ground.place(), subject_role)?;
     subject_role.ok_or(Rejection::NoMember)?;
-    Ok(Some(Fact::OwnerChanged { from: by, to, at }))
+    // An office hands over what is somebody else's, or nobody's any more.
+    let from = if matches!(grant, Grant::Office(_)) { standing.owner } else { Some(by) };
+    Ok(Some(Fact::OwnerChanged { from, to, by: (from != Some(by)).then_some(by), at }))
 }
 
 /// What it takes to keep somebody out, or silent, and to let them be again.
@@ -341,7 +373,10 @@ mod tests {
         };
         let subject = Stance::of(subject_role);
         let settings = &Settings { title: Some("Old".to_owned()), ..Settings::default() };
-        let standing = Standing { ground, others: true, settings, full: false, opening: None, subject };
+        let (filters, report) = (&Filters::default(), None);
+        let owner = Some(user(1));
+        let (others, full, opening) = (true, false, None);
+        let standing = Standing { ground, others, settings, full, opening, owner, filters, report, subject };
         decide(change, user(1), Timestamp::EPOCH, standing)
     }
 
@@ -384,7 +419,7 @@ mod tests {
     #[test]
     fn a_conversation_is_handed_over_to_a_member_by_its_owner() {
         let to = user(2);
-        let handed = Fact::OwnerChanged { from: user(1), to, at: Timestamp::EPOCH };
+        let handed = Fact::OwnerChanged { from: Some(user(1)), to, by: None, at: Timestamp::EPOCH };
         assert_eq!(asked(&Change::HandOver(to), OWNER, MEMBER), Ok(Some(handed)));
         assert_eq!(asked(&Change::HandOver(to), OWNER, None), Err(Rejection::NoMember));
         assert_eq!(asked(&Change::HandOver(to), ADMIN, MEMBER), refused(Denial::Role(MemberRole::Admin)));

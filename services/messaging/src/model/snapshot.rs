@@ -76,7 +76,10 @@ impl Snapshot {
                     apply(&mut self.messages[index], entry.seq, &entry.e, self.reader);
                 }
             }
-            Fact::MessagePinned { .. }
+            // Pins and settings are taken above; what reports and filters are about is in no log, nor in what members load.
+            Fact::ReportDecided { .. }
+            | Fact::FiltersChanged { .. }
+            | Fact::MessagePinned { .. }
             | Fact::MessageUnpinned { .. }
             | Fact::ConversationUpdated { .. }
             | Fact::ConversationArchived { .. }

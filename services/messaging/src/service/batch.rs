@@ -6,9 +6,9 @@ use std::{
 };
 
 use tertulia_contracts::{
-    ConversationId, InvitationId, MessageId, UserId,
+    ConversationId, InvitationId, MessageId, ReportId, UserId,
     live::Control,
-    messaging::{Fact, Message, PostMessage, Visibility},
+    messaging::{Fact, Message, PostMessage, Verdict, Visibility},
     permissions::{Denial, InstanceRole, Refusal},
 };
 use tertulia_documents::{Error as StoreError, port::MAX_RUN};
@@ -19,14 +19,16 @@ use super::{
     ledger::{Ledger, Reservation},
     live::Live,
     targets::Targets,
-    writer::{Answer, Command, Request},
+    writer::{Answer, Command, Request, Stake},
 };
 use crate::{
     Error,
     model::{
         access::{Action, Actor, Ground, may},
+        alteration::Alteration,
         callee::callees,
         change::{Change, Standing, decide},
+        filters::{Tripped, tripped},
         invitation::Opening,
         markup::Markup,
         membership::{Stance, Step, steps},
@@ -73,6 +75,8 @@ struct Held {
     /// When the commands at hand are decided, and their entries are written: what is over then counts no more.
     at: Timestamp,
     stances: HashMap<UserId, Stance>,
+    /// What was decided on the reports that the commands at hand are about.
+    reports: HashMap<ReportId, Option<Verdict>>,
     /// Whether an owner who leaves leaves somebody behind; found out when one asks to.
     others: bool,
     /// The invitations that the commands at hand are by.
@@ -114,9 +118,11 @@ impl Pen {
 
     /// Commits a run from the front of what waits. An error is everybody's who still waits.
     async fn round(&mut self, waiting: &mut VecDeque<Command>) -> Result<(), Error> {
-        // What is decided on documents of a message or an invitation finds them caught up with the log.
-        let read_anew =
-            waiting.iter().any(|command| command.target().is_some() || command.invitation().is_some());
+        // What is decided on documents of a message, an invitation or a report finds them caught up with the log.
+        let on_documents = |command: &Command| {
+            command.target().is_some() || command.invitation().is_some() || command.report().is_some()
+        };
+        let read_anew = waiting.iter().any(on_documents);
         let mut held = match self.held.take() {
             Some(held) if !read_anew => held,
             _ => self.load().await?,
@@ -124,6 +130,7 @@ impl Pen {
         held.at = self.desk.ambient.now();
         self.remember_people(&mut held, waiting).await?;
         self.look_for_others(&mut held, waiting).await?;
+        self.look_up_reports(&mut held, waiting).await?;
         let replies = self.standing_replies(waiting).await?;
         self.look_for_invitations(&mut held, waiting).await?;
         let targets = Targets::load(&self.desk.store, &held.conversation, waiting).await?;
@@ -147,8 +154,9 @@ impl Pen {
         let head = self.desk.store.head(&self.owner).await?;
         let conversation = self.desk.keeper.settle(self.id).await?.ok_or(Error::NoSuchConversation)?;
         // Settling may have founded the conversation: then the head lies behind, and the next append says so.
-        let (at, stances, invitations) = (self.desk.ambient.now(), HashMap::new(), Vec::new());
-        Ok(Held { conversation, head, at, stances, others: true, invitations, fresh: true })
+        let (at, stances, reports, invitations) =
+            (self.desk.ambient.now(), HashMap::new(), HashMap::new(), Vec::new());
+        Ok(Held { conversation, head, at, stances, reports, others: true, invitations, fresh: true })
     }
 
     async fn remember_people(&self, held: &mut Held, waiting: &VecDeque<Command>) -> Result<(), Error> {
@@ -184,6 +192,18 @@ impl Pen {
         Ok(())
     }
 
+    async fn look_up_reports(&self, held: &mut Held, waiting: &VecDeque<Command>) -> Result<(), Error> {
+        held.reports.clear();
+        let ids: Vec<String> =
+            waiting.iter().filter_map(Command::report).map(|report| report.to_string()).collect();
+        if !ids.is_empty() {
+            let found = self.desk.store.reports.get_many(&ids).await?.into_iter().map(|found| found.value);
+            let here = found.filter(|report| report.conversation_id == self.id);
+            held.reports.extend(here.map(|report| (report.id, report.decided.map(|(verdict, _)| verdict))));
+        }
+        Ok(())
+    }
+
     /// Those messages that are answered and indeed stand in this conversation.
     async fn standing_replies(&self, waiting: &VecDeque<Command>) -> Result<Vec<MessageId>, Error> {
         let answered: Vec<MessageId> = waiting.iter().filter_map(Command::reply_to).collect();
@@ -211,7 +231,7 @@ impl Pen {
         let mut run = Vec::with_capacity(waiting.len());
         let mut changing = HashSet::new();
         while let Some(command) = waiting.pop_front() {
-            let depends = command.people().any(|user| changing.contains(&user))
+            let depends = command.stakes().any(|stake| changing.contains(&stake))
                 || !changing.is_empty()
                     && (held.depends_on_others(&command) || held.depends_on_members(&command));
             if depends {
@@ -223,10 +243,19 @@ impl Pen {
                     let place = (place.seq + 1, at);
                     self.post(held, command.by, (post, markup), replies, place).map(Some)
                 }
-                Request::Change(change) => held.change(change, command.by, at),
                 Request::Alter(message, alteration) => {
-                    targets.decide(*message, alteration, command.by.user_id, at, held.ground(command.by))
+                    let subject = held.subject(&command);
+                    let ground = held.ground(command.by);
+                    let decision =
+                        targets.decide(*message, alteration, command.by.user_id, at, ground, subject);
+                    match alteration {
+                        Alteration::Edit(body, _) if matches!(decision, Ok(Some(_))) => {
+                            held.sift(command.by, body).and(decision)
+                        }
+                        _ => decision,
+                    }
                 }
+                Request::Change(change) => held.change(change, &command),
             };
             let fact = match decision {
                 Ok(Some(fact)) => fact,
@@ -244,7 +273,7 @@ impl Pen {
                     continue;
                 }
             };
-            changing.extend(steps(&fact).into_iter().map(|(user, _)| user));
+            changing.extend(stakes_in(&fact));
             let class = class_of(&fact, &targets);
             let posted = u64::from(matches!(class, Class::Message { .. }));
             place = Head { seq: place.seq + 1, messages: place.messages + posted };
@@ -278,6 +307,7 @@ impl Pen {
     ) -> Result<Fact, Error> {
         let ground = held.ground(author);
         may(Action::Post, ground)?;
+        held.sift(author, &post.body)?;
         let entities = markup.said(ground)?;
         if post.reply_to.is_some_and(|message| !replies.contains(&message)) {
             return Err(Error::invalid("reply_to", "there is no such message in this conversation"));
@@ -336,7 +366,7 @@ impl Pen {
                 removed.extend((step == Step::Ended).then_some(user));
             }
             let before = held.conversation.visibility();
-            held.conversation.take(drafted.entry.seq, &drafted.fact);
+            held.conversation.take(&drafted.entry, &drafted.fact);
             let after = held.conversation.visibility();
             narrowed |= before != after && after != Visibility::Public;
             changed |= drafted.entry.is_change();
@@ -390,19 +420,30 @@ impl Held {
         self.stances.get(&user).copied().unwrap_or_default()
     }
 
-    fn change(&self, change: &Change, by: Actor, at: Timestamp) -> Result<Option<Fact>, Error> {
-        let ground = self.ground(by);
-        let subject = change.subject().map_or_else(Stance::default, |user| self.stance(user));
-        let settings = &self.conversation.settings;
-        let full = self.conversation.overflows_with(1);
+    /// How whom a command is about stands.
+    fn subject(&self, command: &Command) -> Stance {
+        command.subject().map_or_else(Stance::default, |user| self.stance(user))
+    }
+
+    fn change(&self, change: &Change, command: &Command) -> Result<Option<Fact>, Error> {
         let found = self.invitations.iter().find(|record| Some(record.terms.id) == change.invitation());
         let opening = found.map(|InvitationRecord { terms, uses, .. }| {
             // What an invitation is good for follows from its maker's place in the conversation, not from any office.
             let inviter = Actor { user_id: terms.created_by, account: InstanceRole::User };
             Opening { terms, uses: *uses, inviter: self.ground(inviter) }
         });
-        let standing = Standing { ground, others: self.others, settings, full, opening, subject };
-        Ok(decide(change, by.user_id, at, standing)?)
+        let standing = Standing {
+            ground: self.ground(command.by),
+            others: self.others,
+            settings: &self.conversation.settings,
+            full: self.conversation.overflows_with(1),
+            opening,
+            owner: self.conversation.owner,
+            filters: &self.conversation.filters,
+            report: command.report().and_then(|report| self.reports.get(&report).copied()),
+            subject: self.subject(command),
+        };
+        Ok(decide(change, command.by.user_id, self.at, standing)?)
     }
 
     /// Who comes in by an invitation has to know how often it was used, and who comes into a group that is nearly full,
@@ -412,11 +453,40 @@ impl Held {
         command.invitation().is_some() || nearly_full && command.change().is_some_and(Change::adds)
     }
 
+    /// Keeps out what the conversation's filters do. Whoever may set them is not held to them.
+    fn sift(&self, author: Actor, body: &str) -> Result<(), Error> {
+        let Some(tripped) = tripped(&self.conversation.filters, body) else { return Ok(()) };
+        if may(Action::ManageFilters, self.ground(author)).is_ok() {
+            return Ok(());
+        }
+        Err(Error::invalid(
+            "body",
+            match tripped {
+                Tripped::Word => "holds a word that is kept out of this conversation",
+                Tripped::Link => "holds a link that is kept out of this conversation",
+            },
+        ))
+    }
+
     /// Only an owner who leaves has to know whether they are the last.
     fn depends_on_others(&self, command: &Command) -> bool {
         let must_hand_over = |refusal: Refusal| refusal.denial == Denial::OwnerMustHandOver;
         command.is_leaving() && may(Action::Leave, self.ground(command.by)).is_err_and(must_hand_over)
     }
+}
+
+/// What a fact changes that others may be decided on.
+fn stakes_in(fact: &Fact) -> impl Iterator<Item = Stake> {
+    let other = match fact {
+        Fact::ReportDecided { report_id, .. } => Some(Stake::Report(*report_id)),
+        Fact::FiltersChanged { .. }
+        | Fact::ConversationUpdated { .. }
+        | Fact::ConversationArchived { .. }
+        | Fact::ConversationUnarchived { .. } => Some(Stake::Settings),
+        Fact::OwnerChanged { .. } | Fact::MemberLeft { .. } | Fact::MemberBanned { .. } => Some(Stake::Owner),
+        _ => None,
+    };
+    steps(fact).into_iter().map(|(user, _)| Stake::Person(user)).chain(other)
 }
 
 fn class_of(fact: &Fact, targets: &Targets) -> Class {

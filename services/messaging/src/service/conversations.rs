@@ -38,7 +38,7 @@ pub(crate) struct View {
     pub conversation: ConversationRecord,
     /// The looker's membership, while it lasts.
     pub member: Option<MemberRecord>,
-    /// What is decided on the looker.
+    /// What whatever they may do besides is decided on.
     pub ground: Ground,
 }
 

@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 use tertulia_contracts::{
-    ConversationId, InvitationId, UserId,
+    ConversationId, InvitationId, ReportId, UserId,
     messaging::{Fact, Member, MemberRole},
 };
 use tertulia_documents::{Error as StoreError, Record, Table, Versioned};
@@ -25,7 +25,7 @@ use crate::{
     Error,
     model::membership::{Step, steps},
     store::{
-        Class, ConversationRecord, EntryRecord, Head, InvitationRecord, MemberRecord, Store,
+        Class, ConversationRecord, EntryRecord, Head, InvitationRecord, MemberRecord, ReportRecord, Store,
         members::{Sentence, member_id},
     },
 };
@@ -124,9 +124,13 @@ impl Keeper {
         for change in changes {
             let fact = change.fact()?;
             memberships.extend(steps(&fact).into_iter().map(|(user, step)| (change.head(), user, step)));
-            conversation.take(change.seq, &fact);
-            if let Fact::MemberJoined { invitation_id: Some(invitation), .. } = &fact {
-                uses.entry(*invitation).or_default().push(change.seq);
+            conversation.take(change, &fact);
+            match &fact {
+                Fact::MemberJoined { invitation_id: Some(invitation), .. } => {
+                    uses.entry(*invitation).or_default().push(change.seq);
+                }
+                Fact::ReportDecided { report_id, .. } => self.apply_decision(*report_id, change).await?,
+                _ => {}
             }
             if listings::is_about_listing(&fact) {
                 listed_seq = Some(change.seq);
@@ -154,6 +158,16 @@ impl Keeper {
             .await?;
         }
         Ok(())
+    }
+
+    /// One entry decides a report, and none after it.
+    async fn apply_decision(&self, report: ReportId, entry: &EntryRecord) -> Result<(), Error> {
+        let verdict = entry.note.as_ref().and_then(|note| note.decision);
+        revise(&self.store.reports, &report.to_string(), |before: Option<ReportRecord>| {
+            let open = before.filter(|report| report.decided.is_none());
+            Ok(open.map(|report| ReportRecord { decided: verdict.map(|it| (it, entry.seq)), ..report }))
+        })
+        .await
     }
 
     async fn apply_membership(

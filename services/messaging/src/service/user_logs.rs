@@ -2,7 +2,7 @@
 
 use tertulia_contracts::{
     ConversationId, UserId,
-    events::MemberRestricted,
+    events::{MemberRestricted, ReportDecided},
     live::RawEntry,
     messaging::UserFact,
     permissions::{InstanceRole, Restriction},
@@ -87,6 +87,15 @@ impl UserLogs {
             self.tell(user, event.id, event.traceparent.clone(), &told).await?;
         }
         Ok(())
+    }
+
+    /// Tells whoever reported what was decided.
+    pub(crate) async fn tell_decision(&self, event: &Event, decided: &ReportDecided) -> Result<(), Error> {
+        let ReportDecided { conversation_id, report_id, .. } = *decided;
+        let Some(report) = self.store.report(report_id).await? else { return Ok(()) };
+        let Some((decision, _)) = report.value.decided else { return Ok(()) };
+        let told = UserFact::ReportDecided { conversation_id, report_id, decision };
+        self.tell(report.value.reporter_id, event.id, event.traceparent.clone(), &told).await
     }
 
     /// Whether strangers find a conversation.

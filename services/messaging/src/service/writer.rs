@@ -10,7 +10,7 @@ use std::{sync::Arc, time::Duration};
 
 use moka::future::Cache;
 use tertulia_contracts::{
-    ConversationId, InvitationId, MessageId, UserId,
+    ConversationId, InvitationId, MessageId, ReportId, UserId,
     messaging::{Message, PostMessage},
 };
 use tertulia_documents::port::MAX_RUN;
@@ -71,6 +71,19 @@ pub(crate) enum Answer {
     Changed,
 }
 
+/// What commands are decided on and facts change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Stake {
+    /// How somebody stands.
+    Person(UserId),
+    /// What is decided on a report.
+    Report(ReportId),
+    /// What is set for all: who may read, whether it is archived, which words and links are kept out.
+    Settings,
+    /// Who owns the conversation.
+    Owner,
+}
+
 impl Command {
     /// Answers it; nobody may be waiting any more, which is fine.
     pub(crate) fn answer(self, answer: Result<Answer, Error>) {
@@ -111,14 +124,33 @@ impl Command {
         self.change().and_then(Change::invitation)
     }
 
+    /// The report that it decides on.
+    pub(crate) fn report(&self) -> Option<ReportId> {
+        match self.change() {
+            Some(Change::Decide(report, _)) => Some(*report),
+            _ => None,
+        }
+    }
+
+    /// What it is decided on: none of it may be about to change.
+    pub(crate) fn stakes(&self) -> impl Iterator<Item = Stake> + use<> {
+        let owner = matches!(self.change(), Some(Change::HandOver(_))).then_some(Stake::Owner);
+        let people = self.people().map(Stake::Person);
+        people.chain(self.report().map(Stake::Report)).chain(owner).chain([Stake::Settings])
+    }
+
     /// Whether whoever asks wants to go.
     pub(crate) fn is_leaving(&self) -> bool {
         self.change().is_some_and(|change| change.is_leaving(self.by.user_id))
     }
 
-    /// Whose membership it may change.
+    /// Whom it is about, if it is about somebody.
     pub(crate) fn subject(&self) -> Option<UserId> {
-        self.change().and_then(Change::subject)
+        match &self.request {
+            Request::Post(..) => None,
+            Request::Change(change) => change.subject(),
+            Request::Alter(_, alteration) => alteration.subject(),
+        }
     }
 }
 

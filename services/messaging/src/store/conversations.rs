@@ -3,18 +3,18 @@
 use serde::{Deserialize, Serialize};
 use tertulia_contracts::{
     ConversationId, UserId,
-    messaging::{ConversationKind, Fact, MAX_GROUP_MEMBERS, Visibility},
-    permissions::InstanceRole,
+    messaging::{ConversationKind, Fact, Filters, MAX_GROUP_MEMBERS, Visibility},
+    permissions::{Action, InstanceRole, Place, Seat, decide as permitted},
 };
 use tertulia_documents::{Collection, Error, Index, Key, Record, Scan, Versioned};
 use tertulia_runtime::Timestamp;
 
-use super::Store;
+use super::{EntryRecord, Store};
 use crate::model::{
     access::Ground,
     founding::Charter,
     listing::{Term, terms},
-    membership::{Stance, Step, steps},
+    membership::{Stance, Step, owner_after, steps},
     message::{Pinned, apply_to_pins},
     settings::Settings,
 };
@@ -35,6 +35,12 @@ pub(crate) struct ConversationRecord {
     /// What is pinned in it, as of `applied_seq`.
     #[serde(default)]
     pub pins: Vec<Pinned>,
+    /// Who owns it, as of `applied_seq`.
+    #[serde(default)]
+    pub owner: Option<UserId>,
+    /// Which words and links are kept out of it, as of `applied_seq`.
+    #[serde(default)]
+    pub filters: Filters,
     /// The newest change in its log that its documents show; 0 before its founding is written.
     pub applied_seq: u64,
 }
@@ -65,19 +71,33 @@ impl Record for ConversationRecord {
 impl ConversationRecord {
     /// A conversation of which nothing but the charter is written.
     pub(crate) fn new(id: ConversationId, charter: Charter) -> Self {
-        Self { id, charter, settings: Settings::default(), members: None, pins: Vec::new(), applied_seq: 0 }
+        Self {
+            id,
+            charter,
+            settings: Settings::default(),
+            members: None,
+            pins: Vec::new(),
+            owner: None,
+            filters: Filters::default(),
+            applied_seq: 0,
+        }
     }
 
-    /// Takes the next change of its log, at `seq`.
-    pub(crate) fn take(&mut self, seq: u64, fact: &Fact) {
+    /// Takes the next change of its log: an entry and its fact.
+    pub(crate) fn take(&mut self, entry: &EntryRecord, fact: &Fact) {
         self.settings.apply(fact);
-        apply_to_pins(&mut self.pins, seq, fact);
-        if matches!(fact, Fact::ConversationCreated { .. }) {
-            self.members = Some(0);
+        apply_to_pins(&mut self.pins, entry.seq, fact);
+        match fact {
+            Fact::ConversationCreated { .. } => self.members = Some(0),
+            Fact::FiltersChanged { .. } => self.filters = entry.filters(),
+            _ => {}
         }
         // A ban ends a membership if there is one, and says whether there was.
         let of_stranger = matches!(fact, Fact::MemberBanned { was_member: false, .. });
-        for (_, step) in steps(fact) {
+        let place = Place::of(self.charter.kind, self.visibility());
+        let owns = |role| permitted(&Seat::of(Some(role)), Action::TransferOwnership, place).is_ok();
+        for (user, step) in steps(fact) {
+            self.owner = owner_after(self.owner, user, &step, owns);
             self.members = self.members.map(|members| match step {
                 Step::Began(_) => members + 1,
                 Step::Ended if !of_stranger => members.saturating_sub(1),

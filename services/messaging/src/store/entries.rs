@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 use tertulia_contracts::{
     ConversationId, MessageId, UserId,
     live::RawEntry,
-    messaging::{Fact, MAX_EDITS, MAX_PAGE},
+    messaging::{Fact, Filters, MAX_EDITS, MAX_PAGE},
 };
 use tertulia_documents::{Collection, Cursor, Error, Index, Key, Page, Record, Scan};
 use tertulia_runtime::{Id, IdKind, Timestamp, event::EventId};
@@ -160,6 +160,11 @@ impl EntryRecord {
         self.note.as_ref().and_then(|note| note.reason.clone())
     }
 
+    /// What it says of words and links that are kept out.
+    pub(crate) fn filters(&self) -> Filters {
+        self.note.as_ref().and_then(|note| note.filters.clone()).unwrap_or_default()
+    }
+
     /// As it is broadcast and listed.
     pub(crate) fn into_raw(self) -> RawEntry {
         RawEntry { seq: self.seq, e: self.fact }
@@ -283,6 +288,18 @@ impl Store {
     pub(crate) async fn last_post(&self, owner: &str, author: UserId) -> Result<Head, Error> {
         let scan = Scan::of(AUTHORS, Key::new().text(owner).display(author), 1).descending();
         Ok(self.entries_of(scan).await?.pop().map_or_else(Head::default, |entry| entry.head()))
+    }
+
+    /// Where somebody posted in a log below a position, the newest first.
+    pub(crate) async fn posts_by(
+        &self,
+        owner: &str,
+        author: UserId,
+        before: u64,
+        limit: usize,
+    ) -> Result<Vec<EntryRecord>, Error> {
+        let own = Key::new().text(owner).display(author);
+        self.entries_of(Scan::of(AUTHORS, own.clone(), limit).to(own.number(before)).descending()).await
     }
 
     /// The message that an author's client named so in a log.

@@ -6,7 +6,7 @@ use anyhow::{Context, Result, bail, ensure};
 use tertulia_client::ApiError;
 use tertulia_client::Socket;
 use tertulia_contracts::{
-    ConversationId, UserId,
+    ConversationId, ReportId, UserId,
     frames::{ClientFrame, ServerFrame},
     messaging::{ConversationKind, PostMessage},
     routes::{ROUTES, role},
@@ -31,6 +31,7 @@ pub(super) async fn a_stranger_finds_nothing(system: &System) -> Result<()> {
         {
             let path =
                 route.path.replace("{id}", &private.to_string()).replace("{user_id}", &eve.id().to_string());
+            let path = path.replace("{report_id}", &ReportId::from_ulid(secret.ulid()).to_string());
             let path = path.replace("{message_id}", &secret.to_string()).replace("{emoji}", "%F0%9F%91%8D");
             let path = path.replace("{invitation_id}", "inv_01J00000000000000000000000");
             let body = body_of(route.method.as_str(), route.path, eve.id());
@@ -51,6 +52,14 @@ pub(super) async fn a_stranger_finds_nothing(system: &System) -> Result<()> {
 fn body_of(method: &str, path: &str, eve: UserId) -> Option<serde_json::Value> {
     match (method, path) {
         ("POST", "/v1/conversations/{id}/owner") => Some(serde_json::json!({"user_id": eve})),
+        ("POST", "/v1/conversations/{id}/reports") => {
+            Some(serde_json::json!({"user_id": eve, "category": "spam"}))
+        }
+        ("POST", "/v1/conversations/{id}/reports/{report_id}/decision") => {
+            Some(serde_json::json!({"decision": "acted"}))
+        }
+        ("POST", "/v1/conversations/{id}/members/{user_id}/purge") => None,
+        ("PUT", "/v1/conversations/{id}/filters") => Some(serde_json::json!({"words": ["mine"]})),
         ("POST", path) if path.ends_with("/invitations") || path.ends_with("/requests") => {
             Some(serde_json::json!({}))
         }
