@@ -8,6 +8,7 @@ mod invitations;
 mod messages;
 mod moderation;
 mod requests;
+mod scheduled;
 mod user_log;
 
 use std::time::Duration;
@@ -30,6 +31,9 @@ pub use messages::{
 };
 pub use moderation::{Act, ModerationLog, Restrict, Sanction, Sanctions};
 pub use requests::{AskToJoin, JoinRequest, JoinRequests};
+pub use scheduled::{
+    RescheduleMessage, ScheduleFailure, ScheduleMessage, ScheduledMessage, ScheduledMessages,
+};
 pub use user_log::{UserEntry, UserFact, UserLog};
 
 /// The most characters of a message's body.
@@ -46,6 +50,12 @@ pub const MAX_REACTIONS: usize = 20;
 pub const MAX_REACTION_USERS: usize = 10;
 /// The most messages pinned in one conversation.
 pub const MAX_PINS: usize = 50;
+/// The most messages of one person that wait for their time, those that could not be posted among them.
+pub const MAX_SCHEDULED: usize = 100;
+/// How far ahead a message may be scheduled.
+pub const MAX_SCHEDULE_AHEAD: Duration = Duration::from_hours(366 * 24);
+/// A message that could not be posted for so long after its time, since the service was away, is not posted any more.
+pub const MAX_SCHEDULE_LATE: Duration = Duration::from_hours(24);
 
 /// The most characters of a reason that moderators give, and of a note on a report.
 pub const MAX_REASON_CHARS: usize = 500;

@@ -35,6 +35,15 @@ pub enum Error {
     /// The author used this client id for another message in this conversation.
     #[error("the client id names another message already")]
     ClientIdReused,
+    /// The caller has scheduled no message of this name here.
+    #[error("no scheduled message of this name")]
+    NoSuchScheduled,
+    /// The scheduled message is being posted.
+    #[error("the scheduled message is being posted")]
+    ScheduledUnderWay,
+    /// As many messages of the author wait for their time as can.
+    #[error("the author has too many scheduled messages")]
+    TooManyScheduled,
     /// Another channel has this handle.
     #[error("the handle is taken")]
     HandleTaken,
@@ -115,9 +124,11 @@ impl From<Rejection> for Error {
 impl Fault for Error {
     fn kind(&self) -> Kind {
         match self {
-            Self::NoSuchConversation | Self::NoSuchMessage | Self::NoSuchInvitation | Self::NoSuchRequest => {
-                Kind::NotFound
-            }
+            Self::NoSuchConversation
+            | Self::NoSuchMessage
+            | Self::NoSuchScheduled
+            | Self::NoSuchInvitation
+            | Self::NoSuchRequest => Kind::NotFound,
             Self::NotAllowed(_) => Kind::Forbidden,
             Self::ClientIdReused
             | Self::HandleTaken
@@ -130,7 +141,9 @@ impl Fault for Error {
             | Self::GroupFull
             | Self::AlreadyMember
             | Self::JoinInstead
-            | Self::TooManyRequests => Kind::Conflict,
+            | Self::TooManyRequests
+            | Self::ScheduledUnderWay
+            | Self::TooManyScheduled => Kind::Conflict,
             Self::InvalidFields(_) => Kind::Invalid,
             Self::Busy | Self::AskedTooSoon(_) => Kind::RateLimited,
             Self::Stopped | Self::Upstream(_) => Kind::Unavailable,
@@ -149,6 +162,9 @@ impl Fault for Error {
             Self::TooManyReactions => "too_many_reactions",
             Self::TooManyPins => "too_many_pins",
             Self::ClientIdReused => "client_id_reused",
+            Self::NoSuchScheduled => "scheduled_not_found",
+            Self::ScheduledUnderWay => "scheduled_under_way",
+            Self::TooManyScheduled => "too_many_scheduled",
             Self::HandleTaken => "handle_taken",
             Self::UserBanned => "user_banned",
             Self::NoSuchInvitation => "invitation_not_found",
@@ -180,6 +196,9 @@ impl Fault for Error {
             Self::TooManyReactions => "This message has 20 different reactions; add to one of them.",
             Self::TooManyPins => "50 messages are pinned here; unpin one first.",
             Self::ClientIdReused => "This client_id names another message of yours in this conversation.",
+            Self::NoSuchScheduled => "You have scheduled no such message in this conversation.",
+            Self::ScheduledUnderWay => "This message is being posted just now.",
+            Self::TooManyScheduled => "100 messages of yours wait for their time; call one off first.",
             Self::HandleTaken => "Another channel has this handle.",
             Self::UserBanned => "This user is banned from this conversation; lift the ban first.",
             Self::NoSuchInvitation => {

@@ -14,6 +14,7 @@ pub mod message;
 pub mod moderation;
 pub mod place;
 pub mod settings;
+pub mod schedule;
 pub mod snapshot;
 pub mod text;
 pub mod unread;

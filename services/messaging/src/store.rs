@@ -11,6 +11,7 @@ pub(crate) mod messages;
 pub(crate) mod people;
 pub(crate) mod reactions;
 pub(crate) mod requests;
+pub(crate) mod scheduled;
 
 use std::sync::Arc;
 
@@ -28,6 +29,7 @@ pub(crate) use mentions::MentionRecord;
 pub(crate) use people::PersonRecord;
 pub(crate) use reactions::ReactionRecord;
 pub(crate) use requests::RequestRecord;
+pub(crate) use scheduled::ScheduledRecord;
 
 /// Every table of the service. Cheap to clone.
 #[derive(Clone)]
@@ -52,6 +54,8 @@ pub(crate) struct Store {
     pub listings: Table<ListingRecord>,
     /// How far each writer's entries are published.
     pub checkpoints: Table<CheckpointRecord>,
+    /// What is to be posted later.
+    pub scheduled: Table<ScheduledRecord>,
 }
 
 impl Store {
@@ -68,6 +72,7 @@ impl Store {
             requests: Table::new(documents.clone()),
             listings: Table::new(documents.clone()),
             checkpoints: Table::new(documents.clone()),
+            scheduled: Table::new(documents.clone()),
         }
     }
 }

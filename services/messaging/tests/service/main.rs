@@ -23,4 +23,5 @@ mod replay;
 mod requests;
 mod roles;
 mod settings;
+mod scheduling;
 mod writers;

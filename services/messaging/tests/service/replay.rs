@@ -167,7 +167,8 @@ impl Run {
         let what = dice.roll(127);
         let called = self.users[*reader];
         if what < 25 || posted.is_empty() {
-            let post = json!({"client_id": self.house.client_id(), "body": words(dice, called, &self.users)});
+            let (client_id, body) = (self.house.client_id(), words(dice, called, &self.users));
+            let post = json!({"client_id": client_id, "body": body, "silent": dice.roll(4) == 0});
             return (talker, Method::POST, format!("{path}/messages"), post);
         }
         // Mostly what was said lately, so that much happens to one message.
