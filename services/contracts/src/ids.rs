@@ -25,6 +25,8 @@ id_kinds! {
     Message = "msg" => MessageId;
     /// A link by which people join a conversation.
     Invitation = "inv" => InvitationId;
+    /// A custom role in a conversation.
+    Role = "rol" => RoleId;
     /// One running process.
     Node = "nod" => NodeId;
     /// One run of one process's log: a client whose epoch is another cannot resume by position.

@@ -8,6 +8,7 @@ mod invitations;
 mod messages;
 mod moderation;
 mod requests;
+mod roles;
 mod scheduled;
 mod user_log;
 
@@ -31,6 +32,7 @@ pub use messages::{
 };
 pub use moderation::{Act, ModerationLog, Restrict, Sanction, Sanctions};
 pub use requests::{AskToJoin, JoinRequest, JoinRequests};
+pub use roles::{MemberOverride, PutOverride, PutRole, Role, Roles};
 pub use scheduled::{
     RescheduleMessage, ScheduleFailure, ScheduleMessage, ScheduledMessage, ScheduledMessages,
 };
@@ -50,6 +52,10 @@ pub const MAX_REACTIONS: usize = 20;
 pub const MAX_REACTION_USERS: usize = 10;
 /// The most messages pinned in one conversation.
 pub const MAX_PINS: usize = 50;
+/// The most custom roles of one conversation.
+pub const MAX_CUSTOM_ROLES: usize = 20;
+/// The most people in one conversation who carry custom roles or have something noted beside their name.
+pub const MAX_NOTED: usize = 200;
 /// The most messages of one person that wait for their time, those that could not be posted among them.
 pub const MAX_SCHEDULED: usize = 100;
 /// How far ahead a message may be scheduled.

@@ -133,6 +133,15 @@ pub const ROUTES: &[Route] = &[
     Route::new(Method::PUT, "/v1/conversations/{id}/messages/{message_id}/pin", role::MESSAGING).by("id"),
     Route::new(Method::DELETE, "/v1/conversations/{id}/messages/{message_id}/pin", role::MESSAGING).by("id"),
     Route::new(Method::GET, "/v1/conversations/{id}/pins", role::MESSAGING),
+    Route::new(Method::GET, "/v1/conversations/{id}/roles", role::MESSAGING),
+    Route::new(Method::PUT, "/v1/conversations/{id}/roles/{role_id}", role::MESSAGING).by("id"),
+    Route::new(Method::DELETE, "/v1/conversations/{id}/roles/{role_id}", role::MESSAGING).by("id"),
+    Route::new(Method::PUT, "/v1/conversations/{id}/members/{user_id}/roles/{role_id}", role::MESSAGING)
+        .by("id"),
+    Route::new(Method::DELETE, "/v1/conversations/{id}/members/{user_id}/roles/{role_id}", role::MESSAGING)
+        .by("id"),
+    Route::new(Method::PUT, "/v1/conversations/{id}/members/{user_id}/override", role::MESSAGING).by("id"),
+    Route::new(Method::DELETE, "/v1/conversations/{id}/members/{user_id}/override", role::MESSAGING).by("id"),
     Route::new(Method::POST, "/v1/conversations/{id}/scheduled", role::MESSAGING),
     Route::new(Method::GET, "/v1/conversations/{id}/scheduled", role::MESSAGING),
     Route::new(Method::PATCH, "/v1/conversations/{id}/scheduled/{client_id}", role::MESSAGING),

@@ -16,6 +16,7 @@ pub(crate) mod postman;
 pub(crate) mod reading;
 pub(crate) mod relay;
 pub(crate) mod requests;
+pub(crate) mod roles;
 pub(crate) mod scheduling;
 pub(crate) mod targets;
 pub(crate) mod user_logs;

@@ -4,18 +4,18 @@ use serde::{Deserialize, Serialize};
 use tertulia_contracts::{
     ConversationId, UserId,
     messaging::{ConversationKind, Fact, MAX_GROUP_MEMBERS, Visibility},
-    permissions::InstanceRole,
 };
 use tertulia_documents::{Collection, Error, Index, Key, Record, Scan, Versioned};
 use tertulia_runtime::Timestamp;
 
 use super::Store;
 use crate::model::{
-    access::Ground,
+    access::{Actor, Ground},
     founding::Charter,
     listing::{Term, terms},
     membership::{Stance, Step, steps},
     message::{Pinned, apply_to_pins},
+    roles::Roles,
     settings::Settings,
 };
 
@@ -35,6 +35,9 @@ pub(crate) struct ConversationRecord {
     /// What is pinned in it, as of `applied_seq`.
     #[serde(default)]
     pub pins: Vec<Pinned>,
+    /// Its custom roles and what is noted beside names, as of `applied_seq`.
+    #[serde(default)]
+    pub roles: Roles,
     /// The newest change in its log that its documents show; 0 before its founding is written.
     pub applied_seq: u64,
 }
@@ -65,13 +68,15 @@ impl Record for ConversationRecord {
 impl ConversationRecord {
     /// A conversation of which nothing but the charter is written.
     pub(crate) fn new(id: ConversationId, charter: Charter) -> Self {
-        Self { id, charter, settings: Settings::default(), members: None, pins: Vec::new(), applied_seq: 0 }
+        let (settings, pins, roles) = (Settings::default(), Vec::new(), Roles::default());
+        Self { id, charter, settings, members: None, pins, roles, applied_seq: 0 }
     }
 
     /// Takes the next change of its log, at `seq`.
     pub(crate) fn take(&mut self, seq: u64, fact: &Fact) {
         self.settings.apply(fact);
         apply_to_pins(&mut self.pins, seq, fact);
+        self.roles.apply(seq, fact);
         if matches!(fact, Fact::ConversationCreated { .. }) {
             self.members = Some(0);
         }
@@ -92,14 +97,15 @@ impl ConversationRecord {
     }
 
     /// What is decided on somebody who stands so, at this moment.
-    pub(crate) fn ground(&self, account: InstanceRole, stance: Stance, at: Timestamp) -> Ground {
+    pub(crate) fn ground(&self, by: Actor, stance: Stance, at: Timestamp) -> Ground {
         Ground {
             kind: self.charter.kind,
             visibility: self.visibility(),
             archived: self.settings.archived_at.is_some(),
-            account,
+            account: by.account,
             role: stance.role,
             restriction: stance.restriction(at),
+            overrides: self.roles.overrides(by.user_id),
         }
     }
 

@@ -35,6 +35,10 @@ fn body_of(route: &Route, client_id: Ulid, user: UserId) -> Option<String> {
         ("POST", path) if path.ends_with("/invitations") || path.ends_with("/requests") => json!({}),
         ("POST", path) if path.ends_with("/accept") || path.ends_with("/approve") => return None,
         ("POST", path) if path.ends_with("/owner") => json!({"user_id": user}),
+        ("PUT", path) if path.ends_with("/roles/{role_id}") && !path.contains("{user_id}") => {
+            json!({"name": "Mine", "allow": ["pin"]})
+        }
+        ("PUT", path) if path.ends_with("/override") => json!({"allow": ["pin"]}),
         ("PUT", path) if path.contains("/bans/") || path.contains("/mutes/") => json!({"reason": "Mine"}),
         ("PUT", path) if path.ends_with("/{user_id}") => json!({"role": "moderator"}),
         ("POST", _) => json!({"client_id": client_id, "body": "Hello"}),
@@ -53,6 +57,7 @@ fn path_of(route: &Route, conversation: &str, user: UserId, message: MessageId) 
         .replace("{handle}", "none")
         .replace("{invitation_id}", NO_INVITATION)
         .replace("{client_id}", NAME)
+        .replace("{role_id}", &format!("rol_{NAME}"))
 }
 
 async fn call(client: &TestClient, route: &Route, path: &str, body: Option<String>) -> (u16, Option<String>) {
@@ -93,7 +98,7 @@ async fn a_stranger_is_refused_every_route_of_a_private_conversation() {
             asked += 1;
         }
     }
-    assert_eq!(asked, 117, "39 routes name a conversation");
+    assert_eq!(asked, 138, "46 routes name a conversation");
 
     // The routes that name none show nothing of it.
     let listed: Conversations = strangers.get("/v1/conversations").await.expect(200).read();

@@ -6,6 +6,7 @@
 mod altering;
 mod authorization;
 mod conversations;
+mod custom_roles;
 mod directory;
 mod faults;
 mod fuzz;
@@ -22,6 +23,6 @@ mod reading;
 mod replay;
 mod requests;
 mod roles;
-mod settings;
 mod scheduling;
+mod settings;
 mod writers;

@@ -13,13 +13,14 @@ use tertulia_contracts::{
     ConversationId, UserId,
     messaging::{
         Conversation, ConversationKind, Entity, EntityKind, Entry, Fact, Log, MadeInvitation, MemberRole,
-        Members, Membership, Message, Messages, Pins, Sanctions,
+        Members, Membership, Message, Messages, Pins, Roles, Sanctions,
     },
 };
 use tertulia_messaging::model::{membership::Term, message::Pinned, settings::Settings, snapshot::Snapshot};
 use tertulia_runtime::{Timestamp, testkit::TestClient};
 use tertulia_testbed::{Testbed, secantusdb};
 
+use crate::custom_roles::role_deed;
 use crate::harness::{House, Instance, handle_of, make, message_path, reaction_path, whole_log};
 
 const DEEDS: usize = 300;
@@ -28,10 +29,10 @@ const EMOJI: [&str; 4] = ["👍", "❤️", "🎉", "👩‍⚕️"];
 const OVERLAP: usize = 7;
 
 /// `SplitMix64` (Steele, Lea and Flood, 2014): a seed's numbers, the same for ever.
-struct Dice(u64);
+pub(crate) struct Dice(pub(crate) u64);
 
 impl Dice {
-    fn roll(&mut self, sides: usize) -> usize {
+    pub(crate) fn roll(&mut self, sides: usize) -> usize {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -84,7 +85,7 @@ struct Run {
 }
 
 /// Who asks, and for what.
-type Asked = (usize, Method, String, Value);
+pub(crate) type Asked = (usize, Method, String, Value);
 
 impl Run {
     async fn begin(house: House, seed: u64) -> Self {
@@ -142,7 +143,8 @@ impl Run {
         let status = answer.status.as_u16();
         // 422 says that somebody is no member who was to be the owner, or that a term is over that is asked for again.
         let expected = [200, 201, 204, 403, 404, 409].contains(&status);
-        let late = ["/owner", "/bans/", "/mutes/"].iter().any(|part| path.contains(part));
+        let late =
+            ["/owner", "/bans/", "/mutes/", "/roles/", "/override"].iter().any(|part| path.contains(part));
         assert!(expected || status == 422 && late, "{method} {path}: {}", answer.text());
         if status == 201 && path.ends_with("/messages") {
             let message: Message = serde_json::from_value(answer.json()["message"].clone()).unwrap();
@@ -164,7 +166,7 @@ impl Run {
         let mut fit = |who: usize| if dice.roll(6) == 0 { anybody } else { who };
         let boss = fit(owning.map_or(*reader, |member| user_of(member.user_id)));
         let talker = fit(if *reader == 0 { anybody } else { *reader });
-        let what = dice.roll(127);
+        let what = dice.roll(139);
         let called = self.users[*reader];
         if what < 25 || posted.is_empty() {
             let (client_id, body) = (self.house.client_id(), words(dice, called, &self.users));
@@ -210,6 +212,7 @@ impl Run {
                 let code = code.as_deref().unwrap_or("none");
                 (user_of(subject), Method::POST, format!("/v1/invitations/{code}/accept"), Value::Null)
             }
+            127.. => role_deed(dice, &path, boss, subject),
             113..125 => {
                 let (kind, terms) =
                     if what < 119 { ("bans", &follower.bans) } else { ("mutes", &follower.mutes) };
@@ -363,6 +366,7 @@ async fn loaded(client: &TestClient, id: ConversationId, reader: UserId) -> Snap
     let conversation: Conversation = client.get(&path).await.expect(200).read();
     let members: Members = client.get(&format!("{path}/members?limit=200")).await.expect(200).read();
     assert_eq!(conversation.member_count, Some(members.items.len() as u64), "who belongs to it is counted");
+    let roles: Roles = client.get(&format!("{path}/roles")).await.expect(200).read();
     let pins: Pins = client.get(&format!("{path}/pins")).await.expect(200).read();
     let mut messages: Vec<Message> = Vec::new();
     let mut query = "after_seq=0".to_owned();
@@ -398,6 +402,7 @@ async fn loaded(client: &TestClient, id: ConversationId, reader: UserId) -> Snap
         handle: conversation.handle,
         members: members.items.into_iter().map(|member| (member.user_id, member)).collect::<BTreeMap<_, _>>(),
         messages,
+        roles: (&roles).into(),
         pins: pins.items.into_iter().map(|pin| pinned(&pin)).collect(),
     }
 }
@@ -426,6 +431,11 @@ async fn run(house: House, seed: u64, every: usize) -> Run {
 
 /// Folds that are wrong, each in one sort of fact.
 const FOLDS_THAT_SKIP: &[(&str, Takes)] = &[
+    ("custom roles", |fact| !matches!(fact, Fact::RolePut { .. })),
+    ("custom roles deleted", |fact| !matches!(fact, Fact::RoleDeleted { .. })),
+    ("custom roles given", |fact| !matches!(fact, Fact::RoleGiven { .. })),
+    ("custom roles taken", |fact| !matches!(fact, Fact::RoleTaken { .. })),
+    ("notes", |fact| !matches!(fact, Fact::MemberOverridden { .. })),
     ("edits", |fact| !matches!(fact, Fact::MessageEdited { .. })),
     ("deletions", |fact| !matches!(fact, Fact::MessageDeleted { .. })),
     ("reactions", |fact| !matches!(fact, Fact::ReactionSet { .. })),
