@@ -17,6 +17,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::permissions;
+
 pub use conversations::{
     Conversation, Conversations, CreateConversation, HandOver, Member, Members, Membership, MoveCursor,
     SetMember, UpdateConversation,
@@ -117,6 +119,18 @@ pub fn tag(tag: &str, _: &()) -> garde::Result {
         return Ok(());
     }
     Err(garde::Error::new("use 1 to 32 letters, digits and hyphens"))
+}
+
+/// The rule for names of actions that are allowed or denied besides roles: there are such, and they are not fixed.
+pub fn overridable(names: &[String], _: &()) -> garde::Result {
+    for name in names {
+        let action = permissions::Action::named(name)
+            .ok_or_else(|| garde::Error::new(format!("there is no action {name:?}")))?;
+        if permissions::FIXED.contains(action) {
+            return Err(garde::Error::new(format!("nothing changes who may {name}")));
+        }
+    }
+    Ok(())
 }
 
 fn visible(text: &str, forbidden: impl Fn(char) -> bool) -> garde::Result {

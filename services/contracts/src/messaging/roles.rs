@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 
 use crate::{
     RoleId, UserId,
-    permissions::{Action, FIXED, Override, Permissions},
+    permissions::{Override, Permissions},
 };
 
 /// `PUT /v1/conversations/{id}/roles/{role_id}`.
@@ -17,11 +17,11 @@ pub struct PutRole {
     #[garde(length(chars, max = 40), custom(super::title))]
     pub name: String,
     /// What whoever carries it may do besides: names of actions.
-    #[garde(custom(overridable))]
+    #[garde(custom(super::overridable))]
     #[serde(default)]
     pub allow: Vec<String>,
     /// What they may not do, whatever allows it: names of actions.
-    #[garde(custom(overridable))]
+    #[garde(custom(super::overridable))]
     #[serde(default)]
     pub deny: Vec<String>,
 }
@@ -31,11 +31,11 @@ pub struct PutRole {
 #[serde(deny_unknown_fields)]
 pub struct PutOverride {
     /// What they may do besides: names of actions.
-    #[garde(custom(overridable))]
+    #[garde(custom(super::overridable))]
     #[serde(default)]
     pub allow: Vec<String>,
     /// What they may not do, whatever allows it: names of actions.
-    #[garde(custom(overridable))]
+    #[garde(custom(super::overridable))]
     #[serde(default)]
     pub deny: Vec<String>,
 }
@@ -57,17 +57,6 @@ impl PutOverride {
 fn rights(allow: &[String], deny: &[String]) -> Override {
     let of = |names: &[String]| Permissions::named(names.iter().map(String::as_str)).0;
     Override { allow: of(allow), deny: of(deny) }
-}
-
-fn overridable(names: &[String], _: &()) -> garde::Result {
-    for name in names {
-        let action =
-            Action::named(name).ok_or_else(|| garde::Error::new(format!("there is no action {name:?}")))?;
-        if FIXED.contains(action) {
-            return Err(garde::Error::new(format!("nothing changes who may {name}")));
-        }
-    }
-    Ok(())
 }
 
 /// A custom role of a conversation.

@@ -24,7 +24,7 @@ use crate::Error;
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Roles {
     /// Each custom role.
-    roles: BTreeMap<RoleId, CustomRole>,
+    defined: BTreeMap<RoleId, CustomRole>,
     /// Everybody about whom there is anything to say.
     people: BTreeMap<UserId, Note>,
     /// The newest entry that this shows; 0 before the first about them.
@@ -91,10 +91,10 @@ impl Roles {
         match fact {
             Fact::RolePut { role_id, name, allow, deny, .. } => {
                 let rights = Override { allow: *allow, deny: *deny };
-                self.roles.insert(*role_id, CustomRole { name: name.clone(), rights });
+                self.defined.insert(*role_id, CustomRole { name: name.clone(), rights });
             }
             Fact::RoleDeleted { role_id, .. } => {
-                self.roles.remove(role_id);
+                self.defined.remove(role_id);
                 self.people.values_mut().for_each(|note| note.roles.retain(|role| role != role_id));
             }
             Fact::RoleGiven { user_id, role_id, .. } => {
@@ -134,7 +134,7 @@ impl Roles {
     /// What the roles that somebody carries add and take.
     pub fn carried(&self, user: UserId) -> Vec<Override> {
         let roles = self.people.get(&user).into_iter().flat_map(|note| &note.roles);
-        roles.filter_map(|role| Some(self.roles.get(role)?.rights)).collect()
+        roles.filter_map(|role| Some(self.defined.get(role)?.rights)).collect()
     }
 
     /// What is added to somebody's role and taken from it.
@@ -159,7 +159,7 @@ impl Roles {
     /// As the members see it.
     pub fn shown(&self) -> Shown {
         let carriers = |role| self.people.iter().filter(move |(_, note)| note.roles.contains(role));
-        let items = self.roles.iter().map(|(id, role)| Role {
+        let items = self.defined.iter().map(|(id, role)| Role {
             id: *id,
             name: role.name.clone(),
             allow: role.rights.allow,
@@ -232,8 +232,8 @@ impl Roles {
 
     fn check_room(&self, change: &RoleChange, after: &Self) -> Result<(), Error> {
         match change {
-            RoleChange::Give(_, role) if !self.roles.contains_key(role) => Err(Error::NoSuchRole),
-            _ if after.roles.len() > self.roles.len().max(MAX_CUSTOM_ROLES) => Err(Error::TooManyRoles),
+            RoleChange::Give(_, role) if !self.defined.contains_key(role) => Err(Error::NoSuchRole),
+            _ if after.defined.len() > self.defined.len().max(MAX_CUSTOM_ROLES) => Err(Error::TooManyRoles),
             _ if after.people.len() > self.people.len().max(MAX_NOTED) => Err(Error::TooManyNoted),
             _ => Ok(()),
         }
@@ -246,7 +246,7 @@ impl From<&Shown> for Roles {
         let mut roles = Self { changed_seq: shown.changed_seq, ..Self::default() };
         for role in &shown.items {
             let rights = Override { allow: role.allow, deny: role.deny };
-            roles.roles.insert(role.id, CustomRole { name: role.name.clone(), rights });
+            roles.defined.insert(role.id, CustomRole { name: role.name.clone(), rights });
             for user in &role.user_ids {
                 roles.people.entry(*user).or_default().roles.insert(role.id);
             }
