@@ -9,6 +9,7 @@ mod conversations;
 mod custom_roles;
 mod directory;
 mod faults;
+mod folds;
 mod fuzz;
 mod harness;
 mod input;

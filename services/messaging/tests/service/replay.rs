@@ -20,8 +20,11 @@ use tertulia_messaging::model::{membership::Term, message::Pinned, settings::Set
 use tertulia_runtime::{Timestamp, testkit::TestClient};
 use tertulia_testbed::{Testbed, secantusdb};
 
-use crate::custom_roles::role_deed;
-use crate::harness::{House, Instance, handle_of, make, message_path, reaction_path, whole_log};
+use crate::{
+    custom_roles::role_deed,
+    folds::{FOLDS_THAT_SKIP, Takes},
+    harness::{House, Instance, handle_of, make, message_path, reaction_path, whole_log},
+};
 
 const DEEDS: usize = 300;
 const EMOJI: [&str; 4] = ["👍", "❤️", "🎉", "👩‍⚕️"];
@@ -42,8 +45,6 @@ impl Dice {
 }
 
 /// Whether a fold takes an entry; a sound one takes all.
-type Takes = fn(&Fact) -> bool;
-
 /// One conversation as the run knows it.
 struct Place {
     id: ConversationId,
@@ -166,8 +167,7 @@ impl Run {
         let mut fit = |who: usize| if dice.roll(6) == 0 { anybody } else { who };
         let boss = fit(owning.map_or(*reader, |member| user_of(member.user_id)));
         let talker = fit(if *reader == 0 { anybody } else { *reader });
-        let what = dice.roll(139);
-        let called = self.users[*reader];
+        let (what, called) = (dice.roll(139), self.users[*reader]);
         if what < 25 || posted.is_empty() {
             let (client_id, body) = (self.house.client_id(), words(dice, called, &self.users));
             let post = json!({"client_id": client_id, "body": body, "silent": dice.roll(4) == 0});
@@ -428,32 +428,6 @@ async fn run(house: House, seed: u64, every: usize) -> Run {
     judge(&run.sights, |_| true).unwrap_or_else(|fault| panic!("REPLAY_SEED={seed}: {fault}"));
     run
 }
-
-/// Folds that are wrong, each in one sort of fact.
-const FOLDS_THAT_SKIP: &[(&str, Takes)] = &[
-    ("custom roles", |fact| !matches!(fact, Fact::RolePut { .. })),
-    ("custom roles deleted", |fact| !matches!(fact, Fact::RoleDeleted { .. })),
-    ("custom roles given", |fact| !matches!(fact, Fact::RoleGiven { .. })),
-    ("custom roles taken", |fact| !matches!(fact, Fact::RoleTaken { .. })),
-    ("notes", |fact| !matches!(fact, Fact::MemberOverridden { .. })),
-    ("edits", |fact| !matches!(fact, Fact::MessageEdited { .. })),
-    ("deletions", |fact| !matches!(fact, Fact::MessageDeleted { .. })),
-    ("reactions", |fact| !matches!(fact, Fact::ReactionSet { .. })),
-    ("reactions taken back", |fact| !matches!(fact, Fact::ReactionRemoved { .. })),
-    ("pins", |fact| !matches!(fact, Fact::MessagePinned { .. })),
-    ("unpins", |fact| !matches!(fact, Fact::MessageUnpinned { .. })),
-    ("leavings", |fact| !matches!(fact, Fact::MemberLeft { .. })),
-    ("roles", |fact| !matches!(fact, Fact::MemberRoleChanged { .. })),
-    ("owners", |fact| !matches!(fact, Fact::OwnerChanged { .. })),
-    ("bans", |fact| !matches!(fact, Fact::MemberBanned { .. })),
-    ("bans lifted", |fact| !matches!(fact, Fact::MemberUnbanned { .. })),
-    ("mutes", |fact| !matches!(fact, Fact::MemberMuted { .. })),
-    ("mutes lifted", |fact| !matches!(fact, Fact::MemberUnmuted { .. })),
-    ("titles", |fact| !matches!(fact, Fact::ConversationUpdated { title: Some(_), .. })),
-    ("other settings", |fact| !matches!(fact, Fact::ConversationUpdated { title: None, .. })),
-    ("archives", |fact| !matches!(fact, Fact::ConversationArchived { .. })),
-    ("archives opened", |fact| !matches!(fact, Fact::ConversationUnarchived { .. })),
-];
 
 fn seeds() -> Vec<u64> {
     let asked = std::env::var("REPLAY_SEED").ok();

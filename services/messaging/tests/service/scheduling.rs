@@ -220,8 +220,8 @@ async fn a_message_can_be_posted_at_once_and_is_posted_once() {
     let again: Posted = bens.post(&send, &()).await.expect(200).read();
     assert_eq!(again, first);
     assert!(waiting(&bens).await.is_empty());
-    let reused = bens.post(&path(group), &request(&house, name, "Now, after all", WAIT)).await;
-    assert_eq!(reused.expect(409).code(), "client_id_reused");
+    let again = bens.post(&path(group), &request(&house, name, "Now, after all", WAIT)).await;
+    assert_eq!(again.expect(409).code(), "client_id_reused");
 
     // What is refused waits on as it did.
     let other = schedule(&house, &bens, group, "Wait").await;
