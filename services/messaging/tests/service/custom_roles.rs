@@ -163,7 +163,7 @@ async fn what_is_asked_for_is_checked_and_bounded() {
 }
 
 /// Something is done with custom roles, or with what is noted beside a name.
-pub(crate) fn role_deed(dice: &mut Dice, path: &str, boss: usize, subject: UserId) -> Asked {
+pub(crate) fn role_deed(dice: &mut Dice, path: &str, boss: usize, subject: UserId, roles: &Roles) -> Asked {
     let role = format!("rol_01J0000000000000000000000{}", ["A", "B"][dice.roll(2)]);
     let mut rights = || [json!(["pin"]), json!(["export", "kick"]), json!([])][dice.roll(3)].clone();
     let (allow, deny) = (rights(), rights());
@@ -176,7 +176,11 @@ pub(crate) fn role_deed(dice: &mut Dice, path: &str, boss: usize, subject: UserI
         }
         3 => (boss, Method::DELETE, format!("{path}/roles/{role}"), Value::Null),
         4..7 => (boss, Method::PUT, carried, Value::Null),
-        7 => (boss, Method::DELETE, carried, Value::Null),
+        7..9 => {
+            let held = roles.items.iter().find_map(|role| Some((role.user_ids.first()?, role.id)));
+            let held = held.map_or(carried, |(user, role)| format!("{path}/members/{user}/roles/{role}"));
+            (boss, Method::DELETE, held, Value::Null)
+        }
         _ => (boss, Method::PUT, own, json!({"allow": allow, "deny": deny})),
     }
 }

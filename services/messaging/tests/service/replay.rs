@@ -212,7 +212,7 @@ impl Run {
                 let code = code.as_deref().unwrap_or("none");
                 (user_of(subject), Method::POST, format!("/v1/invitations/{code}/accept"), Value::Null)
             }
-            127.. => role_deed(dice, &path, boss, subject),
+            127.. => role_deed(dice, &path, boss, subject, &follower.roles.shown()),
             113..125 => {
                 let (kind, terms) =
                     if what < 119 { ("bans", &follower.bans) } else { ("mutes", &follower.mutes) };
