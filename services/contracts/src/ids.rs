@@ -27,6 +27,8 @@ id_kinds! {
     Invitation = "inv" => InvitationId;
     /// What somebody told the moderators of a conversation.
     Report = "rpt" => ReportId;
+    /// A custom role in a conversation.
+    Role = "rol" => RoleId;
     /// One running process.
     Node = "nod" => NodeId;
     /// One run of one process's log: a client whose epoch is another cannot resume by position.

@@ -15,4 +15,6 @@ pub mod messaging;
 pub mod permissions;
 pub mod routes;
 
-pub use ids::{ConnectionId, ConversationId, InvitationId, MessageId, NodeId, ReportId, SessionId, UserId};
+pub use ids::{
+    ConnectionId, ConversationId, InvitationId, MessageId, NodeId, ReportId, RoleId, SessionId, UserId,
+};

@@ -10,12 +10,16 @@ mod messages;
 mod moderation;
 mod reports;
 mod requests;
+mod roles;
+mod scheduled;
 mod user_log;
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+
+use crate::permissions;
 
 pub use conversations::{
     Conversation, Conversations, CreateConversation, HandOver, Member, Members, Membership, MoveCursor,
@@ -34,6 +38,10 @@ pub use messages::{
 pub use moderation::{Act, ModerationLog, PurgeMember, Purged, Restrict, Sanction, Sanctions};
 pub use reports::{DecideReport, FileReport, Report, ReportCategory, Reports, Verdict};
 pub use requests::{AskToJoin, JoinRequest, JoinRequests};
+pub use roles::{MemberOverride, PutOverride, PutRole, Role, Roles};
+pub use scheduled::{
+    RescheduleMessage, ScheduleFailure, ScheduleMessage, ScheduledMessage, ScheduledMessages,
+};
 pub use user_log::{UserEntry, UserFact, UserLog};
 
 /// The most characters of a message's body.
@@ -50,6 +58,16 @@ pub const MAX_REACTIONS: usize = 20;
 pub const MAX_REACTION_USERS: usize = 10;
 /// The most messages pinned in one conversation.
 pub const MAX_PINS: usize = 50;
+/// The most custom roles of one conversation.
+pub const MAX_CUSTOM_ROLES: usize = 20;
+/// The most people in one conversation who carry custom roles or have something noted beside their name.
+pub const MAX_NOTED: usize = 200;
+/// The most messages of one person that wait for their time, those that could not be posted among them.
+pub const MAX_SCHEDULED: usize = 100;
+/// How far ahead a message may be scheduled.
+pub const MAX_SCHEDULE_AHEAD: Duration = Duration::from_hours(366 * 24);
+/// A message that could not be posted for so long after its time, since the service was away, is not posted any more.
+pub const MAX_SCHEDULE_LATE: Duration = Duration::from_hours(24);
 
 /// The most reports of one person in one conversation that wait for a decision.
 pub const MAX_OPEN_REPORTS: usize = 20;
@@ -127,6 +145,18 @@ pub fn domain(domain: &str, _: &()) -> garde::Result {
         return Ok(());
     }
     Err(garde::Error::new("use a domain in lower case, such as example.org"))
+}
+
+/// The rule for names of actions that are allowed or denied besides roles: there are such, and they are not fixed.
+pub fn overridable(names: &[String], _: &()) -> garde::Result {
+    for name in names {
+        let action = permissions::Action::named(name)
+            .ok_or_else(|| garde::Error::new(format!("there is no action {name:?}")))?;
+        if permissions::FIXED.contains(action) {
+            return Err(garde::Error::new(format!("nothing changes who may {name}")));
+        }
+    }
+    Ok(())
 }
 
 fn visible(text: &str, forbidden: impl Fn(char) -> bool) -> garde::Result {

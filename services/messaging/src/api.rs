@@ -12,6 +12,8 @@ mod pins;
 mod reactions;
 mod reports;
 mod requests;
+mod roles;
+mod scheduled;
 
 use std::sync::Arc;
 
@@ -72,6 +74,14 @@ pub(crate) fn router() -> OpenApiRouter<Api> {
         .routes(routes!(reactions::set, reactions::remove))
         .routes(routes!(pins::pin, pins::unpin))
         .routes(routes!(pins::list))
+        .routes(routes!(roles::list))
+        .routes(routes!(roles::put, roles::delete))
+        .routes(routes!(roles::give, roles::take))
+        .routes(routes!(roles::note, roles::clear))
+        .routes(routes!(scheduled::create, scheduled::list))
+        .routes(routes!(scheduled::update, scheduled::cancel))
+        .routes(routes!(scheduled::send))
+        .routes(routes!(scheduled::list_own))
         .routes(routes!(logs::conversation_log))
         .routes(routes!(logs::move_cursor))
         .routes(routes!(logs::own_log))
@@ -117,7 +127,7 @@ enum Refused {
     #[response(status = 403, content_type = "application/problem+json")]
     Forbidden(Problem),
     /// There is no such conversation, or none the caller may know of (`conversation_not_found`); or it has no such
-    /// message (`message_not_found`).
+    /// message (`message_not_found`) or role (`role_not_found`), or the caller has scheduled none of this name (`scheduled_not_found`).
     #[response(status = 404, content_type = "application/problem+json")]
     NotFound(Problem),
     /// Fields are wrong; each is listed (`invalid_fields`).

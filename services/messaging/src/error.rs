@@ -35,6 +35,24 @@ pub enum Error {
     /// The author used this client id for another message in this conversation.
     #[error("the client id names another message already")]
     ClientIdReused,
+    /// There is no such custom role in this conversation.
+    #[error("no such custom role in this conversation")]
+    NoSuchRole,
+    /// The conversation has as many custom roles as it can have.
+    #[error("the conversation has too many custom roles")]
+    TooManyRoles,
+    /// Something is noted about as many people as can be.
+    #[error("too many people of the conversation carry roles or notes")]
+    TooManyNoted,
+    /// The caller has scheduled no message of this name here.
+    #[error("no scheduled message of this name")]
+    NoSuchScheduled,
+    /// The scheduled message is being posted.
+    #[error("the scheduled message is being posted")]
+    ScheduledUnderWay,
+    /// As many messages of the author wait for their time as can.
+    #[error("the author has too many scheduled messages")]
+    TooManyScheduled,
     /// Another channel has this handle.
     #[error("the handle is taken")]
     HandleTaken,
@@ -128,8 +146,10 @@ impl Fault for Error {
         match self {
             Self::NoSuchConversation
             | Self::NoSuchMessage
+            | Self::NoSuchScheduled
             | Self::NoSuchInvitation
             | Self::NoSuchRequest
+            | Self::NoSuchRole
             | Self::NoSuchReport => Kind::NotFound,
             Self::NotAllowed(_) => Kind::Forbidden,
             Self::ClientIdReused
@@ -145,7 +165,11 @@ impl Fault for Error {
             | Self::GroupFull
             | Self::AlreadyMember
             | Self::JoinInstead
-            | Self::TooManyRequests => Kind::Conflict,
+            | Self::TooManyRequests
+            | Self::ScheduledUnderWay
+            | Self::TooManyScheduled
+            | Self::TooManyRoles
+            | Self::TooManyNoted => Kind::Conflict,
             Self::InvalidFields(_) => Kind::Invalid,
             Self::Busy | Self::AskedTooSoon(_) => Kind::RateLimited,
             Self::Stopped | Self::Upstream(_) => Kind::Unavailable,
@@ -164,6 +188,12 @@ impl Fault for Error {
             Self::TooManyReactions => "too_many_reactions",
             Self::TooManyPins => "too_many_pins",
             Self::ClientIdReused => "client_id_reused",
+            Self::NoSuchRole => "role_not_found",
+            Self::TooManyRoles => "too_many_roles",
+            Self::TooManyNoted => "too_many_overrides",
+            Self::NoSuchScheduled => "scheduled_not_found",
+            Self::ScheduledUnderWay => "scheduled_under_way",
+            Self::TooManyScheduled => "too_many_scheduled",
             Self::HandleTaken => "handle_taken",
             Self::UserBanned => "user_banned",
             Self::NoSuchInvitation => "invitation_not_found",
@@ -198,6 +228,14 @@ impl Fault for Error {
             Self::TooManyReactions => "This message has 20 different reactions; add to one of them.",
             Self::TooManyPins => "50 messages are pinned here; unpin one first.",
             Self::ClientIdReused => "This client_id names another message of yours in this conversation.",
+            Self::NoSuchRole => "There is no such role in this conversation.",
+            Self::TooManyRoles => "There are 20 roles in this conversation; delete one first.",
+            Self::TooManyNoted => {
+                "200 people of this conversation carry roles or have something noted beside their name."
+            }
+            Self::NoSuchScheduled => "You have scheduled no such message in this conversation.",
+            Self::ScheduledUnderWay => "This message is being posted just now.",
+            Self::TooManyScheduled => "100 messages of yours wait for their time; call one off first.",
             Self::HandleTaken => "Another channel has this handle.",
             Self::NoSuchReport => "There is no such report in this conversation.",
             Self::ReportDecided => "Something else was decided on this report already.",

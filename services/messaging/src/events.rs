@@ -55,7 +55,12 @@ pub(crate) fn event_of(entry: &EntryRecord) -> Result<Event, StoreError> {
         | Fact::MessagePinned { .. }
         | Fact::MessageUnpinned { .. }
         | Fact::ConversationArchived { .. }
-        | Fact::ConversationUnarchived { .. }) => {
+        | Fact::ConversationUnarchived { .. }
+        | Fact::RolePut { .. }
+        | Fact::RoleDeleted { .. }
+        | Fact::RoleGiven { .. }
+        | Fact::RoleTaken { .. }
+        | Fact::MemberOverridden { .. }) => {
             envelope(entry, &ConversationChanged { conversation_id, seq, fact })?
         }
     })

@@ -14,6 +14,8 @@ pub mod membership;
 pub mod message;
 pub mod moderation;
 pub mod place;
+pub mod roles;
+pub mod schedule;
 pub mod settings;
 pub mod snapshot;
 pub mod text;

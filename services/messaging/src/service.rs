@@ -12,15 +12,21 @@ pub(crate) mod markup;
 pub(crate) mod mentions;
 pub(crate) mod moderation;
 pub(crate) mod people;
+pub(crate) mod postman;
 pub(crate) mod reading;
 pub(crate) mod relay;
 pub(crate) mod reports;
 pub(crate) mod requests;
+pub(crate) mod roles;
+pub(crate) mod scheduling;
 pub(crate) mod targets;
 pub(crate) mod user_logs;
 pub(crate) mod writer;
 
+use std::sync::Arc;
+
 use tertulia_runtime::Ambient;
+use tokio::sync::Notify;
 
 use crate::store::{Store, encode};
 
@@ -39,4 +45,6 @@ pub(crate) struct Messaging {
     pub user_logs: user_logs::UserLogs,
     /// Clock and ids.
     pub ambient: Ambient,
+    /// Wakes this process's postman.
+    pub nudge: Arc<Notify>,
 }

@@ -12,6 +12,7 @@ pub(crate) mod people;
 pub(crate) mod reactions;
 pub(crate) mod reports;
 pub(crate) mod requests;
+pub(crate) mod scheduled;
 
 use std::sync::Arc;
 
@@ -30,6 +31,7 @@ pub(crate) use people::PersonRecord;
 pub(crate) use reactions::ReactionRecord;
 pub(crate) use reports::ReportRecord;
 pub(crate) use requests::RequestRecord;
+pub(crate) use scheduled::ScheduledRecord;
 
 /// Every table of the service. Cheap to clone.
 #[derive(Clone)]
@@ -56,6 +58,8 @@ pub(crate) struct Store {
     pub reports: Table<ReportRecord>,
     /// How far each writer's entries are published.
     pub checkpoints: Table<CheckpointRecord>,
+    /// What is to be posted later.
+    pub scheduled: Table<ScheduledRecord>,
 }
 
 impl Store {
@@ -73,6 +77,7 @@ impl Store {
             listings: Table::new(documents.clone()),
             reports: Table::new(documents.clone()),
             checkpoints: Table::new(documents.clone()),
+            scheduled: Table::new(documents.clone()),
         }
     }
 }

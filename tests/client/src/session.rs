@@ -279,7 +279,14 @@ impl Client {
             pending.on_its_way = true;
             let Pending { reference, c, client_id, body, .. } = &*pending;
             let (reference, body) = (reference.clone(), body.clone());
-            let frame = ClientFrame::Send { reference, c: *c, client_id: *client_id, body, reply_to: None };
+            let frame = ClientFrame::Send {
+                reference,
+                c: *c,
+                client_id: *client_id,
+                body,
+                reply_to: None,
+                silent: false,
+            };
             socket.say(&frame).await?;
         }
         Ok(())

@@ -5,7 +5,7 @@ use tertulia_runtime::Timestamp;
 use utoipa::ToSchema;
 
 use super::{ConversationKind, Entity, Member, MemberRole, Message, Visibility};
-use crate::{InvitationId, MessageId, ReportId, UserId};
+use crate::{InvitationId, MessageId, ReportId, RoleId, UserId, permissions::Permissions};
 
 /// Something that happened in a conversation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -261,6 +261,78 @@ pub enum Fact {
     /// Other words and links than before are kept out. Which is not in the log.
     #[serde(rename = "conversation.filters_changed")]
     FiltersChanged {
+        /// Who did it.
+        by: UserId,
+        /// When.
+        at: Timestamp,
+    },
+    /// There is this custom role from now on, or it is another now.
+    #[serde(rename = "role.put")]
+    RolePut {
+        /// Which.
+        #[schema(value_type = String)]
+        role_id: RoleId,
+        /// What it is called.
+        name: String,
+        /// What whoever carries it may do besides.
+        #[schema(value_type = Vec<String>)]
+        allow: Permissions,
+        /// What they may not do.
+        #[schema(value_type = Vec<String>)]
+        deny: Permissions,
+        /// Who did it.
+        by: UserId,
+        /// When.
+        at: Timestamp,
+    },
+    /// There is no such custom role any more, and nobody carries it.
+    #[serde(rename = "role.deleted")]
+    RoleDeleted {
+        /// Which.
+        #[schema(value_type = String)]
+        role_id: RoleId,
+        /// Who did it.
+        by: UserId,
+        /// When.
+        at: Timestamp,
+    },
+    /// Somebody carries a custom role from now on.
+    #[serde(rename = "role.given")]
+    RoleGiven {
+        /// Who.
+        user_id: UserId,
+        /// Which.
+        #[schema(value_type = String)]
+        role_id: RoleId,
+        /// Who did it.
+        by: UserId,
+        /// When.
+        at: Timestamp,
+    },
+    /// Somebody carries a custom role no longer.
+    #[serde(rename = "role.taken")]
+    RoleTaken {
+        /// Who.
+        user_id: UserId,
+        /// Which.
+        #[schema(value_type = String)]
+        role_id: RoleId,
+        /// Who did it.
+        by: UserId,
+        /// When.
+        at: Timestamp,
+    },
+    /// This is noted beside somebody's name from now on; nothing at all, if both are empty.
+    #[serde(rename = "member.overridden")]
+    MemberOverridden {
+        /// Whose.
+        user_id: UserId,
+        /// What they may do besides.
+        #[schema(value_type = Vec<String>)]
+        allow: Permissions,
+        /// What they may not do.
+        #[schema(value_type = Vec<String>)]
+        deny: Permissions,
         /// Who did it.
         by: UserId,
         /// When.

@@ -24,6 +24,17 @@ pub struct PostMessage {
     #[garde(skip)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reply_to: Option<MessageId>,
+    /// Whether nobody is to be disturbed by it: it is there for whoever looks, and unread, and notifies nobody.
+    #[garde(skip)]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub silent: bool,
+}
+
+impl PostMessage {
+    /// A message that says this, and has nothing else to it.
+    pub const fn new(client_id: Ulid, body: String) -> Self {
+        Self { client_id, body, reply_to: None, silent: false }
+    }
 }
 
 /// The answer to a post.
@@ -72,6 +83,9 @@ pub struct Message {
     /// The message it answers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reply_to: Option<MessageId>,
+    /// Whether it was posted so as to notify nobody.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub silent: bool,
     /// What hangs on it.
     #[serde(default)]
     #[schema(value_type = Vec<Object>)]
@@ -95,7 +109,7 @@ impl Message {
         post: PostMessage,
         created_at: Timestamp,
     ) -> Self {
-        let PostMessage { client_id, body, reply_to } = post;
+        let PostMessage { client_id, body, reply_to, silent } = post;
         Self {
             id,
             conversation_id,
@@ -108,6 +122,7 @@ impl Message {
             edited_at: None,
             deleted_at: None,
             reply_to,
+            silent,
             attachments: Vec::new(),
             reactions: Vec::new(),
             changed_seq: None,

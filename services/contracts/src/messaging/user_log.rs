@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use tertulia_runtime::Timestamp;
+use ulid::Ulid;
 use utoipa::ToSchema;
 
 use super::Verdict;
@@ -74,6 +75,17 @@ pub enum UserFact {
         report_id: ReportId,
         /// What they decided.
         decision: Verdict,
+    },
+    /// A message that they had scheduled could not be posted when its time had come. It waits for them to decide.
+    #[serde(rename = "scheduled.failed")]
+    ScheduledFailed {
+        /// Where.
+        conversation_id: ConversationId,
+        /// Which.
+        #[schema(value_type = String)]
+        client_id: Ulid,
+        /// Why: the code with which posting it was refused, or `too_late`.
+        code: String,
     },
 }
 

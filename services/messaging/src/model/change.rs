@@ -218,6 +218,7 @@ fn seated(
         may(if user_id == by { Action::Join } else { Action::AddMember }, ground)?;
     }
     if wanted != present {
+        // As if nothing were added to their role or taken from it: this way what they gain is never counted for less.
         let (before, after) = (Seat::of(Some(present)), Seat::of(Some(wanted)));
         decide_reseat(&ground.seat(), ground.place(), &before, &after)?;
     }
@@ -333,6 +334,7 @@ fn lifted(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::access::Overrides;
     use tertulia_contracts::{
         messaging::{ConversationKind, Visibility},
         permissions::{Denial, InstanceRole},
@@ -370,6 +372,7 @@ mod tests {
             account: InstanceRole::User,
             role,
             restriction: None,
+            overrides: Overrides::default(),
         };
         let subject = Stance::of(subject_role);
         let settings = &Settings { title: Some("Old".to_owned()), ..Settings::default() };

@@ -126,7 +126,7 @@ mod tests {
     use tertulia_contracts::permissions::{Action, InstanceRole, decide};
 
     use super::*;
-    use crate::model::access::Ground;
+    use crate::model::access::{Ground, Overrides};
 
     fn term() -> impl Strategy<Value = Option<Term>> {
         let until = prop::option::weighted(0.8, (0_i64..200).prop_map(Timestamp::from_millis));
@@ -149,6 +149,7 @@ mod tests {
                 account: InstanceRole::User,
                 role: stance.role,
                 restriction: stance.restriction(at),
+                overrides: Overrides::default(),
             };
             let decision = |stance| decide(&ground(stance).seat(), action, ground(stance).place());
             prop_assert_eq!(decision(stance), decision(cleared));

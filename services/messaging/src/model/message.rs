@@ -100,7 +100,7 @@ mod tests {
 
     fn message() -> Message {
         let client_id = Ulid::from_parts(9, 9);
-        let post = PostMessage { client_id, body: "First".to_owned(), reply_to: None };
+        let post = PostMessage::new(client_id, "First".to_owned());
         let (id, c) = (Id::from_ulid(client_id), Id::from_ulid(client_id));
         Message::posted(id, c, 1, user(1), post, Timestamp::EPOCH)
     }

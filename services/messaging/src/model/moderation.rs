@@ -40,7 +40,12 @@ pub fn is_act(fact: &Fact, author: impl Fn(u64) -> Option<UserId>) -> bool {
         | Fact::MemberMuted { .. }
         | Fact::MemberUnmuted { .. }
         | Fact::ReportDecided { .. }
-        | Fact::FiltersChanged { .. } => true,
+        | Fact::FiltersChanged { .. }
+        | Fact::RolePut { .. }
+        | Fact::RoleDeleted { .. }
+        | Fact::RoleGiven { .. }
+        | Fact::RoleTaken { .. }
+        | Fact::MemberOverridden { .. } => true,
         _ => false,
     }
 }
@@ -54,7 +59,10 @@ pub fn subject(fact: &Fact) -> Option<UserId> {
         | Fact::MemberBanned { user_id, .. }
         | Fact::MemberUnbanned { user_id, .. }
         | Fact::MemberMuted { user_id, .. }
-        | Fact::MemberUnmuted { user_id, .. } => Some(*user_id),
+        | Fact::MemberUnmuted { user_id, .. }
+        | Fact::RoleGiven { user_id, .. }
+        | Fact::RoleTaken { user_id, .. }
+        | Fact::MemberOverridden { user_id, .. } => Some(*user_id),
         _ => None,
     }
 }

@@ -13,6 +13,7 @@ use tertulia_runtime::Timestamp;
 use super::{
     membership::{Step, Term, steps},
     message::{Pinned, apply, apply_to_pins},
+    roles::Roles,
     settings::Settings,
 };
 
@@ -37,6 +38,8 @@ pub struct Snapshot {
     pub messages: Vec<Message>,
     /// What is pinned, in the order pinned.
     pub pins: Vec<Pinned>,
+    /// Its custom roles, and what is noted beside names.
+    pub roles: Roles,
 }
 
 impl Snapshot {
@@ -49,6 +52,7 @@ impl Snapshot {
     /// snapshot and then hears the log from a little before it ends the same.
     pub fn apply(&mut self, entry: &Entry) {
         apply_to_pins(&mut self.pins, entry.seq, &entry.e);
+        self.roles.apply(entry.seq, &entry.e);
         self.settings.apply(&entry.e);
         match &entry.e {
             Fact::ConversationCreated { kind, handle, .. } => {
@@ -83,7 +87,12 @@ impl Snapshot {
             | Fact::MessageUnpinned { .. }
             | Fact::ConversationUpdated { .. }
             | Fact::ConversationArchived { .. }
-            | Fact::ConversationUnarchived { .. } => {}
+            | Fact::ConversationUnarchived { .. }
+            | Fact::RolePut { .. }
+            | Fact::RoleDeleted { .. }
+            | Fact::RoleGiven { .. }
+            | Fact::RoleTaken { .. }
+            | Fact::MemberOverridden { .. } => {}
         }
     }
 

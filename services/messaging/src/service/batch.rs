@@ -34,6 +34,7 @@ use crate::{
         membership::{Stance, Step, steps},
         moderation::is_act,
         place::message_id,
+        roles::RoleChange,
     },
     store::{Class, ConversationRecord, EntryRecord, Head, InvitationRecord, Store, entries::ONCE},
     telemetry::Telemetry,
@@ -163,7 +164,10 @@ impl Pen {
         if held.stances.len() > MAX_REMEMBERED {
             held.stances.clear();
         }
-        let people: HashSet<UserId> = waiting.iter().flat_map(Command::people).collect();
+        let mut people: HashSet<UserId> = waiting.iter().flat_map(Command::people).collect();
+        if waiting.iter().any(Command::is_about_roles) {
+            people.extend(held.conversation.roles.people());
+        }
         let unknown: Vec<UserId> =
             people.into_iter().filter(|user| !held.stances.contains_key(user)).collect();
         if unknown.is_empty() {
@@ -233,7 +237,9 @@ impl Pen {
         while let Some(command) = waiting.pop_front() {
             let depends = command.stakes().any(|stake| changing.contains(&stake))
                 || !changing.is_empty()
-                    && (held.depends_on_others(&command) || held.depends_on_members(&command));
+                    && (command.is_about_roles()
+                        || held.depends_on_others(&command)
+                        || held.depends_on_members(&command));
             if depends {
                 waiting.push_front(command);
                 break;
@@ -243,6 +249,7 @@ impl Pen {
                     let place = (place.seq + 1, at);
                     self.post(held, command.by, (post, markup), replies, place).map(Some)
                 }
+                Request::Roles(change) => held.change_roles(change, command.by, at),
                 Request::Alter(message, alteration) => {
                     let subject = held.subject(&command);
                     let ground = held.ground(command.by);
@@ -292,7 +299,12 @@ impl Pen {
                 became: None,
                 note: command.note.clone(),
             };
+            // What others may do follows from it: they are decided on when it is committed.
+            let ends_run = command.is_about_roles();
             run.push(Drafted { command, entry, fact });
+            if ends_run {
+                break;
+            }
         }
         (run, false)
     }
@@ -369,6 +381,9 @@ impl Pen {
             held.conversation.take(&drafted.entry, &drafted.fact);
             let after = held.conversation.visibility();
             narrowed |= before != after && after != Visibility::Public;
+            if drafted.command.is_about_roles() {
+                removed.extend(held.kept_from_reading());
+            }
             changed |= drafted.entry.is_change();
         }
         if changed && let Err(error) = self.desk.keeper.settle(self.id).await {
@@ -413,7 +428,19 @@ impl Pen {
 
 impl Held {
     fn ground(&self, actor: Actor) -> Ground {
-        self.conversation.ground(actor.account, self.stance(actor.user_id), self.at)
+        self.conversation.ground(actor, self.stance(actor.user_id), self.at)
+    }
+
+    fn change_roles(&self, change: &RoleChange, by: Actor, at: Timestamp) -> Result<Option<Fact>, Error> {
+        let rank = |user| self.stance(user).role;
+        self.conversation.roles.decide(change, by.user_id, at, self.ground(by), rank)
+    }
+
+    /// Those to whom reading is denied by a custom role or beside their name.
+    fn kept_from_reading(&self) -> Vec<UserId> {
+        let account = InstanceRole::User;
+        let denied = |user_id| may(Action::Read, self.ground(Actor { user_id, account })).is_err();
+        self.conversation.roles.people().filter(|user| denied(*user)).collect()
     }
 
     fn stance(&self, user: UserId) -> Stance {
@@ -482,7 +509,12 @@ fn stakes_in(fact: &Fact) -> impl Iterator<Item = Stake> {
         Fact::FiltersChanged { .. }
         | Fact::ConversationUpdated { .. }
         | Fact::ConversationArchived { .. }
-        | Fact::ConversationUnarchived { .. } => Some(Stake::Settings),
+        | Fact::ConversationUnarchived { .. }
+        | Fact::RolePut { .. }
+        | Fact::RoleDeleted { .. }
+        | Fact::RoleGiven { .. }
+        | Fact::RoleTaken { .. }
+        | Fact::MemberOverridden { .. } => Some(Stake::Settings),
         Fact::OwnerChanged { .. } | Fact::MemberLeft { .. } | Fact::MemberBanned { .. } => Some(Stake::Owner),
         _ => None,
     };

@@ -48,7 +48,7 @@ impl Messaging {
         let conversation = self.keeper.settle(id).await?.ok_or(Error::NoSuchConversation)?;
         let member = self.store.member(id, by.user_id).await?.map(|member| member.value);
         let stance = member.as_ref().map_or_else(Stance::default, MemberRecord::stance);
-        let ground = conversation.ground(by.account, stance, self.ambient.now());
+        let ground = conversation.ground(by, stance, self.ambient.now());
         may(action, ground)?;
         let member = member.filter(|member| member.present);
         Ok(View { conversation, member, ground })

@@ -141,7 +141,8 @@ impl Messaging {
         let InvitationRecord { terms, uses, .. } = self.opened_by(code).await?;
         let inviter = self.store.member(id, terms.created_by).await?;
         let (now, stance) = (self.ambient.now(), inviter.map(|inviter| inviter.value.stance()));
-        let inviter = conversation.ground(InstanceRole::User, stance.unwrap_or_default(), now);
+        let maker = Actor { user_id: terms.created_by, account: InstanceRole::User };
+        let inviter = conversation.ground(maker, stance.unwrap_or_default(), now);
         if may_offer(inviter, terms.role).is_err() || !terms.last(uses, now) {
             return Err(Error::NoSuchInvitation);
         }

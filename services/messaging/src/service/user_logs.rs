@@ -14,7 +14,7 @@ use super::live::Live;
 use crate::{
     Error,
     model::{
-        access::{Action, may},
+        access::{Action, Actor, may},
         membership::{Stance, Step, Term, steps},
     },
     store::{Class, EntryRecord, Store, entries::ONCE},
@@ -78,7 +78,7 @@ impl UserLogs {
             let Step::Restricted(restriction, term) = step else { continue };
             let Some(member) = self.store.member(*conversation_id, user).await? else { continue };
             let overtaken = member.value.sentence(restriction).seq > *seq;
-            if overtaken || !(member.value.was_member() || self.is_found(*conversation_id).await?) {
+            if overtaken || !(member.value.was_member() || self.is_found(*conversation_id, user).await?) {
                 continue;
             }
             let entry = self.store.entry(&conversation_id.to_string(), *seq).await?;
@@ -99,9 +99,13 @@ impl UserLogs {
     }
 
     /// Whether strangers find a conversation.
-    async fn is_found(&self, id: ConversationId) -> Result<bool, Error> {
+    async fn is_found(&self, id: ConversationId, user_id: UserId) -> Result<bool, Error> {
         let Some(conversation) = self.store.conversation(id).await? else { return Ok(false) };
-        let stranger = conversation.value.ground(InstanceRole::User, Stance::default(), self.ambient.now());
+        let stranger = conversation.value.ground(
+            Actor { user_id, account: InstanceRole::User },
+            Stance::default(),
+            self.ambient.now(),
+        );
         Ok(may(Action::Find, stranger).is_ok())
     }
 

@@ -21,7 +21,10 @@ use tokio_util::sync::CancellationToken;
 use super::batch::{Desk, Pen};
 use crate::{
     Error,
-    model::{access::Actor, alteration::Alteration, change::Change, markup::Markup, moderation::Note},
+    model::{
+        access::Actor, alteration::Alteration, change::Change, markup::Markup, moderation::Note,
+        roles::RoleChange,
+    },
 };
 
 /// How many conversations may have a writer at once, and how a writer behaves.
@@ -58,6 +61,8 @@ pub(crate) enum Request {
     Change(Change),
     /// To do something with a message that stands in the log.
     Alter(MessageId, Alteration),
+    /// To change custom roles, or what is noted beside names.
+    Roles(RoleChange),
 }
 
 /// What became of a command. Whatever it says is committed.
@@ -99,7 +104,7 @@ impl Command {
     pub(crate) fn reply_to(&self) -> Option<MessageId> {
         match &self.request {
             Request::Post(post, _) => post.reply_to,
-            Request::Change(_) | Request::Alter(..) => None,
+            Request::Change(_) | Request::Alter(..) | Request::Roles(_) => None,
         }
     }
 
@@ -107,7 +112,7 @@ impl Command {
     pub(crate) fn target(&self) -> Option<MessageId> {
         match &self.request {
             Request::Alter(message, _) => Some(*message),
-            Request::Post(..) | Request::Change(_) => None,
+            Request::Post(..) | Request::Change(_) | Request::Roles(_) => None,
         }
     }
 
@@ -115,7 +120,7 @@ impl Command {
     pub(crate) fn change(&self) -> Option<&Change> {
         match &self.request {
             Request::Change(change) => Some(change),
-            Request::Post(..) | Request::Alter(..) => None,
+            Request::Post(..) | Request::Alter(..) | Request::Roles(_) => None,
         }
     }
 
@@ -144,11 +149,17 @@ impl Command {
         self.change().is_some_and(|change| change.is_leaving(self.by.user_id))
     }
 
+    /// Whether it changes what custom roles and notes beside names say.
+    pub(crate) const fn is_about_roles(&self) -> bool {
+        matches!(&self.request, Request::Roles(_))
+    }
+
     /// Whom it is about, if it is about somebody.
     pub(crate) fn subject(&self) -> Option<UserId> {
         match &self.request {
             Request::Post(..) => None,
             Request::Change(change) => change.subject(),
+            Request::Roles(change) => change.subject(),
             Request::Alter(_, alteration) => alteration.subject(),
         }
     }

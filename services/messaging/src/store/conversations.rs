@@ -4,18 +4,19 @@ use serde::{Deserialize, Serialize};
 use tertulia_contracts::{
     ConversationId, UserId,
     messaging::{ConversationKind, Fact, Filters, MAX_GROUP_MEMBERS, Visibility},
-    permissions::{Action, InstanceRole, Place, Seat, decide as permitted},
+    permissions::{Action, Place, Seat, decide as permitted},
 };
 use tertulia_documents::{Collection, Error, Index, Key, Record, Scan, Versioned};
 use tertulia_runtime::Timestamp;
 
 use super::{EntryRecord, Store};
 use crate::model::{
-    access::Ground,
+    access::{Actor, Ground},
     founding::Charter,
     listing::{Term, terms},
     membership::{Stance, Step, owner_after, steps},
     message::{Pinned, apply_to_pins},
+    roles::Roles,
     settings::Settings,
 };
 
@@ -41,6 +42,9 @@ pub(crate) struct ConversationRecord {
     /// Which words and links are kept out of it, as of `applied_seq`.
     #[serde(default)]
     pub filters: Filters,
+    /// Its custom roles and what is noted beside names, as of `applied_seq`.
+    #[serde(default)]
+    pub roles: Roles,
     /// The newest change in its log that its documents show; 0 before its founding is written.
     pub applied_seq: u64,
 }
@@ -77,6 +81,7 @@ impl ConversationRecord {
             settings: Settings::default(),
             members: None,
             pins: Vec::new(),
+            roles: Roles::default(),
             owner: None,
             filters: Filters::default(),
             applied_seq: 0,
@@ -87,6 +92,7 @@ impl ConversationRecord {
     pub(crate) fn take(&mut self, entry: &EntryRecord, fact: &Fact) {
         self.settings.apply(fact);
         apply_to_pins(&mut self.pins, entry.seq, fact);
+        self.roles.apply(entry.seq, fact);
         match fact {
             Fact::ConversationCreated { .. } => self.members = Some(0),
             Fact::FiltersChanged { .. } => self.filters = entry.filters(),
@@ -112,14 +118,15 @@ impl ConversationRecord {
     }
 
     /// What is decided on somebody who stands so, at this moment.
-    pub(crate) fn ground(&self, account: InstanceRole, stance: Stance, at: Timestamp) -> Ground {
+    pub(crate) fn ground(&self, by: Actor, stance: Stance, at: Timestamp) -> Ground {
         Ground {
             kind: self.charter.kind,
             visibility: self.visibility(),
             archived: self.settings.archived_at.is_some(),
-            account,
+            account: by.account,
             role: stance.role,
             restriction: stance.restriction(at),
+            overrides: self.roles.overrides(by.user_id),
         }
     }
 

@@ -101,7 +101,7 @@ mod tests {
     /// A message by user 1 as a log tells it: posted, then edited, calling user 2 or not, then perhaps deleted.
     fn history(calls: &[bool], deleted: bool) -> Vec<(u64, Fact)> {
         let client_id = Ulid::from_parts(9, 9);
-        let post = PostMessage { client_id, body: "x".to_owned(), reply_to: None };
+        let post = PostMessage::new(client_id, "x".to_owned());
         let (id, c, at) = (Id::from_ulid(client_id), Id::from_ulid(client_id), Timestamp::EPOCH);
         let posted = Message::posted(id, c, 1, user(1), post, at);
         let (message_id, message_seq, by) = (id, 1, user(1));

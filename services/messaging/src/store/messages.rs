@@ -40,7 +40,8 @@ impl EntryRecord {
     /// whatever comes under its name is taken for a repeat.
     pub(crate) fn is_repeated_by(&self, post: &PostMessage) -> Result<bool, Error> {
         let message = self.posted()?;
-        let says_the_same = message.body == post.body && message.reply_to == post.reply_to;
+        let says_the_same =
+            message.body == post.body && message.reply_to == post.reply_to && message.silent == post.silent;
         Ok(says_the_same || message.deleted_at.is_some())
     }
 

@@ -15,6 +15,8 @@ use ulid::Ulid;
 use crate::harness::{House, make, make_group, message_path, reaction_path, whole_log};
 
 const NO_INVITATION: &str = "inv_01J00000000000000000000000";
+/// What a client could have called a message.
+const NAME: &str = "01J00000000000000000000000";
 
 fn routes() -> impl Iterator<Item = &'static Route> {
     ROUTES.iter().filter(|route| route.role == role::MESSAGING)
@@ -24,6 +26,10 @@ fn routes() -> impl Iterator<Item = &'static Route> {
 fn body_of(route: &Route, client_id: Ulid, user: UserId) -> Option<String> {
     let body = match (route.method.as_str(), route.path) {
         ("POST", "/v1/conversations") => json!({"kind": "group", "title": "Mine"}),
+        ("POST", path) if path.ends_with("/scheduled") => {
+            json!({"message": {"client_id": client_id, "body": "Hello"}, "send_at": "2026-06-01T00:00:00Z"})
+        }
+        ("PATCH", path) if path.ends_with("/{client_id}") => json!({"body": "Mine"}),
         ("PATCH", path) if path.ends_with("/{message_id}") => json!({"body": "Mine"}),
         ("PATCH", _) => json!({"title": "Mine"}),
         ("POST", path) if path.ends_with("/reports") => json!({"user_id": user, "category": "spam"}),
@@ -33,6 +39,10 @@ fn body_of(route: &Route, client_id: Ulid, user: UserId) -> Option<String> {
         ("POST", path) if path.ends_with("/invitations") || path.ends_with("/requests") => json!({}),
         ("POST", path) if path.ends_with("/accept") || path.ends_with("/approve") => return None,
         ("POST", path) if path.ends_with("/owner") => json!({"user_id": user}),
+        ("PUT", path) if path.ends_with("/roles/{role_id}") && !path.contains("{user_id}") => {
+            json!({"name": "Mine", "allow": ["pin"]})
+        }
+        ("PUT", path) if path.ends_with("/override") => json!({"allow": ["pin"]}),
         ("PUT", path) if path.contains("/bans/") || path.contains("/mutes/") => json!({"reason": "Mine"}),
         ("PUT", path) if path.ends_with("/{user_id}") => json!({"role": "moderator"}),
         ("POST", _) => json!({"client_id": client_id, "body": "Hello"}),
@@ -51,6 +61,8 @@ fn path_of(route: &Route, conversation: &str, user: UserId, message: MessageId) 
         .replace("{handle}", "none")
         .replace("{invitation_id}", NO_INVITATION)
         .replace("{report_id}", &ReportId::from_ulid(message.ulid()).to_string())
+        .replace("{client_id}", NAME)
+        .replace("{role_id}", &format!("rol_{NAME}"))
 }
 
 async fn call(client: &TestClient, route: &Route, path: &str, body: Option<String>) -> (u16, Option<String>) {
@@ -95,7 +107,7 @@ async fn a_stranger_is_refused_every_route_of_a_private_conversation() {
             asked += 1;
         }
     }
-    assert_eq!(asked, 240, "40 routes name a conversation");
+    assert_eq!(asked, 312, "52 routes name a conversation");
 
     // The routes that name none show nothing of it.
     let listed: Conversations = strangers.get("/v1/conversations").await.expect(200).read();

@@ -104,7 +104,7 @@ impl House {
             mesh: self.mesh.clone(),
             verifier: self.signer.verifier(),
         };
-        let config = Config { relay_tick_ms: 10, ..config };
+        let config = Config { relay_tick_ms: 10, schedule_tick_ms: 10, ..config };
         let router = tertulia_messaging::build(config, deps).await.unwrap();
         Instance { client: TestClient::new(router), supervisor, store, bus, metrics }
     }

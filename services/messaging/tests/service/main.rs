@@ -6,9 +6,11 @@
 mod altering;
 mod authorization;
 mod conversations;
+mod custom_roles;
 mod directory;
 mod faults;
 mod filtering;
+mod folds;
 mod fuzz;
 mod harness;
 mod input;
@@ -26,5 +28,6 @@ mod replay;
 mod reporting;
 mod requests;
 mod roles;
+mod scheduling;
 mod settings;
 mod writers;

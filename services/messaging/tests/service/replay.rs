@@ -13,14 +13,18 @@ use tertulia_contracts::{
     ConversationId, UserId,
     messaging::{
         Conversation, ConversationKind, Entity, EntityKind, Entry, Fact, Log, MadeInvitation, MemberRole,
-        Members, Membership, Message, Messages, Pins, Sanctions,
+        Members, Membership, Message, Messages, Pins, Roles, Sanctions,
     },
 };
 use tertulia_messaging::model::{membership::Term, message::Pinned, settings::Settings, snapshot::Snapshot};
 use tertulia_runtime::{Timestamp, testkit::TestClient};
 use tertulia_testbed::{Testbed, secantusdb};
 
-use crate::harness::{House, Instance, handle_of, make, message_path, reaction_path, whole_log};
+use crate::{
+    custom_roles::role_deed,
+    folds::{FOLDS_THAT_SKIP, Takes},
+    harness::{House, Instance, handle_of, make, message_path, reaction_path, whole_log},
+};
 
 const DEEDS: usize = 300;
 const EMOJI: [&str; 4] = ["👍", "❤️", "🎉", "👩‍⚕️"];
@@ -28,10 +32,10 @@ const EMOJI: [&str; 4] = ["👍", "❤️", "🎉", "👩‍⚕️"];
 const OVERLAP: usize = 7;
 
 /// `SplitMix64` (Steele, Lea and Flood, 2014): a seed's numbers, the same for ever.
-struct Dice(u64);
+pub(crate) struct Dice(pub(crate) u64);
 
 impl Dice {
-    fn roll(&mut self, sides: usize) -> usize {
+    pub(crate) fn roll(&mut self, sides: usize) -> usize {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -41,8 +45,6 @@ impl Dice {
 }
 
 /// Whether a fold takes an entry; a sound one takes all.
-type Takes = fn(&Fact) -> bool;
-
 /// One conversation as the run knows it.
 struct Place {
     id: ConversationId,
@@ -84,7 +86,7 @@ struct Run {
 }
 
 /// Who asks, and for what.
-type Asked = (usize, Method, String, Value);
+pub(crate) type Asked = (usize, Method, String, Value);
 
 impl Run {
     async fn begin(house: House, seed: u64) -> Self {
@@ -142,7 +144,8 @@ impl Run {
         let status = answer.status.as_u16();
         // 422 says that somebody is no member who was to be the owner, or that a term is over that is asked for again.
         let expected = [200, 201, 204, 403, 404, 409].contains(&status);
-        let late = ["/owner", "/bans/", "/mutes/"].iter().any(|part| path.contains(part));
+        let late =
+            ["/owner", "/bans/", "/mutes/", "/roles/", "/override"].iter().any(|part| path.contains(part));
         assert!(expected || status == 422 && late, "{method} {path}: {}", answer.text());
         if status == 201 && path.ends_with("/messages") {
             let message: Message = serde_json::from_value(answer.json()["message"].clone()).unwrap();
@@ -168,10 +171,10 @@ impl Run {
         if follower.settings.archived_at.is_some() && dice.roll(5) == 0 {
             return (boss, Method::DELETE, format!("{path}/archive"), Value::Null);
         }
-        let what = dice.roll(127);
-        let called = self.users[*reader];
+        let (what, called) = (dice.roll(139), self.users[*reader]);
         if what < 25 || posted.is_empty() {
-            let post = json!({"client_id": self.house.client_id(), "body": words(dice, called, &self.users)});
+            let (client_id, body) = (self.house.client_id(), words(dice, called, &self.users));
+            let post = json!({"client_id": client_id, "body": body, "silent": dice.roll(4) == 0});
             return (talker, Method::POST, format!("{path}/messages"), post);
         }
         // Mostly what was said lately, so that much happens to one message.
@@ -213,6 +216,7 @@ impl Run {
                 let code = code.as_deref().unwrap_or("none");
                 (user_of(subject), Method::POST, format!("/v1/invitations/{code}/accept"), Value::Null)
             }
+            127.. => role_deed(dice, &path, boss, subject, &follower.roles.shown()),
             113..125 => {
                 let (kind, terms) =
                     if what < 119 { ("bans", &follower.bans) } else { ("mutes", &follower.mutes) };
@@ -373,6 +377,7 @@ async fn loaded(client: &TestClient, id: ConversationId, reader: UserId) -> Snap
     let conversation: Conversation = client.get(&path).await.expect(200).read();
     let members: Members = client.get(&format!("{path}/members?limit=200")).await.expect(200).read();
     assert_eq!(conversation.member_count, Some(members.items.len() as u64), "who belongs to it is counted");
+    let roles: Roles = client.get(&format!("{path}/roles")).await.expect(200).read();
     let pins: Pins = client.get(&format!("{path}/pins")).await.expect(200).read();
     let mut messages: Vec<Message> = Vec::new();
     let mut query = "after_seq=0".to_owned();
@@ -408,6 +413,7 @@ async fn loaded(client: &TestClient, id: ConversationId, reader: UserId) -> Snap
         handle: conversation.handle,
         members: members.items.into_iter().map(|member| (member.user_id, member)).collect::<BTreeMap<_, _>>(),
         messages,
+        roles: (&roles).into(),
         pins: pins.items.into_iter().map(|pin| pinned(&pin)).collect(),
     }
 }
@@ -433,27 +439,6 @@ async fn run(house: House, seed: u64, every: usize) -> Run {
     judge(&run.sights, |_| true).unwrap_or_else(|fault| panic!("REPLAY_SEED={seed}: {fault}"));
     run
 }
-
-/// Folds that are wrong, each in one sort of fact.
-const FOLDS_THAT_SKIP: &[(&str, Takes)] = &[
-    ("edits", |fact| !matches!(fact, Fact::MessageEdited { .. })),
-    ("deletions", |fact| !matches!(fact, Fact::MessageDeleted { .. })),
-    ("reactions", |fact| !matches!(fact, Fact::ReactionSet { .. })),
-    ("reactions taken back", |fact| !matches!(fact, Fact::ReactionRemoved { .. })),
-    ("pins", |fact| !matches!(fact, Fact::MessagePinned { .. })),
-    ("unpins", |fact| !matches!(fact, Fact::MessageUnpinned { .. })),
-    ("leavings", |fact| !matches!(fact, Fact::MemberLeft { .. })),
-    ("roles", |fact| !matches!(fact, Fact::MemberRoleChanged { .. })),
-    ("owners", |fact| !matches!(fact, Fact::OwnerChanged { .. })),
-    ("bans", |fact| !matches!(fact, Fact::MemberBanned { .. })),
-    ("bans lifted", |fact| !matches!(fact, Fact::MemberUnbanned { .. })),
-    ("mutes", |fact| !matches!(fact, Fact::MemberMuted { .. })),
-    ("mutes lifted", |fact| !matches!(fact, Fact::MemberUnmuted { .. })),
-    ("titles", |fact| !matches!(fact, Fact::ConversationUpdated { title: Some(_), .. })),
-    ("other settings", |fact| !matches!(fact, Fact::ConversationUpdated { title: None, .. })),
-    ("archives", |fact| !matches!(fact, Fact::ConversationArchived { .. })),
-    ("archives opened", |fact| !matches!(fact, Fact::ConversationUnarchived { .. })),
-];
 
 fn seeds() -> Vec<u64> {
     let asked = std::env::var("REPLAY_SEED").ok();

@@ -34,7 +34,7 @@ pub(super) async fn counted_on_every_device(system: &System) -> Result<()> {
     let devices = [bea.api.clone(), bea.api.at(&bea.gateways[1 % bea.gateways.len()])];
     let handle = &bea.account.handle;
     let say = async |body: String| {
-        let post = PostMessage { client_id: Ulid::generate(), body, reply_to: None };
+        let post = PostMessage::new(Ulid::generate(), body);
         ana.api.post(chat, &post).await.context("posting")
     };
 

@@ -134,7 +134,7 @@ async fn overheard(ana: &Person, eve: &Person) -> Result<()> {
 }
 
 async fn say(person: &Person, id: ConversationId, body: &str) -> Result<(), ApiError> {
-    let post = PostMessage { client_id: Ulid::generate(), body: body.to_owned(), reply_to: None };
+    let post = PostMessage::new(Ulid::generate(), body.to_owned());
     person.api.post(id, &post).await.map(drop)
 }
 

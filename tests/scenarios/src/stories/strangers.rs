@@ -23,7 +23,7 @@ pub(super) async fn a_stranger_finds_nothing(system: &System) -> Result<()> {
     let eve = Person::sign_up(system, 0, "eve", &journal).await?;
     for kind in [ConversationKind::Direct, ConversationKind::Group, ConversationKind::Channel] {
         let private = ana.start(kind, &[&bea]).await?;
-        let secret = PostMessage { client_id: Ulid::generate(), body: "a secret".to_owned(), reply_to: None };
+        let secret = PostMessage::new(Ulid::generate(), "a secret".to_owned());
         let secret = ana.api.post(private, &secret).await?.message.id;
         let mut tried = 0;
         for route in
