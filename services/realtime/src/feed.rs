@@ -31,7 +31,7 @@ use crate::{
 const RECORD_BYTES: usize = 256 << 10;
 
 /// Whose log it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Owner {
     /// A conversation's.
     Conversation(ConversationId),

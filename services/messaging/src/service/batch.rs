@@ -155,7 +155,7 @@ impl Pen {
         if held.stances.len() > MAX_REMEMBERED {
             held.stances.clear();
         }
-        let people: HashSet<UserId> = waiting.iter().flat_map(Command::people).collect();
+        let people: BTreeSet<UserId> = waiting.iter().flat_map(Command::people).collect();
         let unknown: Vec<UserId> =
             people.into_iter().filter(|user| !held.stances.contains_key(user)).collect();
         if unknown.is_empty() {

@@ -90,6 +90,8 @@ impl Relay {
         let mut failed = false;
         while !shutdown.is_cancelled() {
             let ticked = tokio::select! {
+                // Appends may end without a pause: last, or the tick would wait for one.
+                biased;
                 () = shutdown.cancelled() => false,
                 _ = tick.tick() => true,
                 // After a failure only the tick tries again: a bus that is away is not asked at every post.
