@@ -134,7 +134,7 @@ pub async fn build(config: Config, deps: Deps) -> Result<Router, Error> {
         store: store.clone(),
         ledger: ledger.clone(),
         keeper: keeper.clone(),
-        live,
+        live: live.clone(),
         ambient: ambient.clone(),
         telemetry: telemetry.clone(),
     };
@@ -142,6 +142,7 @@ pub async fn build(config: Config, deps: Deps) -> Result<Router, Error> {
         store: store.clone(),
         bus: bus.clone(),
         ledger,
+        live,
         keeper: keeper.clone(),
         ambient: ambient.clone(),
         telemetry,

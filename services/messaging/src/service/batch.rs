@@ -314,12 +314,13 @@ impl Pen {
             }
             Some(error) => Err(error.into()),
         };
-        if outcome.is_ok() {
-            reservation.decided();
-        }
         let complete = rest.is_empty() && outcome.is_ok();
         rest.into_iter().rev().for_each(|drafted| waiting.push_front(drafted.command));
         self.accept(held, run, complete).await;
+        // Only now, so that a checkpoint that has passed these entries says that they were told, too.
+        if outcome.is_ok() {
+            reservation.decided();
+        }
         outcome
     }
 
