@@ -18,7 +18,7 @@ use tokio::{sync::Notify, time::sleep};
 
 use crate::{
     Planted,
-    world::{Life, World},
+    world::{Life, World, spawn},
 };
 
 /// So often an event may fail before something must be wrong.
@@ -87,7 +87,7 @@ impl Broker {
                 let lane = state.lanes.entry((group.name, key.clone())).or_default();
                 lane.waiting.push_back(event.clone());
                 if !std::mem::replace(&mut lane.is_served, true) {
-                    self.world.spawn(self.clone().serve(group.name, key));
+                    spawn(self.clone().serve(group.name, key));
                 }
             }
         }
@@ -171,7 +171,7 @@ impl Broker {
             return ear.push(heard);
         }
         let late = self.world.chance.between(1, 300);
-        self.world.spawn(async move {
+        spawn(async move {
             sleep(late).await;
             ear.push(heard);
         });
@@ -345,7 +345,7 @@ impl Listener for Listening {
                     // It says that it listens and begins to some time later: as who reads first and listens then.
                     let (ear, channel) = (self.ear.clone(), channel.to_owned());
                     let later = self.world.chance.between(50, 500);
-                    self.world.spawn(async move {
+                    spawn(async move {
                         sleep(later).await;
                         ear.joined().insert(channel);
                     });

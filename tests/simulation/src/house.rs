@@ -30,7 +30,7 @@ use crate::{
     bus::{Broker, SimulatedBus},
     network::{Network, Server},
     store::SimulatedStore,
-    world::{Life, World},
+    world::{Life, World, spawn},
 };
 
 /// How many processes of each sort there are.
@@ -87,7 +87,7 @@ impl House {
     pub(crate) async fn open(self: &Arc<Self>) {
         for (role, count) in [(Role::Messaging, MESSAGING), (Role::Realtime, REALTIME)] {
             for number in 0..count {
-                self.world.spawn(self.clone().keep(role, number));
+                spawn(self.clone().keep(role, number));
             }
         }
         while self.running().len() < MESSAGING + REALTIME {
@@ -182,7 +182,7 @@ impl House {
     }
 
     /// Something happens to the house.
-    pub(crate) async fn strike(self: &Arc<Self>) {
+    pub(crate) fn strike(self: &Arc<Self>) {
         let (world, now) = (&self.world, Instant::now());
         let running = self.running().clone();
         let Some(Running { life, supervisor, store }) = world.chance.pick(&running).cloned() else { return };
@@ -199,7 +199,7 @@ impl House {
             2 => {
                 world.note(format_args!("{} is asked to leave", life.name));
                 let world = self.world.clone();
-                self.world.spawn(async move {
+                spawn(async move {
                     let late = supervisor.shutdown(Duration::from_secs(2)).await;
                     world.note(format_args!("{} has left, {late:?} late", life.name));
                     life.end();

@@ -1,7 +1,7 @@
 //! The product on a simulated clock, network and store, where one number decides everything that is left to chance.
 //!
 //! What runs is the real thing: messaging with its writers, keeper, relay and user logs; realtime with its hub, feeds,
-//! sessions and WebSockets; the reference client. What they stand on is made up: the store, the bus, the mesh and the
+//! sessions and sockets; the reference client. What they stand on is made up: the store, the bus, the mesh and the
 //! lines to clients delay, refuse, lose, double and reorder, within what their ports promise; processes die at any of
 //! their ports and start again, ways are parted, lines are cut.
 //!
@@ -36,12 +36,13 @@ use tokio::time::{Instant, sleep, timeout_at};
 use crate::{
     house::House,
     person::{Common, Device, Person},
+    world::spawn,
 };
 
 /// How many people there are.
 const PEOPLE: usize = 4;
 /// How long everybody has to come to rest after the storm, by the simulated clock.
-const REST: Duration = Duration::from_secs(60);
+const REST: Duration = Duration::from_mins(1);
 /// How long what people do may take, by the simulated clock.
 const LONGEST: Duration = Duration::from_mins(5);
 
@@ -108,10 +109,10 @@ async fn play(seed: u64, options: &Options) -> Outcome {
         .iter()
         .map(|person| Arc::new((0..=world.chance.index(2)).map(|number| person.device(number)).collect()))
         .collect();
-    let storm = world.spawn(storm(house.clone()));
-    let lives = lives(&people, &devices, options);
+    let storm = spawn(storm(house.clone()));
+    let everybody = lives(&people, &devices, options);
     let all = async {
-        for life in lives {
+        for life in everybody {
             let _ = life.await;
         }
     };
@@ -148,7 +149,7 @@ fn lives(
     devices: &[Arc<Vec<Device>>],
     options: &Options,
 ) -> Vec<tokio::task::JoinHandle<()>> {
-    let deeds = options.deeds.unwrap_or(30);
+    let deeds = options.deeds.unwrap_or(20);
     let ids: Vec<UserId> = people.iter().map(|person| person.id).collect();
     let beginnings: [(&str, &[usize]); PEOPLE] =
         [("group", &[1, 2, 3]), ("group", &[0, 2]), ("direct", &[3]), ("", &[])];
@@ -157,8 +158,7 @@ fn lives(
         let others: Vec<UserId> = ids.iter().copied().filter(|id| *id != person.id).collect();
         let (kind, with) = beginnings[number];
         let with: Vec<UserId> = with.iter().map(|number| ids[*number]).collect();
-        let world = person.house.world.clone();
-        world.spawn(async move {
+        spawn(async move {
             if !kind.is_empty() {
                 person.start(kind, &with).await;
             }
@@ -170,9 +170,9 @@ fn lives(
 
 /// Strikes now and then, as often as the climate has it.
 async fn storm(house: Arc<House>) {
-    for _ in 0..house.world.weather().strikes {
+    for _ in 0..house.world.strikes() {
         sleep(house.world.chance.between(20, 1_500)).await;
-        house.strike().await;
+        house.strike();
     }
 }
 

@@ -23,7 +23,7 @@ use tokio::{
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use tower::ServiceExt as _;
 
-use crate::world::{Life, World, until};
+use crate::world::{Life, World, spawn, until};
 
 /// How much a line holds in each direction: little, so that a client that does not read is noticed.
 const LINE_BYTES: usize = 8 << 10;
@@ -110,14 +110,14 @@ impl Network {
             return self.silence().await;
         }
         // What has arrived is done, whether or not somebody waits for the answer.
-        let served = self.world.spawn(async move {
+        let work = spawn(async move {
             let answer = server.router.oneshot(request.map(Body::from));
             let answer = server.life.while_it_lasts(answer).await?.expect("a router always answers");
             let (head, body) = answer.into_parts();
             let body = server.life.while_it_lasts(body.collect()).await?.ok()?.to_bytes();
             Some(Response::from_parts(head, body))
         });
-        let answer = served.await.ok().flatten();
+        let answer = work.await.ok().flatten();
         if lost {
             return self.silence().await;
         }
@@ -171,7 +171,7 @@ impl Network {
         locked(&self.lines).push(cut.clone());
         let router = server.router;
         let service = service_of(Line::new(self.world.clone(), service, &cut, false), router);
-        self.world.spawn(service);
+        spawn(service);
         Some(Line::new(self.world.clone(), client, &cut, true))
     }
 }
@@ -229,7 +229,7 @@ impl AsyncRead for Line {
         // What comes behind this takes its time again.
         if self.is_slow {
             let stalls = self.world.happens(|climate| climate.line_stalls);
-            let most = if stalls { 8_000 } else { self.world.weather().delay_ms };
+            let most = if stalls { 8_000 } else { self.world.longest_delay_ms() };
             if most > 0 && (stalls || self.world.chance.happens(300)) {
                 self.held = Some(Box::pin(sleep(self.world.chance.between(1, most))));
             }

@@ -24,7 +24,7 @@ use crate::{
     house::{House, REALTIME},
     network::{From, Line},
     witness::{Wish, Witness},
-    world::PATIENCE,
+    world::{PATIENCE, spawn},
 };
 
 /// A message that was acknowledged.
@@ -79,7 +79,7 @@ impl Person {
         let gateways = (0..REALTIME).map(|turn| ((number + turn) % REALTIME).to_string()).collect();
         let timeline = Timeline { epoch: Some("1".to_owned()), ..Timeline::default() };
         let session = Arc::new(Session::start(self.clone(), gateways, timeline, witness.clone()));
-        self.house.world.spawn(fulfil(session.clone(), wishes));
+        spawn(fulfil(session.clone(), wishes));
         Device { session, witness }
     }
 
@@ -175,7 +175,7 @@ impl Person {
     async fn say(&self, c: ConversationId, body: String, device: &Device) {
         let (person, session) = (self.clone(), device.session.clone());
         let client_id = self.client_id();
-        let sent = self.house.world.spawn(async move {
+        let sent = spawn(async move {
             if let Ok(sent) = session.send(c, client_id, &body).await {
                 person.acked(c, client_id, sent.seq, sent.id);
             }

@@ -19,7 +19,7 @@ use tokio::{sync::watch, time::Instant};
 use crate::{
     Planted,
     bus::SimulatedBus,
-    world::{Life, World},
+    world::{Life, World, spawn},
 };
 
 /// One process's handle.
@@ -85,7 +85,7 @@ impl SimulatedStore {
                 self.world.delay().await;
                 self.reach()?;
                 let late = world.happens(|climate| climate.store_late);
-                let arrives = self.world.spawn(async move {
+                let arrives = spawn(async move {
                     if late {
                         tokio::time::sleep(world.chance.between(20, 500)).await;
                     }
@@ -158,7 +158,9 @@ impl Documents for SimulatedStore {
         match self.world.planted {
             Some(Planted::PublishBeforeCommit) => self.tell_too_early(&run).await,
             Some(Planted::MissingDedupe) => {
-                run.iter_mut().for_each(|draft| draft.keys.retain(|(index, _)| index.name != "once"));
+                for draft in &mut run {
+                    draft.keys.retain(|(index, _)| index.name != "once");
+                }
             }
             _ => {}
         }

@@ -10,7 +10,7 @@ use tertulia_messaging::model::place::event_id;
 use tertulia_runtime::event::EventId;
 
 use crate::{
-    books::Kept,
+    books::{Kept, Says},
     house::House,
     person::{Device, Person},
 };
@@ -18,6 +18,10 @@ use crate::{
 /// Whether everybody has come to rest: nothing waits, and every client has what its user may read.
 pub(crate) fn unrest(house: &House, devices: &[&Device]) -> Vec<String> {
     let logs = house.books.logs();
+    let conversations: Vec<(ConversationId, u64, BTreeSet<UserId>)> = logs
+        .iter()
+        .filter_map(|(owner, log)| Some((owner.parse().ok()?, log.len() as u64, present(log))))
+        .collect();
     let mut unrest = Vec::new();
     if !house.broker.is_empty() {
         unrest.push("events wait on the bus".to_owned());
@@ -28,13 +32,11 @@ pub(crate) fn unrest(house: &House, devices: &[&Device]) -> Vec<String> {
         if memory.useq != own {
             unrest.push(format!("{name} has {} of {own} entries of the user's log", memory.useq));
         }
-        let members = logs.iter().filter_map(|(owner, log)| Some((owner.parse().ok()?, log)));
-        for (c, log) in members.filter(|(_, log)| present(log).contains(&device.witness.user)) {
-            let (c, head): (ConversationId, u64) = (c, log.len() as u64);
-            let shown = memory.shown.get(&c).copied().unwrap_or(0);
-            if !memory.member_of.contains(&c) {
+        for (c, head, _) in conversations.iter().filter(|it| it.2.contains(&device.witness.user)) {
+            let shown = memory.shown.get(c).copied().unwrap_or(0);
+            if !memory.member_of.contains(c) {
                 unrest.push(format!("{name} does not know that its user is a member of {c}"));
-            } else if shown != head {
+            } else if shown != *head {
                 unrest.push(format!("{name} was shown {shown} of {head} entries of {c}"));
             }
         }
@@ -48,7 +50,7 @@ fn present(log: &[Kept]) -> BTreeSet<UserId> {
     for fact in log.iter().filter_map(Kept::fact) {
         match fact {
             Fact::MemberJoined { member, .. } => drop(present.insert(member.user_id)),
-            Fact::MemberLeft { user_id, .. } => drop(present.remove(&user_id)),
+            Fact::MemberLeft { user_id, .. } => drop(present.remove(user_id)),
             _ => {}
         }
     }
@@ -131,15 +133,14 @@ fn judge_own_log(person: &Person, logs: &BTreeMap<String, Vec<Kept>>, faults: &m
     let own = logs.get(&person.id.to_string()).map(Vec::as_slice).unwrap_or_default();
     let mut last = BTreeMap::new();
     for kept in own {
-        match serde_json::from_value(kept.fact.clone()) {
-            Ok(UserFact::ConversationJoined { conversation_id }) => {
-                last.insert(conversation_id, true);
+        match &kept.says {
+            Says::Own(UserFact::ConversationJoined { conversation_id }) => {
+                last.insert(*conversation_id, true);
             }
-            Ok(UserFact::ConversationLeft { conversation_id }) => {
-                last.insert(conversation_id, false);
+            Says::Own(UserFact::ConversationLeft { conversation_id }) => {
+                last.insert(*conversation_id, false);
             }
-            Ok(_) => {}
-            Err(error) => faults.push(format!("{}/{} does not decode: {error}", kept.owner, kept.seq)),
+            _ => {}
         }
     }
     for (owner, log) in logs {

@@ -15,7 +15,7 @@ use tertulia_contracts::{
 use tokio::sync::mpsc;
 use ulid::Ulid;
 
-use crate::house::House;
+use crate::{books::Kept, house::House};
 
 /// Who has left hears no more within a second, says the product; the storm may take its time on the way.
 const SOON: Duration = Duration::from_secs(8);
@@ -114,9 +114,9 @@ impl Journal for Witness {
         {
             self.wrong(&format!("was shown {conversation}/{seq} long after its user had left"));
         }
-        match kept.and_then(|kept| kept.fact()) {
+        match kept.as_ref().and_then(Kept::fact) {
             None => self.wrong(&format!("was shown {conversation}/{seq} before it was committed")),
-            Some(kept) if !agrees(fact, &kept) => {
+            Some(kept) if !agrees(fact, kept) => {
                 self.wrong(&format!(
                     "was shown {fact:?} at {conversation}/{seq}, where the log says {kept:?}"
                 ));

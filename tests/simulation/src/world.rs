@@ -125,12 +125,14 @@ impl World {
         self.wrong.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// The troubles there are just now; none when the storm is over.
-    pub(crate) fn weather(&self) -> Climate {
-        if self.stormy.load(Relaxed) {
-            return self.climate.clone();
-        }
-        Climate { delay_ms: self.climate.delay_ms.min(2), ..Climate::default() }
+    /// How often the weather strikes.
+    pub(crate) fn strikes(&self) -> u64 {
+        self.climate.strikes
+    }
+
+    /// The longest usual delay just now.
+    pub(crate) fn longest_delay_ms(&self) -> u64 {
+        if self.stormy.load(Relaxed) { self.climate.delay_ms } else { self.climate.delay_ms.min(2) }
     }
 
     /// Whether a trouble happens here and now.
@@ -146,20 +148,17 @@ impl World {
 
     /// The time something takes: often none at all.
     pub(crate) async fn delay(&self) {
-        let most = self.weather().delay_ms;
+        let most = self.longest_delay_ms();
         if most > 0 && self.chance.happens(400) {
             tokio::time::sleep(self.chance.between(1, most)).await;
         }
     }
+}
 
-    /// Runs something that nobody takes back: what is on its way arrives although its sender has died.
-    #[expect(clippy::disallowed_methods, reason = "what is on its way ends by itself, or with the run")]
-    pub(crate) fn spawn<T: Send + 'static>(
-        &self,
-        task: impl Future<Output = T> + Send + 'static,
-    ) -> JoinHandle<T> {
-        tokio::spawn(task)
-    }
+/// Runs something that nobody takes back: what is on its way arrives although its sender has died.
+#[expect(clippy::disallowed_methods, reason = "what is on its way ends by itself, or with the run")]
+pub(crate) fn spawn<T: Send + 'static>(task: impl Future<Output = T> + Send + 'static) -> JoinHandle<T> {
+    tokio::spawn(task)
 }
 
 struct WorldClock(Instant);

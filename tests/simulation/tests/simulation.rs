@@ -1,5 +1,7 @@
 //! Five hundred seeds that must be clean, seeds that must repeat, and planted faults that must be found.
 
+#![expect(clippy::unwrap_used, reason = "these are tests")]
+
 use std::{
     num::NonZero,
     sync::{

@@ -176,7 +176,9 @@ impl Relay {
     /// Publishes entries that listeners may never have been told of, and owes them the telling.
     async fn publish_untold(&self, writer: WriterId, counts: Range<u64>) -> Result<(), Error> {
         let owe = |entries: &[EntryRecord], _| {
-            entries.iter().for_each(|entry| self.live.owe(entry.owner.clone()));
+            for entry in entries {
+                self.live.owe(entry.owner.clone());
+            }
         };
         self.publish(writer, counts, owe).await
     }
@@ -200,7 +202,9 @@ impl Relay {
         if owed.is_empty() {
             progress.told = next;
         }
-        owed.into_iter().for_each(|owner| self.live.owe(owner));
+        for owner in owed {
+            self.live.owe(owner);
+        }
     }
 
     /// Publishes what there is of appends whose outcome was unknown, once it must have become visible.

@@ -1,5 +1,5 @@
-//! Runs seeds and says which of them fail: `simulate --seeds 500 --first 1`; one of them with its trace: `simulate
-//! --seed 7 --trace`.
+//! Runs seeds and says which of them fail: `simulate --seed 1 --seeds 500`; one of them with its trace: `simulate --seed
+//! 7 --seeds 1 --trace`.
 
 use std::{
     process::ExitCode,
@@ -66,10 +66,8 @@ fn tell(outcome: &Outcome) {
         println!("seed {seed}: {events} events in {took:.1?}, {acked} acknowledged, hash {hash:016x}");
     }
     if !outcome.faults.is_empty() {
-        println!(
-            "seed {} failed; again, with its trace: make simulate SEED={} SEEDS=1 TRACE=--trace",
-            outcome.seed, outcome.seed
-        );
+        let seed = outcome.seed;
+        println!("seed {seed} failed; again, with its trace: make simulate SEED={seed} SEEDS=1 TRACE=1");
         for fault in &outcome.faults {
             println!("    {fault}");
         }
