@@ -127,7 +127,7 @@ impl Pen {
         let replies = self.standing_replies(waiting).await?;
         self.look_for_invitations(&mut held, waiting).await?;
         let targets = Targets::load(&self.desk.store, &held.conversation, waiting).await?;
-        let reservation = self.desk.ledger.reserve(waiting.len());
+        let reservation = self.desk.ledger.reserve(waiting.len())?;
         let (run, outdated) = self.draft(&held, &replies, targets, &reservation, waiting);
         held.fresh = false;
         if run.is_empty() {

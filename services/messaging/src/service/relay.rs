@@ -118,8 +118,8 @@ impl Relay {
         self.tell_again(&mut progress).await;
         self.move_checkpoint(&progress).await?;
         let writer = self.ledger.writer().to_string();
-        if self.ledger.first_doubt().is_none()
-            && progress.told == progress.next
+        if progress.told == progress.next
+            && self.ledger.close_at(progress.next)
             && let Some(checkpoint) = self.store.checkpoints.get(&writer).await?
         {
             self.store.checkpoints.delete(&writer, checkpoint.revision, Vec::new()).await?;
