@@ -141,7 +141,7 @@ pub async fn build(config: Config, deps: Deps) -> Result<Router, Error> {
         store: store.clone(),
         ledger: ledger.clone(),
         keeper: keeper.clone(),
-        live,
+        live: live.clone(),
         ambient: ambient.clone(),
         telemetry: telemetry.clone(),
     };
@@ -149,6 +149,7 @@ pub async fn build(config: Config, deps: Deps) -> Result<Router, Error> {
         store: store.clone(),
         bus: bus.clone(),
         ledger,
+        live,
         keeper: keeper.clone(),
         ambient: ambient.clone(),
         telemetry,

@@ -31,7 +31,7 @@ use crate::{
 const RECORD_BYTES: usize = 256 << 10;
 
 /// Whose log it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Owner {
     /// A conversation's.
     Conversation(ConversationId),
@@ -431,8 +431,10 @@ impl Attachment {
     /// Ends the listening now; a catch-up that is still under way will not go live.
     pub(crate) fn detach(&self) {
         let mut state = self.feed.state();
-        self.detached.store(true, Relaxed);
-        state.silence(&self.socket);
+        // Once: another hold of the same socket may be live by the time that this one is dropped.
+        if !self.detached.swap(true, Relaxed) {
+            state.silence(&self.socket);
+        }
     }
 }
 

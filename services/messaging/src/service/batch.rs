@@ -135,7 +135,7 @@ impl Pen {
         let replies = self.standing_replies(waiting).await?;
         self.look_for_invitations(&mut held, waiting).await?;
         let targets = Targets::load(&self.desk.store, &held.conversation, waiting).await?;
-        let reservation = self.desk.ledger.reserve(waiting.len());
+        let reservation = self.desk.ledger.reserve(waiting.len())?;
         let (run, outdated) = self.draft(&held, &replies, targets, &reservation, waiting);
         held.fresh = false;
         if run.is_empty() {
@@ -164,7 +164,7 @@ impl Pen {
         if held.stances.len() > MAX_REMEMBERED {
             held.stances.clear();
         }
-        let mut people: HashSet<UserId> = waiting.iter().flat_map(Command::people).collect();
+        let mut people: BTreeSet<UserId> = waiting.iter().flat_map(Command::people).collect();
         if waiting.iter().any(Command::is_about_roles) {
             people.extend(held.conversation.roles.people());
         }
@@ -356,12 +356,13 @@ impl Pen {
             }
             Some(error) => Err(error.into()),
         };
-        if outcome.is_ok() {
-            reservation.decided();
-        }
         let complete = rest.is_empty() && outcome.is_ok();
         rest.into_iter().rev().for_each(|drafted| waiting.push_front(drafted.command));
         self.accept(held, run, complete).await;
+        // Only now, so that a checkpoint that has passed these entries says that they were told, too.
+        if outcome.is_ok() {
+            reservation.decided();
+        }
         outcome
     }
 

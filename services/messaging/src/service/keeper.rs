@@ -84,7 +84,7 @@ impl Keeper {
             if missing.is_empty() {
                 return Ok(());
             }
-            let reservation = self.ledger.reserve(missing.len());
+            let reservation = self.ledger.reserve(missing.len())?;
             let entries =
                 missing.into_iter().zip(reservation.stamps()).map(|((seq, fact), written)| EntryRecord {
                     owner: owner.clone(),

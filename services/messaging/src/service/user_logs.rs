@@ -1,5 +1,6 @@
 //! Each user's own log: what happened to them, whichever conversation it happened in.
 
+use tertulia_bus::Error as BusError;
 use tertulia_contracts::{
     ConversationId, UserId,
     events::{MemberRestricted, ReportDecided},
@@ -134,15 +135,29 @@ impl UserLogs {
             };
             match self.store.entries.insert(&entry, Vec::new()).await {
                 Ok(_) => {
-                    self.live.tell(&owner, vec![entry.into_raw()]).await;
-                    return Ok(());
+                    return self.tell_sockets(&owner, entry).await;
                 }
                 Err(StoreError::Conflict { .. }) => {}
-                Err(StoreError::Duplicate { index, .. }) if index == ONCE.name => return Ok(()),
+                // Whoever wrote it may have died before anybody heard of it.
+                Err(StoreError::Duplicate { index, .. }) if index == ONCE.name => {
+                    return match self.store.newest(&owner).await? {
+                        Some(newest) => self.tell_sockets(&owner, newest).await,
+                        None => Ok(()),
+                    };
+                }
                 Err(error) => return Err(error.into()),
             }
         }
         Err(Error::Busy)
+    }
+
+    /// Tells a user's sockets, or fails, so that the event comes again: nothing else would bring it up before the next
+    /// entry of a log that gets few.
+    async fn tell_sockets(&self, owner: &str, entry: EntryRecord) -> Result<(), Error> {
+        if self.live.is_told(owner, vec![entry.into_raw()]).await {
+            return Ok(());
+        }
+        Err(BusError::Unavailable("a user's sockets could not be told".to_owned()).into())
     }
 
     /// What happened to a user behind a position of their log.

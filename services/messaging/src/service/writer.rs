@@ -236,6 +236,7 @@ async fn run(mut pen: Pen, mut queue: mpsc::Receiver<Command>, shutdown: Cancell
     loop {
         let mut batch = Vec::new();
         tokio::select! {
+            biased;
             // From here on nothing new is taken; what waits is still written.
             () = shutdown.cancelled(), if !queue.is_closed() => queue.close(),
             taken = queue.recv_many(&mut batch, MAX_RUN) => {

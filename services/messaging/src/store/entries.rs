@@ -202,9 +202,13 @@ pub(crate) enum Span {
 impl Store {
     /// The newest place of a log.
     pub(crate) async fn head(&self, owner: &str) -> Result<Head, Error> {
+        Ok(self.newest(owner).await?.map_or_else(Head::default, |entry| entry.head()))
+    }
+
+    /// The newest entry of a log.
+    pub(crate) async fn newest(&self, owner: &str) -> Result<Option<EntryRecord>, Error> {
         let newest = Scan::of(Index::ID, Key::from_encoded(entry_id_prefix(owner)), 1).descending();
-        let newest = self.entries.scan(newest).await?.items.pop();
-        Ok(newest.map_or_else(Head::default, |entry| entry.value.head()))
+        Ok(self.entries_of(newest).await?.pop())
     }
 
     /// The entry at a place.

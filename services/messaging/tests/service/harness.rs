@@ -4,7 +4,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{
         Arc, Mutex,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -330,12 +330,19 @@ impl Documents for FaultyStore {
 pub(crate) struct FaultyBus {
     inner: Arc<dyn Bus>,
     away: AtomicBool,
+    /// So many broadcasts are refused yet.
+    refusals: AtomicUsize,
     published: Mutex<Vec<Event>>,
 }
 
 impl FaultyBus {
     fn new(inner: Arc<dyn Bus>) -> Self {
-        Self { inner, away: AtomicBool::new(false), published: Mutex::default() }
+        Self {
+            inner,
+            away: AtomicBool::new(false),
+            refusals: AtomicUsize::new(0),
+            published: Mutex::default(),
+        }
     }
 
     pub(crate) fn go_away(&self) {
@@ -344,6 +351,11 @@ impl FaultyBus {
 
     pub(crate) fn come_back(&self) {
         self.away.store(false, Ordering::SeqCst);
+    }
+
+    /// The next so many broadcasts are refused, and nobody hears them.
+    pub(crate) fn refuse_broadcasts(&self, count: usize) {
+        self.refusals.store(count, Ordering::SeqCst);
     }
 
     /// Everything published through it, in order.
@@ -372,6 +384,10 @@ impl Bus for FaultyBus {
     }
 
     async fn broadcast(&self, message: Broadcast) -> Result<(), BusError> {
+        let one_less = |left: usize| left.checked_sub(1);
+        if self.refusals.fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_less).is_ok() {
+            return Err(BusError::Unavailable("refused by the test".to_owned()));
+        }
         self.inner.broadcast(message).await
     }
 

@@ -244,3 +244,20 @@ fn who_read_the_log_before_fewer_might_reads_again() {
     assert_eq!(attachment.go_live(0, |_| None), GoLive::Live);
     assert_eq!(feed.narrow().len(), 1);
 }
+
+/// Found by the simulation: a client opened a conversation twice in a row, the first catch-up ended after the second,
+/// and the client heard nothing more.
+#[test]
+fn a_hold_that_was_given_up_takes_nothing_from_the_one_after_it() {
+    let feed = Arc::new(Feed::new(Owner::User(Id::from_ulid(Ulid::nil()))));
+    let socket = Arc::new(Socket::new(Id::from_ulid(Ulid::nil()), 0, 1 << 20));
+    let first = Attachment::new(feed.clone(), socket.clone());
+    first.detach();
+    let second = Attachment::new(feed.clone(), socket.clone());
+    assert_eq!(second.go_live(0, |_| None), GoLive::Live);
+    assert_eq!(first.go_live(0, |_| None), GoLive::Detached);
+    drop(first);
+    assert_eq!(tell(&feed, 1..=1).frames, 1, "it is still told");
+    second.detach();
+    assert_eq!(tell(&feed, 2..=2).frames, 0);
+}
