@@ -7,6 +7,7 @@ mod facts;
 mod invitations;
 mod messages;
 mod moderation;
+mod private;
 mod requests;
 mod user_log;
 
@@ -29,6 +30,10 @@ pub use messages::{
     EditMessage, Message, Messages, Pin, Pins, PostMessage, Posted, Reaction, Version, Versions,
 };
 pub use moderation::{Act, ModerationLog, Restrict, Sanction, Sanctions};
+pub use private::{
+    Block, Blocks, Draft, Drafts, Privacy, PutDraft, Receipt, Receipts, SaveMessage, Saved, SavedMessages,
+    UpdateMembership,
+};
 pub use requests::{AskToJoin, JoinRequest, JoinRequests};
 pub use user_log::{UserEntry, UserFact, UserLog};
 
@@ -46,6 +51,16 @@ pub const MAX_REACTIONS: usize = 20;
 pub const MAX_REACTION_USERS: usize = 10;
 /// The most messages pinned in one conversation.
 pub const MAX_PINS: usize = 50;
+/// The most drafts of one person.
+pub const MAX_DRAFTS: usize = 100;
+/// The most messages that one person saves.
+pub const MAX_SAVED: usize = 1_000;
+/// The most characters of a note about a saved message.
+pub const MAX_MARK_CHARS: usize = 500;
+/// The most people that one person blocks.
+pub const MAX_BLOCKS: usize = 1_000;
+/// The most members of a conversation in which one sees how far the others have read.
+pub const MAX_RECEIPTS: usize = 200;
 
 /// The most characters of a reason that moderators give, and of a note on a report.
 pub const MAX_REASON_CHARS: usize = 500;
@@ -81,7 +96,19 @@ pub const MAX_SEARCH_CHARS: usize = 64;
 
 /// The rule for a message's body: something to see, and no control characters but tab and line feed.
 pub fn body(body: &str, _: &()) -> garde::Result {
-    visible(body, |character| character.is_control() && !matches!(character, '\t' | '\n'))
+    visible(body, unwritable)
+}
+
+/// The rule for what is not said yet: no control characters but tab and line feed.
+pub fn writing(text: &str, _: &()) -> garde::Result {
+    if text.chars().any(unwritable) {
+        return Err(garde::Error::new("must not contain control characters"));
+    }
+    Ok(())
+}
+
+fn unwritable(character: char) -> bool {
+    character.is_control() && !matches!(character, '\t' | '\n')
 }
 
 /// The rule for a title: something to see, on one line.

@@ -6,7 +6,7 @@ use tertulia_contracts::permissions::{Denial, Refusal};
 use tertulia_documents::Error as StoreError;
 use tertulia_runtime::{Fault, FieldError, Kind};
 
-use crate::model::change::Rejection;
+use crate::model::{change::Rejection, private::Listing};
 
 /// A failure of messaging.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -65,6 +65,18 @@ pub enum Error {
     /// They were declined, and may not ask again yet.
     #[error("declined; may ask again after {0:?}")]
     AskedTooSoon(Duration),
+    /// The draft is another by now.
+    #[error("the draft was changed elsewhere")]
+    DraftChanged,
+    /// There is no draft.
+    #[error("no draft in this conversation")]
+    NoSuchDraft,
+    /// As much is kept of something as can be.
+    #[error("no more room for {}", .0.name())]
+    NoRoom(Listing),
+    /// One of the two keeps the other away.
+    #[error("they keep apart")]
+    OutOfReach,
     /// Fields that break a rule.
     #[error("invalid fields: {0:?}")]
     InvalidFields(Vec<FieldError>),
@@ -115,10 +127,12 @@ impl From<Rejection> for Error {
 impl Fault for Error {
     fn kind(&self) -> Kind {
         match self {
-            Self::NoSuchConversation | Self::NoSuchMessage | Self::NoSuchInvitation | Self::NoSuchRequest => {
-                Kind::NotFound
-            }
-            Self::NotAllowed(_) => Kind::Forbidden,
+            Self::NoSuchConversation
+            | Self::NoSuchMessage
+            | Self::NoSuchInvitation
+            | Self::NoSuchRequest
+            | Self::NoSuchDraft => Kind::NotFound,
+            Self::NotAllowed(_) | Self::OutOfReach => Kind::Forbidden,
             Self::ClientIdReused
             | Self::HandleTaken
             | Self::UserBanned
@@ -130,7 +144,9 @@ impl Fault for Error {
             | Self::GroupFull
             | Self::AlreadyMember
             | Self::JoinInstead
-            | Self::TooManyRequests => Kind::Conflict,
+            | Self::TooManyRequests
+            | Self::DraftChanged
+            | Self::NoRoom(_) => Kind::Conflict,
             Self::InvalidFields(_) => Kind::Invalid,
             Self::Busy | Self::AskedTooSoon(_) => Kind::RateLimited,
             Self::Stopped | Self::Upstream(_) => Kind::Unavailable,
@@ -159,6 +175,12 @@ impl Fault for Error {
             Self::JoinInstead => "join_instead",
             Self::TooManyRequests => "too_many_requests",
             Self::AskedTooSoon(_) => "asked_too_soon",
+            Self::DraftChanged => "draft_changed",
+            Self::NoSuchDraft => "draft_not_found",
+            Self::NoRoom(Listing::Drafts) => "too_many_drafts",
+            Self::NoRoom(Listing::Saved) => "too_many_saved",
+            Self::NoRoom(Listing::Blocks) => "too_many_blocks",
+            Self::OutOfReach => "out_of_reach",
             Self::InvalidFields(_) => "invalid_fields",
             Self::Busy => "conversation_busy",
             Self::Stopped => "shutting_down",
@@ -192,6 +214,12 @@ impl Fault for Error {
             Self::JoinInstead => "This conversation is open to everybody: just join it.",
             Self::TooManyRequests => "200 people wait for a decision here. Try again later.",
             Self::AskedTooSoon(_) => "You were declined. You may ask again seven days after that.",
+            Self::DraftChanged => "The draft was changed on another device; read it, then put yours.",
+            Self::NoSuchDraft => "There is no draft in this conversation.",
+            Self::NoRoom(Listing::Drafts) => "You have 100 drafts; send or discard one first.",
+            Self::NoRoom(Listing::Saved) => "You keep 1,000 messages; let one go first.",
+            Self::NoRoom(Listing::Blocks) => "You block 1,000 people; unblock one first.",
+            Self::OutOfReach => "You and somebody among these cannot reach each other.",
             Self::InvalidFields(_) => "Some fields are not as they should be; each is listed under errors.",
             Self::Busy => "Too much is being written to this conversation just now. Try again in a moment.",
             Self::Stopped => "This instance is shutting down. Try again.",

@@ -48,7 +48,7 @@ use service::{
 };
 use store::{
     CheckpointRecord, ConversationRecord, EntryRecord, InvitationRecord, ListingRecord, MemberRecord,
-    MentionRecord, PersonRecord, ReactionRecord, RequestRecord, Store,
+    MentionRecord, PersonRecord, PrivateRecord, ReactionRecord, RequestRecord, Store, UserHeadRecord,
 };
 use telemetry::Telemetry;
 
@@ -60,6 +60,8 @@ pub const COLLECTIONS: &[Collection] = &[
     ReactionRecord::COLLECTION,
     MentionRecord::COLLECTION,
     PersonRecord::COLLECTION,
+    PrivateRecord::COLLECTION,
+    UserHeadRecord::COLLECTION,
     CheckpointRecord::COLLECTION,
     InvitationRecord::COLLECTION,
     ListingRecord::COLLECTION,
@@ -134,7 +136,7 @@ pub async fn build(config: Config, deps: Deps) -> Result<Router, Error> {
         store: store.clone(),
         ledger: ledger.clone(),
         keeper: keeper.clone(),
-        live,
+        live: live.clone(),
         ambient: ambient.clone(),
         telemetry: telemetry.clone(),
     };
@@ -158,6 +160,7 @@ pub async fn build(config: Config, deps: Deps) -> Result<Router, Error> {
         store,
         keeper,
         user_logs,
+        live,
         ambient,
     };
     let (router, _) = api::router().with_state(api::Api { messaging, verifier }).split_for_parts();

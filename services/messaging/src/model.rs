@@ -13,6 +13,7 @@ pub mod membership;
 pub mod message;
 pub mod moderation;
 pub mod place;
+pub mod private;
 pub mod settings;
 pub mod snapshot;
 pub mod text;

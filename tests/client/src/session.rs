@@ -341,6 +341,7 @@ impl Client {
             | ServerFrame::Dirty { .. }
             | ServerFrame::Ready { .. }
             | ServerFrame::Typing { .. }
+            | ServerFrame::Read { .. }
             | ServerFrame::Pong
             | ServerFrame::End { .. } => {}
         }

@@ -25,6 +25,7 @@ use crate::{
     Error,
     model::{
         access::{Action, Actor, Ground, may},
+        alteration::Alteration,
         callee::callees,
         change::{Change, Standing, decide},
         invitation::Opening,
@@ -77,6 +78,8 @@ struct Held {
     others: bool,
     /// The invitations that the commands at hand are by.
     invitations: Vec<InvitationRecord>,
+    /// Whether the two of a direct conversation keep apart; read for every batch, since no log says so.
+    apart: bool,
     /// Whether it was read for the commands at hand. What was remembered since an earlier batch is good enough for
     /// whatever an append confirms, and for nothing else.
     fresh: bool,
@@ -124,6 +127,9 @@ impl Pen {
         held.at = self.desk.ambient.now();
         self.remember_people(&mut held, waiting).await?;
         self.look_for_others(&mut held, waiting).await?;
+        if let Some((one, other)) = held.conversation.charter.pair() {
+            held.apart = self.desk.store.keep_apart(one, &[other]).await?;
+        }
         let replies = self.standing_replies(waiting).await?;
         self.look_for_invitations(&mut held, waiting).await?;
         let targets = Targets::load(&self.desk.store, &held.conversation, waiting).await?;
@@ -148,7 +154,7 @@ impl Pen {
         let conversation = self.desk.keeper.settle(self.id).await?.ok_or(Error::NoSuchConversation)?;
         // Settling may have founded the conversation: then the head lies behind, and the next append says so.
         let (at, stances, invitations) = (self.desk.ambient.now(), HashMap::new(), Vec::new());
-        Ok(Held { conversation, head, at, stances, others: true, invitations, fresh: true })
+        Ok(Held { conversation, head, at, stances, others: true, invitations, apart: false, fresh: true })
     }
 
     async fn remember_people(&self, held: &mut Held, waiting: &VecDeque<Command>) -> Result<(), Error> {
@@ -228,7 +234,7 @@ impl Pen {
                     targets.decide(*message, alteration, command.by.user_id, at, held.ground(command.by))
                 }
             };
-            let fact = match decision {
+            let fact = match decision.and_then(|fact| held.in_reach(&command, fact)) {
                 Ok(Some(fact)) => fact,
                 // It rests on alterations of this run, which may not be committed: it is decided again after them.
                 _ if command.target().is_some() && targets.is_ahead => {
@@ -384,6 +390,16 @@ impl Pen {
 impl Held {
     fn ground(&self, actor: Actor) -> Ground {
         self.conversation.ground(actor.account, self.stance(actor.user_id), self.at)
+    }
+
+    /// What the two of a pair may no longer say to each other, in whatever way, once they keep apart.
+    fn in_reach(&self, command: &Command, fact: Option<Fact>) -> Result<Option<Fact>, Error> {
+        let reaches = matches!(
+            command.request,
+            Request::Post(..)
+                | Request::Alter(_, Alteration::Edit(..) | Alteration::React(_) | Alteration::Pin)
+        );
+        if self.apart && reaches { Err(Error::OutOfReach) } else { Ok(fact) }
     }
 
     fn stance(&self, user: UserId) -> Stance {

@@ -5,8 +5,10 @@
 
 mod altering;
 mod authorization;
+mod blocking;
 mod conversations;
 mod directory;
+mod drafting;
 mod faults;
 mod fuzz;
 mod harness;
@@ -16,11 +18,14 @@ mod live;
 mod mentioning;
 mod moderating;
 mod pinning;
+mod places;
 mod posting;
 mod reacting;
 mod reading;
+mod receipts;
 mod replay;
 mod requests;
 mod roles;
+mod saving;
 mod settings;
 mod writers;
