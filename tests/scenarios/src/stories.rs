@@ -9,6 +9,7 @@ mod events;
 mod first_conversation;
 mod killed;
 mod leaving;
+mod own;
 mod resume;
 mod strangers;
 
@@ -52,6 +53,10 @@ pub const STORIES: &[Story] = &[
     Story {
         name: "a_mention_is_counted_on_every_device_until_it_is_read_on_one",
         tell: |system| Box::pin(calls::counted_on_every_device(system)),
+    },
+    Story {
+        name: "what_is_ones_own_follows_and_a_block_keeps_apart",
+        tell: |system| Box::pin(own::follows_and_keeps_apart(system)),
     },
     Story {
         name: "resume_on_another_node_with_a_gap",
