@@ -108,6 +108,9 @@ impl Pen {
         self.remember_people(&mut held, waiting).await?;
         self.look_for_others(&mut held, waiting).await?;
         self.look_up_reports(&mut held, waiting).await?;
+        if let Some((one, other)) = held.conversation.charter.pair() {
+            held.apart = self.desk.store.keep_apart(one, &[other]).await?;
+        }
         let replies = self.standing_replies(waiting).await?;
         self.look_for_invitations(&mut held, waiting).await?;
         let targets = Targets::load(&self.desk.store, &held.conversation, waiting).await?;
@@ -131,9 +134,17 @@ impl Pen {
         let head = self.desk.store.head(&self.owner).await?;
         let conversation = self.desk.keeper.settle(self.id).await?.ok_or(Error::NoSuchConversation)?;
         // Settling may have founded the conversation: then the head lies behind, and the next append says so.
-        let (at, stances, reports, invitations) =
-            (self.desk.ambient.now(), HashMap::new(), HashMap::new(), Vec::new());
-        Ok(Held { conversation, head, at, stances, reports, others: true, invitations, fresh: true })
+        Ok(Held {
+            conversation,
+            head,
+            at: self.desk.ambient.now(),
+            stances: HashMap::new(),
+            reports: HashMap::new(),
+            others: true,
+            invitations: Vec::new(),
+            apart: false,
+            fresh: true,
+        })
     }
 
     async fn remember_people(&self, held: &mut Held, waiting: &VecDeque<Command>) -> Result<(), Error> {

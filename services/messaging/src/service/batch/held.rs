@@ -45,6 +45,8 @@ pub(super) struct Held {
     pub(super) others: bool,
     /// The invitations that the commands at hand are by.
     pub(super) invitations: Vec<InvitationRecord>,
+    /// Whether the two of a direct conversation keep apart; read for every batch, since no log says so.
+    pub(super) apart: bool,
     /// Whether it was read for the commands at hand. What was remembered since an earlier batch is good enough for
     /// whatever an append confirms, and for nothing else.
     pub(super) fresh: bool,
@@ -60,7 +62,7 @@ impl Held {
         seq: u64,
     ) -> Result<Option<Fact>, Error> {
         let (by, at) = (command.by, self.at);
-        match &command.request {
+        let decision = match &command.request {
             Request::Post(post, markup) => self.post(by, (post, markup), replies, seq).map(Some),
             Request::Roles(change) => self.change_roles(change, by, at),
             Request::Change(change) => self.change(change, command),
@@ -74,7 +76,18 @@ impl Held {
                     _ => decision,
                 }
             }
-        }
+        };
+        decision.and_then(|fact| self.in_reach(command, fact))
+    }
+
+    /// What the two of a pair may no longer say to each other, in whatever way, once they keep apart.
+    fn in_reach(&self, command: &Command, fact: Option<Fact>) -> Result<Option<Fact>, Error> {
+        let reaches = matches!(
+            command.request,
+            Request::Post(..)
+                | Request::Alter(_, Alteration::Edit(..) | Alteration::React(_) | Alteration::Pin)
+        );
+        if self.apart && reaches { Err(Error::OutOfReach) } else { Ok(fact) }
     }
 
     fn post(
