@@ -67,7 +67,7 @@ async fn unread(api: &Api, chat: ConversationId) -> Result<u64> {
 }
 
 async fn say(api: &Api, chat: ConversationId, body: &str) -> Result<u64, ApiError> {
-    let post = PostMessage { client_id: Ulid::generate(), body: body.to_owned(), reply_to: None };
+    let post = PostMessage::new(Ulid::generate(), body.to_owned());
     Ok(api.post(chat, &post).await?.message.seq)
 }
 
