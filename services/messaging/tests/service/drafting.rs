@@ -64,8 +64,8 @@ async fn a_draft_that_is_empty_is_gone_and_its_words_are_in_no_log() {
     assert!(!told().await.text().contains("secret"));
     // That they are a member is told too, whenever the bus brings it.
     let newest = async || {
-        let facts = told().await.read::<UserLog>().items.into_iter().map(|entry| entry.e);
-        facts.filter(|fact| matches!(fact, UserFact::DraftChanged { .. })).last().unwrap()
+        let mut facts = told().await.read::<UserLog>().items.into_iter().map(|entry| entry.e);
+        facts.rfind(|fact| matches!(fact, UserFact::DraftChanged { .. })).unwrap()
     };
     let fact = |revision| UserFact::DraftChanged { conversation_id: group, revision };
     assert_eq!(newest().await, fact(Some(draft.revision)));
