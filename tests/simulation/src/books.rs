@@ -13,7 +13,7 @@ use tertulia_contracts::{
     messaging::{Fact, UserFact},
 };
 use tertulia_documents::{Collection, Documents as _, Index, Key, MemoryDocuments, Scan, port::MAX_PAGE};
-use tertulia_messaging::model::place::entry_id;
+use tertulia_messaging::model::{place::entry_id, private::Matter};
 use tertulia_runtime::Timestamp;
 use ulid::Ulid;
 
@@ -63,16 +63,28 @@ struct Record {
     fact: Box<RawValue>,
 }
 
-fn read(body: &RawValue) -> (String, Kept) {
-    const OURS: &str = "an entry is kept as messaging keeps it";
-    let record: Record = serde_json::from_str(body.get()).expect(OURS);
-    let says = if record.owner.parse::<ConversationId>().is_ok() {
-        Says::Fact(serde_json::from_str(record.fact.get()).expect(OURS))
-    } else {
-        Says::Own(serde_json::from_str(record.fact.get()).expect(OURS))
-    };
-    let Record { owner, seq, messages, at, .. } = record;
-    (owner, Kept { seq, messages, at, says })
+/// A thing of somebody's, which is the entry of their log that tells of it.
+#[derive(Deserialize)]
+struct Thing {
+    owner: String,
+    useq: u64,
+    at: Timestamp,
+    matter: Matter,
+}
+
+/// The newest of somebody's things.
+#[derive(Deserialize)]
+struct Newest {
+    newest: Thing,
+}
+
+fn read<'a, T: Deserialize<'a>>(body: &'a RawValue) -> T {
+    serde_json::from_str(body.get()).expect("it is kept as messaging keeps it")
+}
+
+fn entry(body: &RawValue) -> (String, Kept) {
+    let Record { owner, seq, messages, at, fact } = read(body);
+    (owner, Kept { seq, messages, at, says: Says::Fact(Box::new(read(&fact))) })
 }
 
 /// Who came and went in one conversation, as far as its log was read.
@@ -86,22 +98,19 @@ struct Comings {
 /// Every log, read at once.
 pub(crate) struct Books {
     documents: MemoryDocuments,
-    entries: Collection,
     comings: Mutex<BTreeMap<ConversationId, Comings>>,
 }
 
 impl Books {
     pub(crate) fn new(documents: MemoryDocuments) -> Self {
-        let entries = tertulia_messaging::COLLECTIONS.iter().find(|collection| collection.name == "entries");
-        let entries = *entries.expect("messaging keeps its logs in entries");
-        Self { documents, entries, comings: Mutex::default() }
+        Self { documents, comings: Mutex::default() }
     }
 
-    /// The entry that stands at a place right now.
+    /// The entry that stands at a place of a conversation's log right now.
     pub(crate) fn entry(&self, owner: &str, seq: u64) -> Option<Kept> {
-        let found = self.documents.get(&self.entries, &entry_id(owner, seq)).now_or_never();
+        let found = self.documents.get(&collection("entries"), &entry_id(owner, seq)).now_or_never();
         let found = found.expect("a store in memory does not wait").expect("a store in memory answers")?;
-        Some(read(&found.body).1)
+        Some(entry(&found.body).1)
     }
 
     /// When a user who is no member now left, if that stands before a position.
@@ -123,18 +132,53 @@ impl Books {
     /// Every log there is, by its owner.
     pub(crate) fn logs(&self) -> BTreeMap<String, Vec<Kept>> {
         let mut logs: BTreeMap<String, Vec<Kept>> = BTreeMap::new();
-        let mut after = None;
+        for (owner, kept) in self.all("entries").iter().map(|body| entry(body)) {
+            logs.entry(owner).or_default().push(kept);
+        }
+        logs.extend(self.own_logs());
+        logs
+    }
+
+    /// The users' logs. Of each thing the newest word stands, and the newest of all may not be put away yet.
+    fn own_logs(&self) -> BTreeMap<String, Vec<Kept>> {
+        let mut things: BTreeMap<String, BTreeMap<String, Thing>> = BTreeMap::new();
+        let heads: Vec<Thing> =
+            self.all("user_heads").iter().map(|body| read::<Newest>(body).newest).collect();
+        let ends: Vec<(String, u64)> = heads.iter().map(|head| (head.owner.clone(), head.useq)).collect();
+        let put_away = self.all("private");
+        for thing in put_away.iter().map(|body| read::<Thing>(body)).chain(heads) {
+            things.entry(thing.owner.clone()).or_default().insert(thing.matter.topic().name(), thing);
+        }
+        let log = |(owner, end): (String, u64)| {
+            let standing = things.remove(&owner).unwrap_or_default().into_values();
+            let standing: BTreeMap<u64, Thing> = standing.map(|thing| (thing.useq, thing)).collect();
+            let said = |seq| {
+                let thing = standing.get(&seq);
+                let says = Says::Own(thing.map_or(UserFact::Superseded {}, |thing| thing.matter.fact(seq)));
+                Kept { seq, messages: 0, at: thing.map_or(Timestamp::EPOCH, |thing| thing.at), says }
+            };
+            (owner, (1..=end).map(said).collect())
+        };
+        ends.into_iter().map(log).collect()
+    }
+
+    /// Every document of a collection.
+    fn all(&self, name: &str) -> Vec<Box<RawValue>> {
+        let (mut bodies, mut after) = (Vec::new(), None);
         loop {
             let scan = Scan::of(Index::ID, Key::new(), MAX_PAGE).after(after);
-            let page = self.documents.scan(&self.entries, scan).now_or_never();
+            let page = self.documents.scan(&collection(name), scan).now_or_never();
             let page = page.expect("a store in memory does not wait").expect("a store in memory answers");
-            for (owner, kept) in page.items.iter().map(|found| read(&found.body)) {
-                logs.entry(owner).or_default().push(kept);
-            }
+            bodies.extend(page.items.into_iter().map(|found| found.body));
             after = page.next;
             if after.is_none() {
-                return logs;
+                return bodies;
             }
         }
     }
+}
+
+fn collection(name: &str) -> Collection {
+    let found = tertulia_messaging::COLLECTIONS.iter().find(|collection| collection.name == name);
+    *found.expect("messaging has this collection")
 }

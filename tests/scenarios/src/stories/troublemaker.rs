@@ -58,7 +58,7 @@ pub(super) async fn a_troublemaker_is_dealt_with(system: &System) -> Result<()> 
         ensure!(muted.is_null(), "{muted}");
     }
     let refused = say(&max, chat, "NOISE again").await.err().context("a muted person writes")?;
-    ensure!(refused.to_string().contains("muted"), "{refused:#}");
+    ensure!(format!("{refused:#}").contains("muted"), "{refused:#}");
 
     let purge = format!("{path}/members/{}/purge", max.id());
     let purged: Purged = elsewhere.send(Method::POST, &purge, Some(&reason)).await?;
