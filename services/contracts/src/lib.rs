@@ -15,4 +15,4 @@ pub mod messaging;
 pub mod permissions;
 pub mod routes;
 
-pub use ids::{ConnectionId, ConversationId, MessageId, NodeId, SessionId, UserId};
+pub use ids::{ConnectionId, ConversationId, MessageId, NodeId, SessionId, TokenId, UserId};

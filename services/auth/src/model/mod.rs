@@ -1,5 +1,6 @@
 //! Types and rules: no IO, no clock of their own.
 
 pub(crate) mod account;
+pub(crate) mod api_token;
 pub(crate) mod secret;
 pub(crate) mod session;

@@ -195,7 +195,8 @@ pub(crate) async fn whole_log(client: &TestClient, conversation: ConversationId)
 fn auth(accounts: Arc<Mutex<BTreeSet<UserId>>>) -> Router {
     let user = async move |Path(id): Path<UserId>| {
         let known = accounts.lock().unwrap().contains(&id);
-        let user = User { id, handle: "somebody".to_owned(), display_name: "Somebody".to_owned() };
+        let (handle, display_name) = ("somebody".to_owned(), "Somebody".to_owned());
+        let user = User { id, handle, display_name, bot_of: None };
         if known { Ok(Json(user)) } else { Err(StatusCode::NOT_FOUND) }
     };
     Router::new().route("/internal/users/{id}", get(user))
