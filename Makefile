@@ -10,9 +10,12 @@ DENY := $(CACHE)/tools/cargo-deny-$(DENY_VERSION)/bin/cargo-deny
 ONLY ?=
 ROUNDS ?= 20
 SEED ?= 1
+SEEDS ?= 1000
+# `make simulate SEED=7 SEEDS=1 TRACE=1` shows everything that happens in one seed.
+TRACE ?=
 ARGS ?=
 
-.PHONY: help run test check fmt deny bench chaos cluster testbed clean tools
+.PHONY: help run test check fmt deny bench chaos simulate cluster testbed clean tools
 
 help: ## What there is to type
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -52,6 +55,10 @@ chaos: tools testbed ## Rounds of trouble under load on both topologies (ROUNDS=
 	cargo build --locked -p tertulia
 	TERTULIA_CHAOS_ROUNDS=$(ROUNDS) TERTULIA_CHAOS_SEED=$(SEED) \
 	  cargo test --locked -p tertulia-scenarios --test stories -- chaos --nocapture
+
+simulate: tools ## The product on a simulated clock, network and store (SEEDS=<how many> SEED=<the first> TRACE=1)
+	cargo build --locked -p tertulia-simulation
+	target/debug/simulate --seed $(SEED) --seeds $(SEEDS) $(if $(TRACE),--trace)
 
 cluster: tools testbed ## The split system as processes on this machine, with its servers, until Ctrl-C
 	cargo build --locked -p tertulia -p tertulia-scenarios

@@ -100,5 +100,12 @@ async fn send(shared: Arc<Shared>, mut ear: Ear, mut mouth: Mouth, c: Conversati
 /// A message that was never sent before.
 pub(crate) fn message(ambient: &Ambient, c: ConversationId, body: &str) -> ClientFrame {
     let (reference, body) = ("1".to_owned(), body.to_owned());
-    ClientFrame::Send { reference, c, client_id: ambient.ids.next_ulid(), body, reply_to: None }
+    ClientFrame::Send {
+        reference,
+        c,
+        client_id: ambient.ids.next_ulid(),
+        body,
+        reply_to: None,
+        silent: false,
+    }
 }

@@ -103,7 +103,7 @@ impl Shelf {
     /// Milliseconds for one more message.
     async fn post(&self, ambient: &Ambient) -> Result<f64> {
         let client_id = ambient.ids.next_ulid();
-        let message = PostMessage { client_id, body: BODY.to_owned(), reply_to: None };
+        let message = PostMessage::new(client_id, BODY.to_owned());
         let began = Instant::now();
         self.api.post(self.conversation, &message).await?;
         Ok(began.elapsed().as_secs_f64() * 1_000.0)

@@ -9,6 +9,8 @@ mod bounds;
 pub mod conformance;
 pub mod error;
 pub mod key;
+#[cfg(feature = "memory")]
+pub mod memory;
 pub mod mongodb;
 pub mod port;
 mod range;
@@ -17,6 +19,8 @@ pub mod table;
 
 pub use error::Error;
 pub use key::Key;
+#[cfg(feature = "memory")]
+pub use memory::{MemoryDocuments, MemoryStore};
 pub use mongodb::MongoDocuments;
 pub use port::{
     Appended, Collection, Cursor, Documents, Draft, Index, Order, Page, Pending, PendingScope, Revision,

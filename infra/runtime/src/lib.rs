@@ -15,6 +15,7 @@ pub mod id;
 pub mod lifecycle;
 pub mod metrics;
 pub mod problem;
+pub mod secret;
 pub mod telemetry;
 #[cfg(any(test, feature = "testkit"))]
 pub mod testkit;

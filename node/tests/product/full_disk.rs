@@ -13,7 +13,7 @@ use crate::{
 
 fn message(number: u64) -> PostMessage {
     let body = format!("{number} {}", "x".repeat(7_900));
-    PostMessage { client_id: Ulid::from_parts(1_700_000_000_000, u128::from(number)), body, reply_to: None }
+    PostMessage::new(Ulid::from_parts(1_700_000_000_000, u128::from(number)), body)
 }
 
 /// Posts until it is refused; how many were acknowledged.

@@ -77,7 +77,14 @@ async fn anothers_conversation_does_not_exist() {
     let (mut socket, _) = Socket::hello(&product.url, &bea.token(), None).await.unwrap();
     for c in [c, absent] {
         let (reference, client_id) = ("1".to_owned(), Ulid::from_parts(1, 1));
-        let send = ClientFrame::Send { reference, c, client_id, body: "Hola".to_owned(), reply_to: None };
+        let send = ClientFrame::Send {
+            reference,
+            c,
+            client_id,
+            body: "Hola".to_owned(),
+            reply_to: None,
+            silent: false,
+        };
         for frame in [ClientFrame::Open { c, after: None }, send] {
             socket.say(&frame).await.unwrap();
             let answer = hear(&mut socket).await.unwrap();

@@ -5,7 +5,7 @@ use tertulia_bus::{Group, Topology};
 use tertulia_runtime::EventBody;
 
 use crate::{
-    ConversationId, MessageId, SessionId, UserId,
+    ConversationId, MessageId, ReportId, SessionId, UserId,
     messaging::{Fact, Member, Message},
 };
 
@@ -152,6 +152,24 @@ impl EventBody for MemberRestricted {
     }
 }
 
+/// The moderators decided on a report.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ReportDecided {
+    /// Where.
+    pub conversation_id: ConversationId,
+    /// The position of the fact in its log.
+    pub seq: u64,
+    /// Which report.
+    pub report_id: ReportId,
+}
+
+impl EventBody for ReportDecided {
+    const TYPE: &'static str = "report.decided";
+    fn partition_key(&self) -> String {
+        self.conversation_id.to_string()
+    }
+}
+
 /// A conversation was made or changed, or something was done with a message of it that has no event of its own.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ConversationChanged {
@@ -172,7 +190,7 @@ impl EventBody for ConversationChanged {
 
 /// Keeps messaging's projection of who there is.
 pub const MESSAGING: &str = "messaging";
-/// Writes memberships, bans and mutes into the users' own logs.
+/// Writes memberships, bans, mutes and what becomes of reports into the users' own logs.
 pub const MESSAGING_USER_LOGS: &str = "messaging.user_logs";
 
 /// Every topic there is.
@@ -185,6 +203,7 @@ pub const TOPICS: &[&str] = &[
     MemberJoined::TYPE,
     MemberLeft::TYPE,
     MemberRestricted::TYPE,
+    ReportDecided::TYPE,
     ConversationChanged::TYPE,
 ];
 
@@ -193,7 +212,7 @@ pub const GROUPS: &[Group] = &[
     Group { name: MESSAGING, topics: &[UserRegistered::TYPE] },
     Group {
         name: MESSAGING_USER_LOGS,
-        topics: &[MemberJoined::TYPE, MemberLeft::TYPE, MemberRestricted::TYPE],
+        topics: &[MemberJoined::TYPE, MemberLeft::TYPE, MemberRestricted::TYPE, ReportDecided::TYPE],
     },
 ];
 

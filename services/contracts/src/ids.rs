@@ -25,6 +25,12 @@ id_kinds! {
     Conversation = "cnv" => ConversationId;
     /// A message in a conversation.
     Message = "msg" => MessageId;
+    /// A link by which people join a conversation.
+    Invitation = "inv" => InvitationId;
+    /// What somebody told the moderators of a conversation.
+    Report = "rpt" => ReportId;
+    /// A custom role in a conversation.
+    Role = "rol" => RoleId;
     /// One running process.
     Node = "nod" => NodeId;
     /// One run of one process's log: a client whose epoch is another cannot resume by position.

@@ -15,4 +15,7 @@ pub mod messaging;
 pub mod permissions;
 pub mod routes;
 
-pub use ids::{ConnectionId, ConversationId, MessageId, NodeId, SessionId, TokenId, UserId};
+pub use ids::{
+    ConnectionId, ConversationId, InvitationId, MessageId, NodeId, ReportId, RoleId, SessionId, TokenId,
+    UserId,
+};

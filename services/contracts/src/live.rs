@@ -45,6 +45,14 @@ pub struct Typing {
     pub typing: UserId,
 }
 
+/// On a conversation's log channel: fewer may read it from now on, and nobody who is not a member can be named. Every
+/// socket that follows it asks anew.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Narrowed {
+    /// Always true.
+    pub narrowed: bool,
+}
+
 /// On a user's control channel.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]

@@ -1,23 +1,47 @@
 //! What messaging says: conversations, their members, and the log each of them is.
 
 mod conversations;
+mod directory;
+mod entities;
 mod facts;
+mod filters;
+mod invitations;
 mod messages;
 mod moderation;
+mod reports;
+mod requests;
+mod roles;
+mod scheduled;
 mod user_log;
+
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+
+use crate::permissions;
 
 pub use conversations::{
     Conversation, Conversations, CreateConversation, HandOver, Member, Members, Membership, MoveCursor,
     SetMember, UpdateConversation,
 };
+pub use directory::{Directory, DirectoryEntry, DirectoryOrder};
+pub use entities::{
+    CALLED_ROLES, Entity, EntityKind, MAX_COUNTED_MENTIONS, MAX_ENTITIES, MAX_MENTIONED, MAX_URL_BYTES,
+};
 pub use facts::{Entry, Fact, Log};
+pub use filters::{Filters, LinkFilter, LinkMode};
+pub use invitations::{CreateInvitation, Invitation, InvitationPreview, Invitations, MadeInvitation};
 pub use messages::{
     EditMessage, Message, Messages, Pin, Pins, PostMessage, Posted, Reaction, Version, Versions,
 };
-pub use moderation::{Act, ModerationLog, Restrict, Sanction, Sanctions};
+pub use moderation::{Act, ModerationLog, PurgeMember, Purged, Restrict, Sanction, Sanctions};
+pub use reports::{DecideReport, FileReport, Report, ReportCategory, Reports, Verdict};
+pub use requests::{AskToJoin, JoinRequest, JoinRequests};
+pub use roles::{MemberOverride, PutOverride, PutRole, Role, Roles};
+pub use scheduled::{
+    RescheduleMessage, ScheduleFailure, ScheduleMessage, ScheduledMessage, ScheduledMessages,
+};
 pub use user_log::{UserEntry, UserFact, UserLog};
 
 /// The most characters of a message's body.
@@ -34,9 +58,58 @@ pub const MAX_REACTIONS: usize = 20;
 pub const MAX_REACTION_USERS: usize = 10;
 /// The most messages pinned in one conversation.
 pub const MAX_PINS: usize = 50;
+/// The most custom roles of one conversation.
+pub const MAX_CUSTOM_ROLES: usize = 20;
+/// The most people in one conversation who carry custom roles or have something noted beside their name.
+pub const MAX_NOTED: usize = 200;
+/// The most messages of one person that wait for their time, those that could not be posted among them.
+pub const MAX_SCHEDULED: usize = 100;
+/// How far ahead a message may be scheduled.
+pub const MAX_SCHEDULE_AHEAD: Duration = Duration::from_hours(366 * 24);
+/// A message that could not be posted for so long after its time, since the service was away, is not posted any more.
+pub const MAX_SCHEDULE_LATE: Duration = Duration::from_hours(24);
 
+/// The most reports of one person in one conversation that wait for a decision.
+pub const MAX_OPEN_REPORTS: usize = 20;
+/// The most words that a conversation keeps out.
+pub const MAX_FILTER_WORDS: usize = 100;
+/// The most characters of such a word.
+pub const MAX_FILTER_WORD_CHARS: usize = 40;
+/// The most domains in a conversation's list for links.
+pub const MAX_FILTER_DOMAINS: usize = 100;
+/// The most messages that one purge looks at.
+pub const MAX_PURGE: usize = 100;
 /// The most characters of a reason that moderators give, and of a note on a report.
 pub const MAX_REASON_CHARS: usize = 500;
+/// The most characters of a conversation's description.
+pub const MAX_DESCRIPTION_CHARS: usize = 1_000;
+/// The most tags of a conversation.
+pub const MAX_TAGS: usize = 10;
+/// The most characters of a tag.
+pub const MAX_TAG_CHARS: usize = 32;
+/// The most members of a group. A channel has no such bound: few write in it.
+pub const MAX_GROUP_MEMBERS: u64 = 5_000;
+/// The most invitations of a conversation that work at one time.
+pub const MAX_INVITATIONS: usize = 50;
+/// The most uses that an invitation can be given; without a number it is bounded by its end alone.
+pub const MAX_INVITATION_USES: u32 = 10_000;
+/// The shortest life of an invitation: a minute.
+pub const MIN_INVITATION_LIFE_S: u32 = 60;
+/// The life of an invitation of which nothing is said: seven days.
+pub const INVITATION_LIFE_S: u32 = 7 * 86_400;
+/// The longest life of an invitation: a year.
+pub const MAX_INVITATION_LIFE_S: u32 = 365 * 86_400;
+
+/// The most characters of what somebody says who asks to be let in.
+pub const MAX_NOTE_CHARS: usize = 500;
+/// The most people who wait for a decision on one conversation.
+pub const MAX_REQUESTS: usize = 200;
+/// Who was declined may ask again after this.
+pub const ASK_AGAIN_AFTER: Duration = Duration::from_hours(7 * 24);
+/// The most words of a channel's handle and title that it is found by.
+pub const MAX_LISTED_WORDS: usize = 16;
+/// The most characters of a search in the directory.
+pub const MAX_SEARCH_CHARS: usize = 64;
 
 /// The rule for a message's body: something to see, and no control characters but tab and line feed.
 pub fn body(body: &str, _: &()) -> garde::Result {
@@ -46,6 +119,44 @@ pub fn body(body: &str, _: &()) -> garde::Result {
 /// The rule for a title: something to see, on one line.
 pub fn title(title: &str, _: &()) -> garde::Result {
     visible(title, char::is_control)
+}
+
+/// The rule for a description: empty, or as a message's body.
+pub fn description(text: &str, context: &()) -> garde::Result {
+    if text.is_empty() { Ok(()) } else { body(text, context) }
+}
+
+/// The rule for a tag: one word.
+pub fn tag(tag: &str, _: &()) -> garde::Result {
+    let fitting = (1..=MAX_TAG_CHARS).contains(&tag.chars().count());
+    if fitting && tag.chars().all(|character| character.is_alphanumeric() || character == '-') {
+        return Ok(());
+    }
+    Err(garde::Error::new("use 1 to 32 letters, digits and hyphens"))
+}
+
+/// The rule for domains: at least two labels of letters, digits and hyphens (RFC 1123 §2.1).
+pub fn domain(domain: &str, _: &()) -> garde::Result {
+    let is_label = |label: &str| {
+        let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+        (1..=63).contains(&label.len()) && label.bytes().all(plain)
+    };
+    if domain.len() <= 253 && domain.contains('.') && domain.split('.').all(is_label) {
+        return Ok(());
+    }
+    Err(garde::Error::new("use a domain in lower case, such as example.org"))
+}
+
+/// The rule for names of actions that are allowed or denied besides roles: there are such, and they are not fixed.
+pub fn overridable(names: &[String], _: &()) -> garde::Result {
+    for name in names {
+        let action = permissions::Action::named(name)
+            .ok_or_else(|| garde::Error::new(format!("there is no action {name:?}")))?;
+        if permissions::FIXED.contains(action) {
+            return Err(garde::Error::new(format!("nothing changes who may {name}")));
+        }
+    }
+    Ok(())
 }
 
 fn visible(text: &str, forbidden: impl Fn(char) -> bool) -> garde::Result {

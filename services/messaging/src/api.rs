@@ -1,6 +1,8 @@
 //! The public routes. Thin: read the request, one use case, write the answer.
 
 mod conversations;
+mod directory;
+mod invitations;
 mod logs;
 mod members;
 mod messages;
@@ -8,6 +10,10 @@ mod moderation;
 mod paging;
 mod pins;
 mod reactions;
+mod reports;
+mod requests;
+mod roles;
+mod scheduled;
 
 use std::sync::Arc;
 
@@ -50,6 +56,16 @@ pub(crate) fn router() -> OpenApiRouter<Api> {
         .routes(routes!(conversations::create, conversations::list))
         .routes(routes!(conversations::get, conversations::update))
         .routes(routes!(conversations::hand_over))
+        .routes(routes!(conversations::archive, conversations::unarchive))
+        .routes(routes!(invitations::create, invitations::list))
+        .routes(routes!(invitations::withdraw))
+        .routes(routes!(invitations::preview))
+        .routes(routes!(invitations::accept))
+        .routes(routes!(requests::ask, requests::list))
+        .routes(routes!(requests::end))
+        .routes(routes!(requests::approve))
+        .routes(routes!(directory::list))
+        .routes(routes!(directory::find))
         .routes(routes!(members::list))
         .routes(routes!(members::add, members::remove))
         .routes(routes!(messages::post, messages::list))
@@ -58,6 +74,14 @@ pub(crate) fn router() -> OpenApiRouter<Api> {
         .routes(routes!(reactions::set, reactions::remove))
         .routes(routes!(pins::pin, pins::unpin))
         .routes(routes!(pins::list))
+        .routes(routes!(roles::list))
+        .routes(routes!(roles::put, roles::delete))
+        .routes(routes!(roles::give, roles::take))
+        .routes(routes!(roles::note, roles::clear))
+        .routes(routes!(scheduled::create, scheduled::list))
+        .routes(routes!(scheduled::update, scheduled::cancel))
+        .routes(routes!(scheduled::send))
+        .routes(routes!(scheduled::list_own))
         .routes(routes!(logs::conversation_log))
         .routes(routes!(logs::move_cursor))
         .routes(routes!(logs::own_log))
@@ -66,6 +90,10 @@ pub(crate) fn router() -> OpenApiRouter<Api> {
         .routes(routes!(moderation::mute, moderation::unmute))
         .routes(routes!(moderation::mutes))
         .routes(routes!(moderation::log))
+        .routes(routes!(moderation::purge))
+        .routes(routes!(reports::file, reports::list))
+        .routes(routes!(reports::decide))
+        .routes(routes!(moderation::filters, moderation::filter))
 }
 
 /// A body that may be left out, or be `null`: then everything in it is as it is by default.
@@ -99,7 +127,7 @@ enum Refused {
     #[response(status = 403, content_type = "application/problem+json")]
     Forbidden(Problem),
     /// There is no such conversation, or none the caller may know of (`conversation_not_found`); or it has no such
-    /// message (`message_not_found`).
+    /// message (`message_not_found`) or role (`role_not_found`), or the caller has scheduled none of this name (`scheduled_not_found`).
     #[response(status = 404, content_type = "application/problem+json")]
     NotFound(Problem),
     /// Fields are wrong; each is listed (`invalid_fields`).

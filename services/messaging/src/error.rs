@@ -35,12 +35,63 @@ pub enum Error {
     /// The author used this client id for another message in this conversation.
     #[error("the client id names another message already")]
     ClientIdReused,
+    /// There is no such custom role in this conversation.
+    #[error("no such custom role in this conversation")]
+    NoSuchRole,
+    /// The conversation has as many custom roles as it can have.
+    #[error("the conversation has too many custom roles")]
+    TooManyRoles,
+    /// Something is noted about as many people as can be.
+    #[error("too many people of the conversation carry roles or notes")]
+    TooManyNoted,
+    /// The caller has scheduled no message of this name here.
+    #[error("no scheduled message of this name")]
+    NoSuchScheduled,
+    /// The scheduled message is being posted.
+    #[error("the scheduled message is being posted")]
+    ScheduledUnderWay,
+    /// As many messages of the author wait for their time as can.
+    #[error("the author has too many scheduled messages")]
+    TooManyScheduled,
     /// Another channel has this handle.
     #[error("the handle is taken")]
     HandleTaken,
     /// Whoever is to be let in is banned.
     #[error("the user is banned from the conversation")]
     UserBanned,
+    /// There is no such invitation, or it does not work any more.
+    #[error("no invitation that works")]
+    NoSuchInvitation,
+    /// The conversation has as many invitations as it can have, and all of them work.
+    #[error("the conversation has too many invitations")]
+    TooManyInvitations,
+    /// The group has as many members as it can have.
+    #[error("the group is full")]
+    GroupFull,
+    /// They asked nobody to be let in, or took it back, or were declined.
+    #[error("nobody asked to be let in")]
+    NoSuchRequest,
+    /// Whoever asks to be let in is in.
+    #[error("the caller is a member already")]
+    AlreadyMember,
+    /// The conversation is open: there is nothing to ask for.
+    #[error("the caller can just join")]
+    JoinInstead,
+    /// As many wait for a decision as can wait.
+    #[error("too many ask to be let in")]
+    TooManyRequests,
+    /// They were declined, and may not ask again yet.
+    #[error("declined; may ask again after {0:?}")]
+    AskedTooSoon(Duration),
+    /// There is no such report in this conversation.
+    #[error("no such report in this conversation")]
+    NoSuchReport,
+    /// Something else was decided on the report.
+    #[error("the report is decided otherwise")]
+    ReportDecided,
+    /// As many reports of one person wait for a decision as may.
+    #[error("the user has too many open reports in the conversation")]
+    TooManyReports,
     /// Fields that break a rule.
     #[error("invalid fields: {0:?}")]
     InvalidFields(Vec<FieldError>),
@@ -78,8 +129,13 @@ impl From<Rejection> for Error {
     fn from(rejection: Rejection) -> Self {
         match rejection {
             Rejection::Refused(refusal) => refusal.into(),
+            Rejection::NoChannel => Self::invalid("visibility", "only a channel may be public or paid"),
+            Rejection::NoInvitation => Self::NoSuchInvitation,
+            Rejection::Full => Self::GroupFull,
             Rejection::NoMember => Self::invalid("user_id", "is not a member of this conversation"),
             Rejection::Banned => Self::UserBanned,
+            Rejection::NoReport => Self::NoSuchReport,
+            Rejection::Decided => Self::ReportDecided,
             Rejection::Over => Self::invalid("until", "must lie in the future"),
         }
     }
@@ -88,17 +144,34 @@ impl From<Rejection> for Error {
 impl Fault for Error {
     fn kind(&self) -> Kind {
         match self {
-            Self::NoSuchConversation | Self::NoSuchMessage => Kind::NotFound,
+            Self::NoSuchConversation
+            | Self::NoSuchMessage
+            | Self::NoSuchScheduled
+            | Self::NoSuchInvitation
+            | Self::NoSuchRequest
+            | Self::NoSuchRole
+            | Self::NoSuchReport => Kind::NotFound,
             Self::NotAllowed(_) => Kind::Forbidden,
             Self::ClientIdReused
             | Self::HandleTaken
             | Self::UserBanned
+            | Self::ReportDecided
+            | Self::TooManyReports
             | Self::MessageDeleted
             | Self::TooManyEdits
             | Self::TooManyReactions
-            | Self::TooManyPins => Kind::Conflict,
+            | Self::TooManyPins
+            | Self::TooManyInvitations
+            | Self::GroupFull
+            | Self::AlreadyMember
+            | Self::JoinInstead
+            | Self::TooManyRequests
+            | Self::ScheduledUnderWay
+            | Self::TooManyScheduled
+            | Self::TooManyRoles
+            | Self::TooManyNoted => Kind::Conflict,
             Self::InvalidFields(_) => Kind::Invalid,
-            Self::Busy => Kind::RateLimited,
+            Self::Busy | Self::AskedTooSoon(_) => Kind::RateLimited,
             Self::Stopped | Self::Upstream(_) => Kind::Unavailable,
             Self::Store(error) => error.kind(),
             Self::Bus(error) => error.kind(),
@@ -115,8 +188,25 @@ impl Fault for Error {
             Self::TooManyReactions => "too_many_reactions",
             Self::TooManyPins => "too_many_pins",
             Self::ClientIdReused => "client_id_reused",
+            Self::NoSuchRole => "role_not_found",
+            Self::TooManyRoles => "too_many_roles",
+            Self::TooManyNoted => "too_many_overrides",
+            Self::NoSuchScheduled => "scheduled_not_found",
+            Self::ScheduledUnderWay => "scheduled_under_way",
+            Self::TooManyScheduled => "too_many_scheduled",
             Self::HandleTaken => "handle_taken",
             Self::UserBanned => "user_banned",
+            Self::NoSuchInvitation => "invitation_not_found",
+            Self::TooManyInvitations => "too_many_invitations",
+            Self::GroupFull => "group_full",
+            Self::NoSuchRequest => "request_not_found",
+            Self::AlreadyMember => "already_member",
+            Self::JoinInstead => "join_instead",
+            Self::TooManyRequests => "too_many_requests",
+            Self::AskedTooSoon(_) => "asked_too_soon",
+            Self::NoSuchReport => "report_not_found",
+            Self::ReportDecided => "report_decided",
+            Self::TooManyReports => "too_many_reports",
             Self::InvalidFields(_) => "invalid_fields",
             Self::Busy => "conversation_busy",
             Self::Stopped => "shutting_down",
@@ -138,8 +228,29 @@ impl Fault for Error {
             Self::TooManyReactions => "This message has 20 different reactions; add to one of them.",
             Self::TooManyPins => "50 messages are pinned here; unpin one first.",
             Self::ClientIdReused => "This client_id names another message of yours in this conversation.",
+            Self::NoSuchRole => "There is no such role in this conversation.",
+            Self::TooManyRoles => "There are 20 roles in this conversation; delete one first.",
+            Self::TooManyNoted => {
+                "200 people of this conversation carry roles or have something noted beside their name."
+            }
+            Self::NoSuchScheduled => "You have scheduled no such message in this conversation.",
+            Self::ScheduledUnderWay => "This message is being posted just now.",
+            Self::TooManyScheduled => "100 messages of yours wait for their time; call one off first.",
             Self::HandleTaken => "Another channel has this handle.",
+            Self::NoSuchReport => "There is no such report in this conversation.",
+            Self::ReportDecided => "Something else was decided on this report already.",
+            Self::TooManyReports => "20 of your reports wait here for a decision; more are taken after that.",
             Self::UserBanned => "This user is banned from this conversation; lift the ban first.",
+            Self::NoSuchInvitation => {
+                "This invitation does not work. It may have expired, been used up or been withdrawn."
+            }
+            Self::TooManyInvitations => "This conversation has 50 invitations that work; withdraw one first.",
+            Self::GroupFull => "This group has 5,000 members, and no room for another.",
+            Self::NoSuchRequest => "Nobody of this id waits to be let in here.",
+            Self::AlreadyMember => "You are a member of this conversation.",
+            Self::JoinInstead => "This conversation is open to everybody: just join it.",
+            Self::TooManyRequests => "200 people wait for a decision here. Try again later.",
+            Self::AskedTooSoon(_) => "You were declined. You may ask again seven days after that.",
             Self::InvalidFields(_) => "Some fields are not as they should be; each is listed under errors.",
             Self::Busy => "Too much is being written to this conversation just now. Try again in a moment.",
             Self::Stopped => "This instance is shutting down. Try again.",
@@ -157,6 +268,10 @@ impl Fault for Error {
     }
 
     fn retry_after(&self) -> Option<Duration> {
-        matches!(self, Self::Busy | Self::Stopped | Self::Upstream(_)).then_some(Duration::from_secs(1))
+        match self {
+            Self::AskedTooSoon(wait) => Some(*wait),
+            Self::Busy | Self::Stopped | Self::Upstream(_) => Some(Duration::from_secs(1)),
+            _ => None,
+        }
     }
 }

@@ -5,7 +5,7 @@ use tertulia_bus::{Handler, Outcome};
 use tertulia_contracts::{
     events::{
         ConversationChanged, MemberJoined, MemberLeft, MemberRestricted, MessageDeleted, MessageEdited,
-        MessagePosted, UserRegistered,
+        MessagePosted, ReportDecided, UserRegistered,
     },
     messaging::{Fact, UserFact},
 };
@@ -18,7 +18,7 @@ use tertulia_runtime::{
 use crate::{
     Error,
     model::place::event_id,
-    service::user_logs::UserLogs,
+    service::{people::remember, user_logs::UserLogs},
     store::{EntryRecord, Store},
 };
 
@@ -42,14 +42,25 @@ pub(crate) fn event_of(entry: &EntryRecord) -> Result<Event, StoreError> {
         | Fact::MemberUnbanned { .. }
         | Fact::MemberMuted { .. }
         | Fact::MemberUnmuted { .. }) => envelope(entry, &MemberRestricted { conversation_id, seq, fact })?,
+        Fact::ReportDecided { report_id, .. } => {
+            envelope(entry, &ReportDecided { conversation_id, seq, report_id })?
+        }
         fact @ (Fact::ConversationCreated { .. }
         | Fact::ConversationUpdated { .. }
+        | Fact::FiltersChanged { .. }
         | Fact::MemberRoleChanged { .. }
         | Fact::OwnerChanged { .. }
         | Fact::ReactionSet { .. }
         | Fact::ReactionRemoved { .. }
         | Fact::MessagePinned { .. }
-        | Fact::MessageUnpinned { .. }) => {
+        | Fact::MessageUnpinned { .. }
+        | Fact::ConversationArchived { .. }
+        | Fact::ConversationUnarchived { .. }
+        | Fact::RolePut { .. }
+        | Fact::RoleDeleted { .. }
+        | Fact::RoleGiven { .. }
+        | Fact::RoleTaken { .. }
+        | Fact::MemberOverridden { .. }) => {
             envelope(entry, &ConversationChanged { conversation_id, seq, fact })?
         }
     })
@@ -76,13 +87,13 @@ pub(crate) struct RememberPeople(pub Store);
 impl Handler for RememberPeople {
     async fn handle(&self, event: &Event) -> Outcome {
         match event.body::<UserRegistered>() {
-            Ok(registered) => outcome(self.0.remember_person(registered.user_id).await.map_err(Error::from)),
+            Ok(registered) => outcome(remember(&self.0, registered.user_id, &registered.handle).await),
             Err(error) => unreadable(&error),
         }
     }
 }
 
-/// Writes memberships, bans and mutes into the logs of those they are of.
+/// Writes memberships, bans, mutes and what becomes of reports into the logs of those they are of.
 pub(crate) struct TellUsers(pub UserLogs);
 
 #[async_trait]
@@ -91,6 +102,10 @@ impl Handler for TellUsers {
         let told = match event.kind.as_str() {
             MemberRestricted::TYPE => match event.body::<MemberRestricted>() {
                 Ok(restricted) => return outcome(self.0.tell_restriction(event, &restricted).await),
+                Err(error) => return unreadable(&error),
+            },
+            ReportDecided::TYPE => match event.body::<ReportDecided>() {
+                Ok(decided) => return outcome(self.0.tell_decision(event, &decided).await),
                 Err(error) => return unreadable(&error),
             },
             MemberLeft::TYPE => event.body::<MemberLeft>().map(|left| {

@@ -8,6 +8,7 @@
 //! * **Decided where it stands.** Whether an author may write is decided at the very place their entry takes.
 //! * **Erased.** When a deletion is acknowledged, what the message said is in no document of this service any more, its
 //!   history and its log included.
+//! * **In time.** A scheduled message is posted once at its time, whatever process dies then, or its author is told why not.
 //! * **Told.** Every entry becomes an event on the durable bus at least once, with the same id each time, and
 //!   is broadcast at most once, after it is committed.
 //!
@@ -42,12 +43,14 @@ use service::{
     ledger::Ledger,
     live::Live,
     people::People,
+    postman::Postman,
     relay::{Pace, Relay},
     user_logs::UserLogs,
     writer::{Limits, Writers},
 };
 use store::{
-    CheckpointRecord, ConversationRecord, EntryRecord, MemberRecord, PersonRecord, ReactionRecord, Store,
+    CheckpointRecord, ConversationRecord, EntryRecord, InvitationRecord, ListingRecord, MemberRecord,
+    MentionRecord, PersonRecord, ReactionRecord, ReportRecord, RequestRecord, ScheduledRecord, Store,
 };
 use telemetry::Telemetry;
 
@@ -57,8 +60,14 @@ pub const COLLECTIONS: &[Collection] = &[
     ConversationRecord::COLLECTION,
     MemberRecord::COLLECTION,
     ReactionRecord::COLLECTION,
+    MentionRecord::COLLECTION,
     PersonRecord::COLLECTION,
     CheckpointRecord::COLLECTION,
+    InvitationRecord::COLLECTION,
+    ListingRecord::COLLECTION,
+    RequestRecord::COLLECTION,
+    ReportRecord::COLLECTION,
+    ScheduledRecord::COLLECTION,
 ];
 
 /// What an operator may set.
@@ -79,6 +88,8 @@ pub struct Config {
     pub relay_lease_ms: u64,
     /// How many events of one sort are handled at once.
     pub consumer_prefetch: u16,
+    /// How often a process looks for messages that are to be posted now, at the least.
+    pub schedule_tick_ms: u64,
 }
 
 impl Default for Config {
@@ -91,6 +102,7 @@ impl Default for Config {
             relay_heartbeat_ms: 5_000,
             relay_lease_ms: 20_000,
             consumer_prefetch: 32,
+            schedule_tick_ms: 1_000,
         }
     }
 }
@@ -129,7 +141,7 @@ pub async fn build(config: Config, deps: Deps) -> Result<Router, Error> {
         store: store.clone(),
         ledger: ledger.clone(),
         keeper: keeper.clone(),
-        live,
+        live: live.clone(),
         ambient: ambient.clone(),
         telemetry: telemetry.clone(),
     };
@@ -137,6 +149,7 @@ pub async fn build(config: Config, deps: Deps) -> Result<Router, Error> {
         store: store.clone(),
         bus: bus.clone(),
         ledger,
+        live,
         keeper: keeper.clone(),
         ambient: ambient.clone(),
         telemetry,
@@ -145,16 +158,18 @@ pub async fn build(config: Config, deps: Deps) -> Result<Router, Error> {
     relay.register().await?;
     // Stages end in reverse: the relay outlives the writers, and publishes the last they write.
     run_relay(relay, &supervisor.stage("messaging.relay"));
-    let supervisor = supervisor.stage("messaging.writers");
-    consume(&config, &*bus, &store, &user_logs, &supervisor).await?;
+    let writers = supervisor.stage("messaging.writers");
+    consume(&config, &*bus, &store, &user_logs, &writers).await?;
     let messaging = Messaging {
         people: People::new(store.clone(), mesh),
-        writers: Writers::new(desk, supervisor, limits(&config)),
+        writers: Writers::new(desk, writers, limits(&config)),
         store,
         keeper,
         user_logs,
         ambient,
+        nudge: Arc::default(),
     };
+    run_postman(&config, messaging.clone(), &supervisor.stage("messaging.postman"));
     let (router, _) = api::router().with_state(api::Api { messaging, verifier }).split_for_parts();
     Ok(problem::layers(router))
 }
@@ -185,6 +200,15 @@ fn run_relay(relay: Relay, supervisor: &Supervisor) {
     supervisor.supervise("messaging.relay", move || {
         let (relay, shutdown) = (relay.clone(), shutdown.clone());
         async move { relay.run(shutdown).await }
+    });
+}
+
+fn run_postman(config: &Config, messaging: Messaging, supervisor: &Supervisor) {
+    let tick = Duration::from_millis(config.schedule_tick_ms.max(1));
+    let (postman, shutdown) = (Arc::new(Postman::new(messaging)), supervisor.shutdown_token());
+    supervisor.supervise("messaging.postman", move || {
+        let (postman, shutdown) = (postman.clone(), shutdown.clone());
+        async move { postman.run(tick, shutdown).await }
     });
 }
 

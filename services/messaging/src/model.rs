@@ -2,12 +2,22 @@
 
 pub mod access;
 pub mod alteration;
+pub mod callee;
 pub mod change;
 pub mod emoji;
+pub mod filters;
 pub mod founding;
+pub mod invitation;
+pub mod listing;
+pub mod markup;
 pub mod membership;
 pub mod message;
 pub mod moderation;
 pub mod place;
+pub mod roles;
+pub mod schedule;
+pub mod settings;
 pub mod snapshot;
+pub mod text;
 pub mod unread;
+mod words;

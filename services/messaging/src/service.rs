@@ -3,18 +3,30 @@
 pub(crate) mod alterations;
 pub(crate) mod batch;
 pub(crate) mod conversations;
+pub(crate) mod directory;
+pub(crate) mod invitations;
 pub(crate) mod keeper;
 pub(crate) mod ledger;
 pub(crate) mod live;
+pub(crate) mod markup;
+pub(crate) mod mentions;
 pub(crate) mod moderation;
 pub(crate) mod people;
+pub(crate) mod postman;
 pub(crate) mod reading;
 pub(crate) mod relay;
+pub(crate) mod reports;
+pub(crate) mod requests;
+pub(crate) mod roles;
+pub(crate) mod scheduling;
 pub(crate) mod targets;
 pub(crate) mod user_logs;
 pub(crate) mod writer;
 
+use std::sync::Arc;
+
 use tertulia_runtime::Ambient;
+use tokio::sync::Notify;
 
 use crate::store::{Store, encode};
 
@@ -33,4 +45,6 @@ pub(crate) struct Messaging {
     pub user_logs: user_logs::UserLogs,
     /// Clock and ids.
     pub ambient: Ambient,
+    /// Wakes this process's postman.
+    pub nudge: Arc<Notify>,
 }

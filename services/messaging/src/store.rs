@@ -3,10 +3,16 @@
 pub(crate) mod checkpoints;
 pub(crate) mod conversations;
 pub(crate) mod entries;
+pub(crate) mod invitations;
+pub(crate) mod listings;
 pub(crate) mod members;
+pub(crate) mod mentions;
 pub(crate) mod messages;
 pub(crate) mod people;
 pub(crate) mod reactions;
+pub(crate) mod reports;
+pub(crate) mod requests;
+pub(crate) mod scheduled;
 
 use std::sync::Arc;
 
@@ -17,9 +23,15 @@ use tertulia_documents::{Documents, Table};
 pub(crate) use checkpoints::CheckpointRecord;
 pub(crate) use conversations::ConversationRecord;
 pub(crate) use entries::{Class, EntryRecord, Head};
+pub(crate) use invitations::InvitationRecord;
+pub(crate) use listings::ListingRecord;
 pub(crate) use members::MemberRecord;
+pub(crate) use mentions::MentionRecord;
 pub(crate) use people::PersonRecord;
 pub(crate) use reactions::ReactionRecord;
+pub(crate) use reports::ReportRecord;
+pub(crate) use requests::RequestRecord;
+pub(crate) use scheduled::ScheduledRecord;
 
 /// Every table of the service. Cheap to clone.
 #[derive(Clone)]
@@ -32,10 +44,22 @@ pub(crate) struct Store {
     pub members: Table<MemberRecord>,
     /// Who reacted to what: a projection of the logs.
     pub reactions: Table<ReactionRecord>,
+    /// Who is called by what: a projection of the logs.
+    pub mentions: Table<MentionRecord>,
     /// Who there is: a projection of auth's events.
     pub people: Table<PersonRecord>,
+    /// Links by which people join.
+    pub invitations: Table<InvitationRecord>,
+    /// Wishes to be let in.
+    pub requests: Table<RequestRecord>,
+    /// What channels are found by: a projection of the logs.
+    pub listings: Table<ListingRecord>,
+    /// What members told the moderators.
+    pub reports: Table<ReportRecord>,
     /// How far each writer's entries are published.
     pub checkpoints: Table<CheckpointRecord>,
+    /// What is to be posted later.
+    pub scheduled: Table<ScheduledRecord>,
 }
 
 impl Store {
@@ -46,8 +70,14 @@ impl Store {
             conversations: Table::new(documents.clone()),
             members: Table::new(documents.clone()),
             reactions: Table::new(documents.clone()),
+            mentions: Table::new(documents.clone()),
             people: Table::new(documents.clone()),
+            invitations: Table::new(documents.clone()),
+            requests: Table::new(documents.clone()),
+            listings: Table::new(documents.clone()),
+            reports: Table::new(documents.clone()),
             checkpoints: Table::new(documents.clone()),
+            scheduled: Table::new(documents.clone()),
         }
     }
 }

@@ -68,6 +68,10 @@ pub(crate) async fn proceed(
     first: Page,
 ) -> Result<(), Refusal> {
     let (socket, owner) = (&attachment.socket, attachment.feed.owner);
+    // Opened anew meanwhile, or closed: what follows is another's to say, or nobody's.
+    if attachment.is_detached() {
+        return Ok(());
+    }
     let mut page = first;
     let mut last = match place {
         Place::After(seq) if seq <= page.head_seq && page.head_seq - seq <= MAX_GAP => seq,
@@ -83,6 +87,9 @@ pub(crate) async fn proceed(
         for entry in page.entries() {
             if entry.seq == last + 1 {
                 socket.room().await;
+                if attachment.is_detached() {
+                    return Ok(());
+                }
                 socket.push(wire::entry(owner, entry.seq, entry.e));
                 last = entry.seq;
             }

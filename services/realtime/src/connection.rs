@@ -61,11 +61,25 @@ pub(crate) async fn serve(mut transport: impl Transport, hub: Arc<Hub>, session:
 async fn converse(transport: &mut impl Transport, hub: &Hub, mut session: Box<Session>) -> Option<Queue> {
     let socket = session.socket().clone();
     loop {
+        // Whatever else is ready, and a client may see to it that something always is.
+        if socket.parting().is_some() {
+            return Some(Queue::default());
+        }
         let enough = tokio::select! {
-            () = socket.wake.notified() => {
-                if socket.parting().is_some() {
-                    return Some(Queue::default());
+            // In this order, so that a run repeats. Who never stops talking only hears nothing.
+            biased;
+            Some(done) = session.work(), if session.has_work() => session.finish(done),
+            heard = transport.hear(), if session.is_listening() => match heard? {
+                Heard::Text(text) => session.receive(&text),
+                Heard::Frame(frame) => session.act(*frame, Instant::now()),
+                Heard::Binary => session.receive_binary(),
+                Heard::SignOfLife => {
+                    session.heard();
+                    None
                 }
+                Heard::Breach(parting) => Some(parting),
+            },
+            () = socket.wake.notified() => {
                 let mut turn = socket.take();
                 turn.lost.into_iter().for_each(|conversation| session.lose(conversation));
                 tokio::select! {
@@ -78,17 +92,6 @@ async fn converse(transport: &mut impl Transport, hub: &Hub, mut session: Box<Se
                 }
                 None
             }
-            heard = transport.hear(), if session.is_listening() => match heard? {
-                Heard::Text(text) => session.receive(&text),
-                Heard::Frame(frame) => session.act(*frame, Instant::now()),
-                Heard::Binary => session.receive_binary(),
-                Heard::SignOfLife => {
-                    session.heard();
-                    None
-                }
-                Heard::Breach(parting) => Some(parting),
-            },
-            Some(done) = session.work(), if session.has_work() => session.finish(done),
         };
         if let Some(parting) = enough {
             socket.part(parting);

@@ -12,7 +12,7 @@ use std::{
     collections::BTreeMap,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
 };
 
@@ -31,7 +31,7 @@ use crate::{
 const RECORD_BYTES: usize = 256 << 10;
 
 /// Whose log it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Owner {
     /// A conversation's.
     Conversation(ConversationId),
@@ -77,6 +77,8 @@ struct State {
     readers: usize,
     record: BTreeMap<u64, Frames>,
     record_bytes: usize,
+    /// How often fewer could read it from then on: what was read before the last time does not count as allowed.
+    narrowings: u64,
 }
 
 struct Listener {
@@ -189,6 +191,15 @@ impl Feed {
     /// Stops telling a socket anything, at once.
     pub(crate) fn silence(&self, socket: &Socket) {
         self.state().silence(socket);
+    }
+
+    /// Fewer may read it from now on. Gives back everybody who hears it, to be sent away; who is still reading the log
+    /// reads on, and is told there whether they may.
+    pub(crate) fn narrow(&self) -> Vec<Arc<Socket>> {
+        let mut state = self.state();
+        state.narrowings += 1;
+        let live = state.live.iter().map(|listener| &listener.socket);
+        live.chain(state.watching.iter().map(|watcher| &watcher.socket)).cloned().collect()
     }
 
     /// Takes everyone live to a position without what lies between, and tells them so.
@@ -350,13 +361,19 @@ pub(crate) struct Attachment {
     pub feed: Arc<Feed>,
     pub socket: Arc<Socket>,
     detached: AtomicBool,
+    /// How often the feed had been narrowed when it was last said that the socket's user may read.
+    narrowings: AtomicU64,
 }
 
 impl Attachment {
     /// Holds a feed for a socket that is not live yet.
     pub(crate) fn new(feed: Arc<Feed>, socket: Arc<Socket>) -> Self {
-        feed.state().attachments += 1;
-        Self { feed, socket, detached: AtomicBool::new(false) }
+        let narrowings = {
+            let mut state = feed.state();
+            state.attachments += 1;
+            AtomicU64::new(state.narrowings)
+        };
+        Self { feed, socket, detached: AtomicBool::new(false), narrowings }
     }
 
     /// From here on the feed records. Call it after the channel is joined and before the log is read.
@@ -376,7 +393,8 @@ impl Attachment {
             self.socket.push(frame.clone());
             last += 1;
         }
-        if state.known > last {
+        let narrowed = self.narrowings.swap(state.narrowings, Relaxed) != state.narrowings;
+        if narrowed || state.known > last {
             return GoLive::Behind(last);
         }
         state.known = last;
@@ -413,8 +431,10 @@ impl Attachment {
     /// Ends the listening now; a catch-up that is still under way will not go live.
     pub(crate) fn detach(&self) {
         let mut state = self.feed.state();
-        self.detached.store(true, Relaxed);
-        state.silence(&self.socket);
+        // Once: another hold of the same socket may be live by the time that this one is dropped.
+        if !self.detached.swap(true, Relaxed) {
+            state.silence(&self.socket);
+        }
     }
 }
 

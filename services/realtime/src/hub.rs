@@ -2,7 +2,7 @@
 //! live lane, gives each event out, mends holes and looks after what has gone quiet.
 
 use std::{
-    collections::{HashMap, HashSet, hash_map::Entry},
+    collections::{BTreeMap, BTreeSet, HashMap, btree_map, hash_map::Entry},
     net::IpAddr,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -59,13 +59,14 @@ pub(crate) struct Hub {
     ear: Arc<dyn Listener>,
     started: Instant,
     draining: AtomicBool,
-    sockets: Mutex<HashMap<ConnectionId, Arc<Socket>>>,
+    /// What is gone through as a whole is kept in order, so that a run repeats.
+    sockets: Mutex<BTreeMap<ConnectionId, Arc<Socket>>>,
     gone: Notify,
     users: Mutex<HashMap<UserId, Vec<Arc<Socket>>>>,
     /// How many sockets there are of each address.
     addresses: Mutex<HashMap<IpAddr, usize>>,
-    feeds: Mutex<HashMap<Owner, Arc<Feed>>>,
-    holes: Mutex<HashSet<Owner>>,
+    feeds: Mutex<BTreeMap<Owner, Arc<Feed>>>,
+    holes: Mutex<BTreeSet<Owner>>,
     hole_found: Notify,
     repairs: Semaphore,
 }
@@ -175,7 +176,7 @@ impl Hub {
             }
         }
         *joined = false;
-        if let Entry::Occupied(entry) = locked(&self.feeds).entry(feed.owner)
+        if let btree_map::Entry::Occupied(entry) = locked(&self.feeds).entry(feed.owner)
             && feed.is_idle()
         {
             entry.remove();
@@ -204,7 +205,9 @@ impl Hub {
         });
         loop {
             tokio::select! {
-                heard = self.ear.hear() => self.hear(heard),
+                // In this order, so that a run repeats: last what may be ready for ever.
+                biased;
+                () = &mut drained => return,
                 () = self.hole_found.notified() => {
                     let holes = std::mem::take(&mut *locked(&self.holes));
                     for feed in holes.into_iter().filter_map(|owner| self.feed(owner)) {
@@ -216,7 +219,7 @@ impl Hub {
                     self.sweep_feeds(&mut jobs);
                 }
                 Some(()) = jobs.next(), if !jobs.is_empty() => {}
-                () = &mut drained => return,
+                heard = self.ear.hear() => self.hear(heard),
             }
         }
     }
@@ -273,6 +276,11 @@ impl Hub {
         if delivered.hole {
             locked(&self.holes).insert(feed.owner);
             self.hole_found.notify_one();
+        }
+        if message.narrowed {
+            for socket in feed.narrow() {
+                socket.part(Parting::resume("fewer may read a conversation that it follows"));
+            }
         }
         if let (Some(user), Owner::Conversation(c)) = (message.typing, feed.owner) {
             let (told, dropped) = feed.whisper(&wire::encode(&ServerFrame::Typing { c, user }), user);

@@ -184,8 +184,8 @@ impl Session {
                 self.close(c);
                 self.say(&ServerFrame::Closed { c });
             }
-            ClientFrame::Send { reference, c, client_id, body, reply_to } => {
-                let post = PostMessage { client_id, body, reply_to };
+            ClientFrame::Send { reference, c, client_id, body, reply_to, silent } => {
+                let post = PostMessage { client_id, body, reply_to, silent };
                 self.send(Send { reference, conversation: c, post });
             }
             ClientFrame::Typing { c } => self.typing(c, now),

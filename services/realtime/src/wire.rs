@@ -211,13 +211,15 @@ fn entry_text(owner: Owner, seq: u64, fact: &RawValue) -> String {
     }
 }
 
-/// What is broadcast on a log's channel: entries, or that somebody is typing. Borrows from the message.
+/// What is broadcast on a log's channel: entries, that somebody is typing, or that fewer may read. Borrows from the message.
 #[derive(Debug, Deserialize)]
 pub(crate) struct OnLogChannel<'a> {
     #[serde(borrow, default)]
     pub entries: Vec<RawEntry<'a>>,
     #[serde(default)]
     pub typing: Option<UserId>,
+    #[serde(default)]
+    pub narrowed: bool,
 }
 
 /// An entry whose fact stays encoded.

@@ -8,8 +8,8 @@ use tertulia_contracts::{
     ConversationId, MessageId, UserId,
     auth::{Account, CreateAccount, CreateSession, RefreshSession, SignedIn},
     messaging::{
-        Conversation, Conversations, CreateConversation, EditMessage, Log, Message, Messages, Pins,
-        PostMessage, Posted, UserLog, Versions,
+        Conversation, Conversations, CreateConversation, EditMessage, Log, Membership, Message, Messages,
+        MoveCursor, Pins, PostMessage, Posted, UserLog, Versions,
     },
 };
 
@@ -229,6 +229,11 @@ impl Api {
         limit: usize,
     ) -> Result<Messages, ApiError> {
         self.get(&format!("/v1/conversations/{c}/messages?after_seq={after_seq}&limit={limit}")).await
+    }
+
+    /// Says how far the user has read.
+    pub async fn move_cursor(&self, c: ConversationId, seq: u64) -> Result<Membership, ApiError> {
+        self.send(Method::PUT, &format!("/v1/conversations/{c}/cursor"), Some(&MoveCursor { seq })).await
     }
 
     /// The log behind a position.

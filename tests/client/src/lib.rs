@@ -7,6 +7,7 @@
 
 mod api;
 mod events;
+mod network;
 mod session;
 mod socket;
 mod timeline;
@@ -14,6 +15,7 @@ pub mod transcript;
 
 pub use api::{Api, ApiError};
 pub use events::{EventStream, ServerEvent};
+pub use network::Network;
 pub use session::{Journal, Sent, Session, SessionEnd};
 pub use socket::{Closed, Socket, SocketError};
 pub use timeline::{Step, Timeline};

@@ -13,7 +13,7 @@ use tokio::{
 };
 use ulid::Ulid;
 
-use crate::{Api, ApiError, Closed, Socket, SocketError, Step, Timeline};
+use crate::{ApiError, Closed, Network, Socket, SocketError, Step, Timeline};
 
 /// The pause before the first attempt to come back; it doubles up to the longest.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
@@ -85,7 +85,8 @@ pub struct Session {
 }
 
 impl Session {
-    /// Starts a client for the user of `api`, who connects to these gateways in turn, from where `timeline` is.
+    /// Starts a client for the user of this network, an [`Api`](crate::Api) or one that is made up, who connects to
+    /// these gateways in turn, from where `timeline` is.
     ///
     /// # Panics
     /// Without a gateway.
@@ -93,12 +94,25 @@ impl Session {
         clippy::disallowed_methods,
         reason = "a client of tests has no supervisor; its handle is kept here"
     )]
-    pub fn start(api: Api, gateways: Vec<String>, timeline: Timeline, journal: Arc<dyn Journal>) -> Self {
+    pub fn start(
+        network: impl Network,
+        gateways: Vec<String>,
+        timeline: Timeline,
+        journal: Arc<dyn Journal>,
+    ) -> Self {
         assert!(!gateways.is_empty(), "a session needs a gateway to connect to");
         let (sender, commands) = mpsc::channel(256);
         let reopen = Vec::new();
-        let client =
-            Client { api, gateways, timeline, journal, commands, pending: VecDeque::new(), reopen, sent: 0 };
+        let client = Client {
+            network,
+            gateways,
+            timeline,
+            journal,
+            commands,
+            pending: VecDeque::new(),
+            reopen,
+            sent: 0,
+        };
         Self { commands: sender, task: tokio::spawn(client.run()) }
     }
 
@@ -132,8 +146,8 @@ impl Session {
     }
 }
 
-struct Client {
-    api: Api,
+struct Client<N> {
+    network: N,
     gateways: Vec<String>,
     timeline: Timeline,
     journal: Arc<dyn Journal>,
@@ -165,7 +179,7 @@ impl From<ApiError> for Over {
     }
 }
 
-impl Client {
+impl<N: Network> Client<N> {
     async fn run(mut self) -> SessionEnd {
         let mut pause = FIRST_PAUSE;
         for turn in 0_usize.. {
@@ -182,7 +196,7 @@ impl Client {
             match closed.meaning() {
                 CloseCode::Resume => {}
                 CloseCode::Stop => return SessionEnd::Stopped(closed),
-                CloseCode::LogInAgain => match self.api.refresh().await {
+                CloseCode::LogInAgain => match self.network.refresh().await {
                     Err(error) if !error.is_transient() => return SessionEnd::LoggedOut,
                     _ => {}
                 },
@@ -204,7 +218,8 @@ impl Client {
 
     async fn converse(&mut self, gateway: &str) -> Result<(), Over> {
         let resume = self.timeline.epoch.is_some().then(|| self.timeline.resume());
-        let (mut socket, ready) = Socket::hello(gateway, &self.api.token(), resume).await?;
+        let mut socket = self.network.connect(gateway).await?;
+        let ready = socket.greet(&self.network.token(), resume).await?;
         let ServerFrame::Ready { epoch, useq, .. } = ready else {
             return Err(Over::Closed(Closed::broken("the first frame was not ready".to_owned())));
         };
@@ -225,6 +240,8 @@ impl Client {
             self.send_pending(&mut socket).await?;
             let next_retry = self.next_retry();
             tokio::select! {
+                // In this order, so that a run repeats: last what can be ready for ever, and what only silence is for.
+                biased;
                 command = self.commands.recv() => {
                     let Some(command) = command else {
                         socket.close().await;
@@ -232,6 +249,7 @@ impl Client {
                     };
                     self.act(command, &mut socket).await?;
                 }
+                () = sleep_until(next_retry) => self.retry(&mut socket).await?,
                 frame = socket.hear() => {
                     (silent_since, pinged) = (Instant::now(), false);
                     self.apply(frame?, useq, other_epoch).await?;
@@ -243,12 +261,11 @@ impl Client {
                     (silent_since, pinged) = (Instant::now(), true);
                     socket.say(&ClientFrame::Ping {}).await?;
                 }
-                () = sleep_until(next_retry) => self.retry(&mut socket).await?,
             }
         }
     }
 
-    async fn act(&mut self, command: Command, socket: &mut Socket) -> Result<(), SocketError> {
+    async fn act(&mut self, command: Command, socket: &mut Socket<N::Stream>) -> Result<(), SocketError> {
         match command {
             Command::Open { c, after } => {
                 match after {
@@ -270,7 +287,7 @@ impl Client {
         }
     }
 
-    async fn send_pending(&mut self, socket: &mut Socket) -> Result<(), SocketError> {
+    async fn send_pending(&mut self, socket: &mut Socket<N::Stream>) -> Result<(), SocketError> {
         let now = Instant::now();
         for pending in self.pending.iter_mut().take(WINDOW) {
             if pending.on_its_way || pending.not_before.is_some_and(|moment| moment > now) {
@@ -279,7 +296,14 @@ impl Client {
             pending.on_its_way = true;
             let Pending { reference, c, client_id, body, .. } = &*pending;
             let (reference, body) = (reference.clone(), body.clone());
-            let frame = ClientFrame::Send { reference, c: *c, client_id: *client_id, body, reply_to: None };
+            let frame = ClientFrame::Send {
+                reference,
+                c: *c,
+                client_id: *client_id,
+                body,
+                reply_to: None,
+                silent: false,
+            };
             socket.say(&frame).await?;
         }
         Ok(())
@@ -295,7 +319,7 @@ impl Client {
         sends.chain(opens).min().unwrap_or_else(|| Instant::now() + LONGEST_PAUSE)
     }
 
-    async fn retry(&mut self, socket: &mut Socket) -> Result<(), SocketError> {
+    async fn retry(&mut self, socket: &mut Socket<N::Stream>) -> Result<(), SocketError> {
         let now = Instant::now();
         let (due, later) = self.reopen.drain(..).partition(|(moment, _)| *moment <= now);
         self.reopen = later;
@@ -370,7 +394,7 @@ impl Client {
     /// Reads what lies behind `after` up to `until` from the log and applies it.
     async fn fill(&mut self, c: ConversationId, mut after: u64, until: u64) -> Result<(), Over> {
         while after < until {
-            let page = self.api.log(c, after, PAGE).await?;
+            let page = self.network.log(c, after, PAGE).await?;
             for entry in &page.items {
                 if self.timeline.step(c, entry.seq) == Step::Apply {
                     self.journal.shown(c, entry.seq, &entry.e);
@@ -388,7 +412,7 @@ impl Client {
 
     async fn fill_own(&mut self, mut after: u64, until: u64) -> Result<(), Over> {
         while after < until {
-            let page = self.api.my_log(after, PAGE).await?;
+            let page = self.network.my_log(after, PAGE).await?;
             for entry in &page.items {
                 if self.timeline.step_user(entry.useq) == Step::Apply {
                     self.journal.told(entry.useq, &entry.e);

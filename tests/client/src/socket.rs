@@ -2,11 +2,15 @@
 
 use futures_util::{SinkExt as _, StreamExt as _};
 use tertulia_contracts::frames::{ClientFrame, CloseCode, Resume, SUBPROTOCOL, ServerFrame};
-use tokio::net::TcpStream;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+};
 use tokio_tungstenite::{
-    MaybeTlsStream, WebSocketStream, connect_async_with_config,
+    MaybeTlsStream, WebSocketStream, client_async_with_config, connect_async_with_config,
     tungstenite::{
-        Message, Utf8Bytes, client::IntoClientRequest as _, http::HeaderValue, protocol::WebSocketConfig,
+        Message, Utf8Bytes, client::IntoClientRequest as _, handshake::client::Request, http::HeaderValue,
+        protocol::WebSocketConfig,
     },
 };
 
@@ -54,19 +58,24 @@ impl From<tokio_tungstenite::tungstenite::Error> for SocketError {
     }
 }
 
-/// One connection.
-pub struct Socket {
-    ws: WebSocketStream<MaybeTlsStream<TcpStream>>,
+/// One connection, over TCP unless a test makes the stream itself.
+pub struct Socket<S = MaybeTlsStream<TcpStream>> {
+    ws: WebSocketStream<S>,
+}
+
+/// The handshake's request, and how much the client buffers: a harness holds thousands of these, and the default of
+/// 128 KiB is not for it.
+fn handshake(base: &str) -> Result<(Request, WebSocketConfig), SocketError> {
+    let url = format!("{}/v1/realtime", base.replacen("http", "ws", 1));
+    let mut request = url.into_client_request()?;
+    request.headers_mut().insert("sec-websocket-protocol", HeaderValue::from_static(SUBPROTOCOL));
+    Ok((request, WebSocketConfig::default().read_buffer_size(4 << 10)))
 }
 
 impl Socket {
     /// Opens a socket at `http://host:port`; says nothing yet.
     pub async fn connect(base: &str) -> Result<Self, SocketError> {
-        let url = format!("{}/v1/realtime", base.replacen("http", "ws", 1));
-        let mut request = url.into_client_request()?;
-        request.headers_mut().insert("sec-websocket-protocol", HeaderValue::from_static(SUBPROTOCOL));
-        // A harness holds thousands of these: the default buffer of 128 KiB is not for it.
-        let config = WebSocketConfig::default().read_buffer_size(4 << 10);
+        let (request, config) = handshake(base)?;
         let (ws, _) = connect_async_with_config(request, Some(config), true).await?;
         Ok(Self { ws })
     }
@@ -78,9 +87,23 @@ impl Socket {
         resume: Option<Resume>,
     ) -> Result<(Self, ServerFrame), SocketError> {
         let mut socket = Self::connect(base).await?;
-        socket.say(&ClientFrame::Hello { token: token.to_owned(), resume }).await?;
-        let ready = socket.hear().await?;
+        let ready = socket.greet(token, resume).await?;
         Ok((socket, ready))
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
+    /// Opens a socket over a stream that leads to the server; says nothing yet.
+    pub async fn over(stream: S) -> Result<Self, SocketError> {
+        let (request, config) = handshake("http://localhost")?;
+        let (ws, _) = client_async_with_config(request, stream, Some(config)).await?;
+        Ok(Self { ws })
+    }
+
+    /// Says hello and hears the answer, which is `ready` when all is well.
+    pub async fn greet(&mut self, token: &str, resume: Option<Resume>) -> Result<ServerFrame, SocketError> {
+        self.say(&ClientFrame::Hello { token: token.to_owned(), resume }).await?;
+        self.hear().await
     }
 
     /// Sends a frame.
@@ -128,7 +151,7 @@ impl Socket {
     }
 
     /// The stream beneath, for a harness that reads it in its own way.
-    pub fn into_inner(self) -> WebSocketStream<MaybeTlsStream<TcpStream>> {
+    pub fn into_inner(self) -> WebSocketStream<S> {
         self.ws
     }
 }

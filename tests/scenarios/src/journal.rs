@@ -182,7 +182,7 @@ mod tests {
     fn message(seq: u64) -> Message {
         let client_id = Ulid::from(u128::from(seq));
         let (c, author) = (Id::from_ulid(Ulid::from(1)), Id::from_ulid(Ulid::from(2)));
-        let post = PostMessage { client_id, body: String::new(), reply_to: None };
+        let post = PostMessage::new(client_id, String::new());
         Message::posted(Id::from_ulid(client_id), c, seq, author, post, Timestamp::EPOCH)
     }
 

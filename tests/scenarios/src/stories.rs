@@ -1,14 +1,17 @@
 //! The stories. Each is told to a running product whose shape it does not know.
 
 mod afterthoughts;
+mod calls;
 mod chaos;
 mod crowd;
+mod entering;
 mod events;
 mod first_conversation;
 mod killed;
 mod leaving;
 mod resume;
 mod strangers;
+mod troublemaker;
 
 use anyhow::Result;
 use futures_util::future::BoxFuture;
@@ -40,8 +43,20 @@ pub const STORIES: &[Story] = &[
         tell: |system| Box::pin(strangers::a_stranger_finds_nothing(system)),
     },
     Story {
+        name: "found_asked_invited_and_archived",
+        tell: |system| Box::pin(entering::found_asked_and_invited(system)),
+    },
+    Story {
         name: "edit_react_and_delete_are_seen_live_in_history_and_after_resume",
         tell: |system| Box::pin(afterthoughts::second_thoughts(system)),
+    },
+    Story {
+        name: "a_mention_is_counted_on_every_device_until_it_is_read_on_one",
+        tell: |system| Box::pin(calls::counted_on_every_device(system)),
+    },
+    Story {
+        name: "a_troublemaker_is_muted_purged_and_banned",
+        tell: |system| Box::pin(troublemaker::a_troublemaker_is_dealt_with(system)),
     },
     Story {
         name: "resume_on_another_node_with_a_gap",

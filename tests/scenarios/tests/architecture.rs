@@ -22,7 +22,9 @@ enum Layer {
     Gateway,
     /// `node`: composes everything.
     Node,
-    /// `tests/*` and `bench`: outside the product.
+    /// `tests/simulation`: composes services as the node does, on ports that it makes up.
+    Simulation,
+    /// The rest of `tests/*` and `bench`: outside the product.
     Outside,
 }
 
@@ -35,6 +37,7 @@ impl Layer {
             ["services", _] => Self::Service,
             ["gateway"] => Self::Gateway,
             ["node"] => Self::Node,
+            ["tests", "simulation"] => Self::Simulation,
             ["tests", _] | ["bench"] => Self::Outside,
             _ => return None,
         })
@@ -44,7 +47,8 @@ impl Layer {
         match self {
             Self::Infra | Self::Contracts => other == Self::Infra,
             Self::Service | Self::Gateway => matches!(other, Self::Infra | Self::Contracts),
-            Self::Node => other != Self::Outside && other != Self::Node,
+            Self::Node => !matches!(other, Self::Outside | Self::Simulation | Self::Node),
+            Self::Simulation => !matches!(other, Self::Simulation | Self::Node),
             // A harness speaks to the product as a client does: over the wire, in the contracts' words.
             Self::Outside => matches!(other, Self::Outside | Self::Contracts | Self::Infra),
         }
@@ -124,6 +128,9 @@ fn planted_wrong_arrows_are_caught() {
         ("gateway", "services/realtime", false),
         ("services/auth", "node", false),
         ("bench", "node", false),
+        ("bench", "services/messaging", false),
+        ("tests/simulation", "node", false),
+        ("node", "tests/simulation", false),
         ("somewhere/else", "infra/bus", false),
     ] {
         let arrow = Arrow { from: from.to_owned(), to: to.to_owned(), only_for_tests };

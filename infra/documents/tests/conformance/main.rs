@@ -4,6 +4,7 @@
 
 mod crash;
 mod disk;
+mod memory;
 mod mongodb;
 mod sqlite;
 
@@ -22,6 +23,7 @@ fn main() -> anyhow::Result<()> {
     }
     for case in CASES {
         harness.keeps("sqlite", case, async || sqlite());
+        harness.keeps("memory", case, async || memory::store());
         harness.notices(case, async || {
             Arc::new(Broken { store: sqlite(), sabotage: case.broken_by }) as Arc<dyn Store>
         });

@@ -179,8 +179,9 @@ impl Supervisor {
                     "a task failed and will run again"
                 );
                 tokio::select! {
-                    () = tokio::time::sleep(delay) => lock(&report).state = TaskState::Running,
+                    biased;
                     () = stopping.cancelled() => break,
+                    () = tokio::time::sleep(delay) => lock(&report).state = TaskState::Running,
                 }
             }
             lock(&report).state = TaskState::Finished;
@@ -192,6 +193,8 @@ impl Supervisor {
         let dropping = self.stage.dropping.clone();
         let task = async move {
             tokio::select! {
+                // What is done is not dropped.
+                biased;
                 () = task => {}
                 () = dropping.cancelled() => {}
             }

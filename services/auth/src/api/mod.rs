@@ -41,7 +41,6 @@ pub(crate) fn router(app: App) -> Router {
     let (public, _) = public().split_for_parts();
     // For other services, over the mesh; the gateway knows no such path.
     public
-        .route("/internal/users", get(users::find_users_internally))
         .route("/internal/users/{id}", get(users::get_user_internally))
         .route(LOOK_UP_PATH, post(tokens::look_up_token))
         .with_state(app)

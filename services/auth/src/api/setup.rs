@@ -6,7 +6,9 @@ use axum::{
 };
 use http::header;
 
-use crate::{App, model::secret};
+use tertulia_runtime::secret;
+
+use crate::App;
 
 const PAGE: &str = include_str!("setup.html");
 const NONCE_BYTES: usize = 16;

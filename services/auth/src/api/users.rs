@@ -49,11 +49,3 @@ pub(super) async fn get_user_internally(
 ) -> Result<Json<User>, Problem> {
     Ok(Json(auth.user(id).await?))
 }
-
-/// Likewise.
-pub(super) async fn find_users_internally(
-    State(App(auth)): State<App>,
-    QueryParams(query): QueryParams<FindUsers>,
-) -> Result<Json<Users>, Problem> {
-    Ok(Json(Users { items: auth.find_users(&query).await?, next_cursor: None }))
-}

@@ -8,6 +8,7 @@ use tertulia_runtime::Timestamp;
 const RESERVED_HANDLES: &[&str] = &[
     "admin",
     "administrator",
+    "admins",
     "all",
     "anonymous",
     "api",
@@ -20,6 +21,7 @@ const RESERVED_HANDLES: &[&str] = &[
     "me",
     "mod",
     "moderator",
+    "moderators",
     "null",
     "official",
     "operator",

@@ -2,5 +2,4 @@
 
 pub(crate) mod account;
 pub(crate) mod api_token;
-pub(crate) mod secret;
 pub(crate) mod session;

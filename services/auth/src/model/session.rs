@@ -9,9 +9,7 @@ use std::{str::FromStr, time::Duration};
 
 use serde::{Deserialize, Serialize};
 use tertulia_contracts::{SessionId, UserId, auth};
-use tertulia_runtime::{Ambient, Timestamp};
-
-use super::secret;
+use tertulia_runtime::{Ambient, Timestamp, secret};
 
 const FAMILY_BYTES: usize = 16;
 const TURN_BYTES: usize = 32;

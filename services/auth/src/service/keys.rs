@@ -6,11 +6,10 @@ use tertulia_contracts::{
     identity::{SEED_BYTES, SigningKey},
 };
 use tertulia_documents as documents;
-use tertulia_runtime::Ambient;
+use tertulia_runtime::{Ambient, secret};
 
 use crate::{
     Error,
-    model::secret,
     store::{KeyRing, Store, StoredKey},
 };
 

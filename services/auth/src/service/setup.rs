@@ -7,11 +7,10 @@
 
 use std::time::Duration;
 
-use tertulia_runtime::{Ambient, Timestamp};
+use tertulia_runtime::{Ambient, Timestamp, secret};
 
 use crate::{
     Error,
-    model::secret,
     store::{SetupLink, Store},
 };
 

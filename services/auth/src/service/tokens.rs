@@ -8,12 +8,12 @@ use tertulia_contracts::{
     live::{Control, REVOCATIONS, control_channel},
 };
 use tertulia_documents::{self as documents, Versioned};
-use tertulia_runtime::Event;
+use tertulia_runtime::{Event, secret};
 
 use super::free_slot;
 use crate::{
     Auth, Error, SOURCE,
-    model::{account::Account, api_token::ApiToken, secret},
+    model::{account::Account, api_token::ApiToken},
     store::SLOT,
 };
 

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use tertulia_runtime::Timestamp;
 use utoipa::ToSchema;
 
-use super::{ConversationKind, MAX_INITIAL_MEMBERS, MemberRole, Visibility};
+use super::{ConversationKind, MAX_DESCRIPTION_CHARS, MAX_INITIAL_MEMBERS, MAX_TAGS, MemberRole, Visibility};
 use crate::{ConversationId, UserId};
 
 /// `POST /v1/conversations`.
@@ -33,14 +33,26 @@ pub struct CreateConversation {
     pub members: Vec<UserId>,
 }
 
-/// `PATCH /v1/conversations/{id}`.
-#[derive(Debug, Clone, Serialize, Deserialize, Validate, ToSchema)]
+/// `PATCH /v1/conversations/{id}`. What is absent stays as it is.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, Validate, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct UpdateConversation {
     /// The new title.
     #[garde(inner(length(chars, max = 120), custom(super::title)))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
+    /// What it is about, at most 1,000 characters; empty takes it away.
+    #[garde(inner(length(chars, max = MAX_DESCRIPTION_CHARS), custom(super::description)))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// All its tags, at most 10; upper case is written back lower, and none stands there twice.
+    #[garde(inner(length(max = MAX_TAGS), inner(custom(super::tag))))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tags: Option<Vec<String>>,
+    /// Who may find and read it, its whole history included; only a channel can be other than `private`.
+    #[garde(skip)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub visibility: Option<Visibility>,
 }
 
 /// `PUT /v1/conversations/{id}/members/{user_id}`; the body may be left out.
@@ -75,8 +87,20 @@ pub struct Conversation {
     /// A channel's unique name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub handle: Option<String>,
+    /// What it is about; absent if nobody said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// What it is found by besides its name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
     /// Who may find and read it.
     pub visibility: Visibility,
+    /// Since when it is closed for writing; absent while it is open.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub archived_at: Option<Timestamp>,
+    /// How many belong to it; absent where nobody counted from the beginning.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub member_count: Option<u64>,
     /// Who made it.
     pub created_by: UserId,
     /// When.
@@ -99,6 +123,9 @@ pub struct Membership {
     pub cursor_seq: u64,
     /// How many messages stand behind that, their own not counted after their last.
     pub unread: u64,
+    /// How many messages call them behind that, by their name, their rank or all at once; 100 means 100 or more.
+    #[serde(default)]
+    pub mentions: u64,
 }
 
 /// A member, as the other members see them.

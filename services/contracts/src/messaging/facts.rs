@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 use tertulia_runtime::Timestamp;
 use utoipa::ToSchema;
 
-use super::{ConversationKind, Member, MemberRole, Message, Visibility};
-use crate::{MessageId, UserId};
+use super::{ConversationKind, Entity, Member, MemberRole, Message, Visibility};
+use crate::{InvitationId, MessageId, ReportId, RoleId, UserId, permissions::Permissions};
 
 /// Something that happened in a conversation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -29,11 +29,21 @@ pub enum Fact {
         /// When.
         at: Timestamp,
     },
-    /// Its title changed.
+    /// Its settings changed: those that are named, and no others.
     #[serde(rename = "conversation.updated")]
     ConversationUpdated {
         /// The new title.
-        title: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        title: Option<String>,
+        /// The new description; empty when it was taken away.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        description: Option<String>,
+        /// All its tags from now on.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        tags: Option<Vec<String>>,
+        /// Who may find and read it from now on.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        visibility: Option<Visibility>,
         /// Who changed it.
         by: UserId,
         /// When.
@@ -44,8 +54,11 @@ pub enum Fact {
     MemberJoined {
         /// Who.
         member: Member,
-        /// Who added them.
+        /// Who added or invited them.
         by: UserId,
+        /// By which invitation they came in, if by one. The log is what counts its uses.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        invitation_id: Option<InvitationId>,
     },
     /// Somebody left or was removed.
     #[serde(rename = "member.left")]
@@ -72,10 +85,14 @@ pub enum Fact {
     /// It was handed over: its former owner is an admin now.
     #[serde(rename = "conversation.owner_changed")]
     OwnerChanged {
-        /// Who owned it.
-        from: UserId,
+        /// Who owned it; absent when nobody did.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        from: Option<UserId>,
         /// Who owns it.
         to: UserId,
+        /// Who did it; absent when it was the former owner.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<UserId>,
         /// When.
         at: Timestamp,
     },
@@ -94,6 +111,9 @@ pub enum Fact {
         message_seq: u64,
         /// What it says now; empty once the message is deleted.
         body: String,
+        /// What that holds besides words.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        entities: Vec<Entity>,
         /// Who did it.
         by: UserId,
         /// When.
@@ -168,6 +188,9 @@ pub enum Fact {
     MemberBanned {
         /// Who.
         user_id: UserId,
+        /// Whether they were a member until now.
+        #[serde(default)]
+        was_member: bool,
         /// Until when; for good if absent.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         until: Option<Timestamp>,
@@ -204,6 +227,112 @@ pub enum Fact {
     MemberUnmuted {
         /// Who.
         user_id: UserId,
+        /// Who did it.
+        by: UserId,
+        /// When.
+        at: Timestamp,
+    },
+    /// It was closed for writing.
+    #[serde(rename = "conversation.archived")]
+    ConversationArchived {
+        /// Who did it.
+        by: UserId,
+        /// When.
+        at: Timestamp,
+    },
+    /// It was opened for writing again.
+    #[serde(rename = "conversation.unarchived")]
+    ConversationUnarchived {
+        /// Who did it.
+        by: UserId,
+        /// When.
+        at: Timestamp,
+    },
+    /// Moderators decided on a report. On what, and what they decided, is not in the log.
+    #[serde(rename = "report.decided")]
+    ReportDecided {
+        /// Which report.
+        report_id: ReportId,
+        /// Who decided.
+        by: UserId,
+        /// When.
+        at: Timestamp,
+    },
+    /// Other words and links than before are kept out. Which is not in the log.
+    #[serde(rename = "conversation.filters_changed")]
+    FiltersChanged {
+        /// Who did it.
+        by: UserId,
+        /// When.
+        at: Timestamp,
+    },
+    /// There is this custom role from now on, or it is another now.
+    #[serde(rename = "role.put")]
+    RolePut {
+        /// Which.
+        #[schema(value_type = String)]
+        role_id: RoleId,
+        /// What it is called.
+        name: String,
+        /// What whoever carries it may do besides.
+        #[schema(value_type = Vec<String>)]
+        allow: Permissions,
+        /// What they may not do.
+        #[schema(value_type = Vec<String>)]
+        deny: Permissions,
+        /// Who did it.
+        by: UserId,
+        /// When.
+        at: Timestamp,
+    },
+    /// There is no such custom role any more, and nobody carries it.
+    #[serde(rename = "role.deleted")]
+    RoleDeleted {
+        /// Which.
+        #[schema(value_type = String)]
+        role_id: RoleId,
+        /// Who did it.
+        by: UserId,
+        /// When.
+        at: Timestamp,
+    },
+    /// Somebody carries a custom role from now on.
+    #[serde(rename = "role.given")]
+    RoleGiven {
+        /// Who.
+        user_id: UserId,
+        /// Which.
+        #[schema(value_type = String)]
+        role_id: RoleId,
+        /// Who did it.
+        by: UserId,
+        /// When.
+        at: Timestamp,
+    },
+    /// Somebody carries a custom role no longer.
+    #[serde(rename = "role.taken")]
+    RoleTaken {
+        /// Who.
+        user_id: UserId,
+        /// Which.
+        #[schema(value_type = String)]
+        role_id: RoleId,
+        /// Who did it.
+        by: UserId,
+        /// When.
+        at: Timestamp,
+    },
+    /// This is noted beside somebody's name from now on; nothing at all, if both are empty.
+    #[serde(rename = "member.overridden")]
+    MemberOverridden {
+        /// Whose.
+        user_id: UserId,
+        /// What they may do besides.
+        #[schema(value_type = Vec<String>)]
+        allow: Permissions,
+        /// What they may not do.
+        #[schema(value_type = Vec<String>)]
+        deny: Permissions,
         /// Who did it.
         by: UserId,
         /// When.

@@ -6,7 +6,7 @@ use tertulia_runtime::Timestamp;
 use ulid::Ulid;
 use utoipa::ToSchema;
 
-use super::MAX_BODY_CHARS;
+use super::{Entity, MAX_BODY_CHARS};
 use crate::{ConversationId, MessageId, UserId};
 
 /// `POST /v1/conversations/{id}/messages`.
@@ -24,6 +24,17 @@ pub struct PostMessage {
     #[garde(skip)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reply_to: Option<MessageId>,
+    /// Whether nobody is to be disturbed by it: it is there for whoever looks, and unread, and notifies nobody.
+    #[garde(skip)]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub silent: bool,
+}
+
+impl PostMessage {
+    /// A message that says this, and has nothing else to it.
+    pub const fn new(client_id: Ulid, body: String) -> Self {
+        Self { client_id, body, reply_to: None, silent: false }
+    }
 }
 
 /// The answer to a post.
@@ -58,6 +69,9 @@ pub struct Message {
     pub client_id: Ulid,
     /// CommonMark.
     pub body: String,
+    /// What the body holds besides words, in its order, at most 100.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub entities: Vec<Entity>,
     /// When it was committed.
     pub created_at: Timestamp,
     /// When it was last edited.
@@ -69,6 +83,9 @@ pub struct Message {
     /// The message it answers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reply_to: Option<MessageId>,
+    /// Whether it was posted so as to notify nobody.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub silent: bool,
     /// What hangs on it.
     #[serde(default)]
     #[schema(value_type = Vec<Object>)]
@@ -83,7 +100,7 @@ pub struct Message {
 }
 
 impl Message {
-    /// As it stands when it was just posted.
+    /// As it stands when it was just posted, if its body holds nothing but words.
     pub fn posted(
         id: MessageId,
         conversation_id: ConversationId,
@@ -92,7 +109,7 @@ impl Message {
         post: PostMessage,
         created_at: Timestamp,
     ) -> Self {
-        let PostMessage { client_id, body, reply_to } = post;
+        let PostMessage { client_id, body, reply_to, silent } = post;
         Self {
             id,
             conversation_id,
@@ -100,10 +117,12 @@ impl Message {
             author_id,
             client_id,
             body,
+            entities: Vec::new(),
             created_at,
             edited_at: None,
             deleted_at: None,
             reply_to,
+            silent,
             attachments: Vec::new(),
             reactions: Vec::new(),
             changed_seq: None,

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use tertulia_runtime::Timestamp;
 use utoipa::ToSchema;
 
-use super::{Fact, MAX_REASON_CHARS};
+use super::{Fact, MAX_REASON_CHARS, Verdict};
 use crate::UserId;
 
 /// `PUT /v1/conversations/{id}/bans/{user_id}` and `…/mutes/{user_id}`; the body may be left out.
@@ -49,6 +49,36 @@ pub struct Sanctions {
     pub next_cursor: Option<String>,
 }
 
+/// `POST /v1/conversations/{id}/members/{user_id}/purge`; the body may be left out.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, Validate, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PurgeMember {
+    /// Only what was posted from this moment on; everything if absent.
+    #[garde(skip)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Timestamp>,
+    /// Only what stands below this position: where the run before this one ended; from the newest on if absent.
+    #[garde(skip)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before_seq: Option<u64>,
+    /// Why: for the moderators. At most 500 characters.
+    #[garde(inner(length(chars, max = MAX_REASON_CHARS), custom(super::body)))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// What a purge did.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Purged {
+    /// How many messages it deleted. Those that were deleted before are not among them.
+    pub deleted: usize,
+    /// Whether there are older ones to look at.
+    pub more: bool,
+    /// Where to go on, if there are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before_seq: Option<u64>,
+}
+
 /// Something that was done to keep a conversation in order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Act {
@@ -62,6 +92,9 @@ pub struct Act {
     /// Why, if they said so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// What was decided, of a report.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decision: Option<Verdict>,
 }
 
 /// A page of the moderation log.

@@ -2,9 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 use tertulia_runtime::Timestamp;
+use ulid::Ulid;
 use utoipa::ToSchema;
 
-use crate::ConversationId;
+use super::Verdict;
+use crate::{ConversationId, ReportId};
 
 /// Something that happened to a user: one entry of their own log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -57,6 +59,33 @@ pub enum UserFact {
     ConversationUnmuted {
         /// Where.
         conversation_id: ConversationId,
+    },
+    /// They asked to be let in, and were not. (Who is let in becomes a member.)
+    #[serde(rename = "join_request.declined")]
+    JoinRequestDeclined {
+        /// Where.
+        conversation_id: ConversationId,
+    },
+    /// The moderators decided on a report of theirs.
+    #[serde(rename = "report.decided")]
+    ReportDecided {
+        /// Where.
+        conversation_id: ConversationId,
+        /// Which report.
+        report_id: ReportId,
+        /// What they decided.
+        decision: Verdict,
+    },
+    /// A message that they had scheduled could not be posted when its time had come. It waits for them to decide.
+    #[serde(rename = "scheduled.failed")]
+    ScheduledFailed {
+        /// Where.
+        conversation_id: ConversationId,
+        /// Which.
+        #[schema(value_type = String)]
+        client_id: Ulid,
+        /// Why: the code with which posting it was refused, or `too_late`.
+        code: String,
     },
 }
 

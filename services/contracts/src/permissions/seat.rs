@@ -6,7 +6,8 @@ use super::Permissions;
 use crate::messaging::{ConversationKind, MemberRole, Visibility};
 
 /// What an account is to the whole instance.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum InstanceRole {
     /// Somebody let in for a while.
     Guest,

@@ -13,7 +13,10 @@ use tertulia_runtime::{
 };
 
 use super::{Refused, paging::ListQuery};
-use crate::service::{Messaging, conversations::Made};
+use crate::{
+    model::change::Change,
+    service::{Messaging, conversations::Made},
+};
 
 /// Makes a conversation
 ///
@@ -78,7 +81,9 @@ pub(super) async fn get(
 
 /// Changes a conversation
 ///
-/// Its owner and its admins may rename it.
+/// Its owner and its admins set its title, its description, its tags, and of a channel who may find and read it. A channel
+/// that becomes public is read by everybody, its history included; one that becomes private is gone for all who are no
+/// members.
 #[utoipa::path(
     patch, path = "/v1/conversations/{id}", tag = "messaging", operation_id = "update_conversation",
     security(("access_token" = [])),
@@ -92,7 +97,7 @@ pub(super) async fn update(
     PathParam(id): PathParam<ConversationId>,
     ValidJson(change): ValidJson<UpdateConversation>,
 ) -> Result<Json<Conversation>, Problem> {
-    Ok(Json(messaging.retitle(id, caller.into(), change.title).await?))
+    Ok(Json(messaging.change(id, caller.into(), Change::Update(change)).await?))
 }
 
 /// Hands a conversation over
@@ -111,5 +116,39 @@ pub(super) async fn hand_over(
     PathParam(id): PathParam<ConversationId>,
     ValidJson(to): ValidJson<HandOver>,
 ) -> Result<Json<Conversation>, Problem> {
-    Ok(Json(messaging.hand_over(id, caller.into(), to.user_id).await?))
+    Ok(Json(messaging.change(id, caller.into(), Change::HandOver(to.user_id)).await?))
+}
+
+/// Closes a conversation for writing
+///
+/// Its owner may. It can still be read, left and kept in order, and opened again. Again is the same.
+#[utoipa::path(
+    put, path = "/v1/conversations/{id}/archive", tag = "messaging", operation_id = "archive_conversation",
+    security(("access_token" = [])),
+    params(("id" = ConversationId, Path, description = "The conversation.")),
+    responses((status = 200, description = "As it is now.", body = Conversation), Refused),
+)]
+pub(super) async fn archive(
+    State(messaging): State<Messaging>,
+    Caller(caller): Caller,
+    PathParam(id): PathParam<ConversationId>,
+) -> Result<Json<Conversation>, Problem> {
+    Ok(Json(messaging.change(id, caller.into(), Change::Archive(true)).await?))
+}
+
+/// Opens an archived conversation again
+///
+/// Its owner may. Again is the same.
+#[utoipa::path(
+    delete, path = "/v1/conversations/{id}/archive", tag = "messaging", operation_id = "unarchive_conversation",
+    security(("access_token" = [])),
+    params(("id" = ConversationId, Path, description = "The conversation.")),
+    responses((status = 200, description = "As it is now.", body = Conversation), Refused),
+)]
+pub(super) async fn unarchive(
+    State(messaging): State<Messaging>,
+    Caller(caller): Caller,
+    PathParam(id): PathParam<ConversationId>,
+) -> Result<Json<Conversation>, Problem> {
+    Ok(Json(messaging.change(id, caller.into(), Change::Archive(false)).await?))
 }

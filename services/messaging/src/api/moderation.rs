@@ -1,4 +1,4 @@
-//! `/v1/conversations/{id}/bans`, `/v1/conversations/{id}/mutes` and `/v1/conversations/{id}/moderation-log`.
+//! Keeping order in a conversation: its bans and mutes, purging what a member wrote, and the moderation log.
 
 use axum::{Json, extract::State};
 use garde::Validate;
@@ -7,11 +7,11 @@ use serde::Deserialize;
 use tertulia_contracts::{
     ConversationId, UserId,
     identity::{Caller, Identity},
-    messaging::{MAX_REASON_CHARS, ModerationLog, Restrict, Sanctions, body},
+    messaging::{Filters, MAX_REASON_CHARS, ModerationLog, PurgeMember, Purged, Restrict, Sanctions, body},
     permissions::Restriction,
 };
 use tertulia_runtime::{
-    extract::{PathParam, QueryParams},
+    extract::{PathParam, QueryParams, ValidJson},
     problem::Problem,
 };
 use utoipa::IntoParams;
@@ -171,6 +171,27 @@ async fn list(
     Ok(Json(Sanctions { items: page.items, next_cursor: page.next.map(|cursor| cursor.encode()) }))
 }
 
+/// Deletes what somebody wrote
+///
+/// Admins and the owner delete the newest messages of somebody of a lower rank or who is no member, at most 100 a request, deleted
+/// ones counted; with `more` it is asked again with the `before_seq` of the answer. Nothing is left of what they said.
+#[utoipa::path(
+    post, path = "/v1/conversations/{id}/members/{user_id}/purge", tag = "messaging",
+    operation_id = "purge_member",
+    security(("access_token" = [])),
+    params(OneUser),
+    request_body = Option<PurgeMember>,
+    responses((status = 200, description = "So many are deleted.", body = Purged), Refused),
+)]
+pub(super) async fn purge(
+    State(messaging): State<Messaging>,
+    Caller(caller): Caller,
+    PathParam((id, user)): PathParam<(ConversationId, UserId)>,
+    MaybeJson(wish): MaybeJson<PurgeMember>,
+) -> Result<Json<Purged>, Problem> {
+    Ok(Json(messaging.purge(id, caller.into(), user, wish).await?))
+}
+
 /// Shows what was done to keep order
 ///
 /// Moderators and above see who removed, banned and muted whom, deleted what others wrote, and changed roles; when, and why if
@@ -191,4 +212,41 @@ pub(super) async fn log(
     let (after, limit) = query.read()?;
     let page = messaging.moderation_log(id, caller.into(), after, limit).await?;
     Ok(Json(ModerationLog { items: page.items, next_cursor: page.next.map(|cursor| cursor.encode()) }))
+}
+
+/// Shows which words and links are kept out
+///
+/// Admins and the owner see and set them.
+#[utoipa::path(
+    get, path = "/v1/conversations/{id}/filters", tag = "messaging", operation_id = "get_filters",
+    security(("access_token" = [])),
+    params(("id" = ConversationId, Path, description = "The conversation.")),
+    responses((status = 200, description = "All of them.", body = Filters), Refused),
+)]
+pub(super) async fn filters(
+    State(messaging): State<Messaging>,
+    Caller(caller): Caller,
+    PathParam(id): PathParam<ConversationId>,
+) -> Result<Json<Filters>, Problem> {
+    Ok(Json(messaging.filters(id, caller.into()).await?))
+}
+
+/// Says which words and links are kept out
+///
+/// In place of those that were. A message or an edit of anybody else that holds one is refused with 422, which says what sort of rule
+/// it was. What stands there already stays.
+#[utoipa::path(
+    put, path = "/v1/conversations/{id}/filters", tag = "messaging", operation_id = "set_filters",
+    security(("access_token" = [])),
+    params(("id" = ConversationId, Path, description = "The conversation.")),
+    request_body = Filters,
+    responses((status = 200, description = "As they are now.", body = Filters), Refused),
+)]
+pub(super) async fn filter(
+    State(messaging): State<Messaging>,
+    Caller(caller): Caller,
+    PathParam(id): PathParam<ConversationId>,
+    ValidJson(filters): ValidJson<Filters>,
+) -> Result<Json<Filters>, Problem> {
+    Ok(Json(messaging.filter(id, caller.into(), filters).await?))
 }

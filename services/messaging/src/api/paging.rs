@@ -2,13 +2,13 @@
 
 use garde::Validate;
 use serde::Deserialize;
-use tertulia_contracts::messaging::MAX_PAGE;
+use tertulia_contracts::messaging::{DirectoryOrder, MAX_PAGE, MAX_SEARCH_CHARS};
 use tertulia_documents::Cursor;
 use utoipa::IntoParams;
 
-use crate::{Error, store::entries::Span};
+use crate::{Error, model::listing::words, service::directory::Search, store::entries::Span};
 
-const DEFAULT_PAGE: usize = 50;
+pub(super) const DEFAULT_PAGE: usize = 50;
 
 /// A page of a list.
 #[derive(Debug, Deserialize, Validate, IntoParams)]
@@ -26,9 +26,52 @@ pub(super) struct ListQuery {
 
 impl ListQuery {
     pub(super) fn read(&self) -> Result<(Option<Cursor>, usize), Error> {
-        let cursor = self.cursor.as_deref().map(Cursor::decode).transpose().map_err(|_| not_ours())?;
-        Ok((cursor, self.limit.unwrap_or(DEFAULT_PAGE)))
+        Ok((cursor_at(self.cursor.as_deref())?, self.limit.unwrap_or(DEFAULT_PAGE)))
     }
+}
+
+/// A search of the directory.
+#[derive(Debug, Deserialize, Validate, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct DirectoryQuery {
+    /// Beginnings of words, of which at least one letter or digit.
+    #[garde(inner(length(chars, max = MAX_SEARCH_CHARS)))]
+    #[param(max_length = 64)]
+    q: Option<String>,
+    /// A tag.
+    #[garde(inner(custom(tertulia_contracts::messaging::tag)))]
+    tag: Option<String>,
+    /// In which order, by name if absent. A search for words has its own.
+    #[garde(skip)]
+    order: Option<DirectoryOrder>,
+    /// Where the page before this one ended: its `next_cursor`.
+    #[garde(inner(length(bytes, max = 4096)))]
+    cursor: Option<String>,
+    /// At most so many items; 50 if absent.
+    #[garde(inner(range(min = 1, max = MAX_PAGE)))]
+    #[param(minimum = 1, maximum = 200)]
+    limit: Option<usize>,
+}
+
+impl DirectoryQuery {
+    pub(super) fn read(&self) -> Result<(Search, Option<Cursor>, usize), Error> {
+        let words = self.q.as_deref().map(words).unwrap_or_default();
+        if self.q.is_some() && words.is_empty() {
+            return Err(Error::invalid("q", "give at least one letter or digit"));
+        }
+        if self.q.is_some() && self.order.is_some() {
+            return Err(Error::invalid("order", "a search for words has its own order"));
+        }
+        let tag = self.tag.as_deref().map(str::to_lowercase);
+        let search = Search { words, tag, order: self.order.unwrap_or_default() };
+        Ok((search, cursor_at(self.cursor.as_deref())?, self.limit.unwrap_or(DEFAULT_PAGE)))
+    }
+}
+
+/// Where a page begins that a client asks for.
+pub(super) fn cursor_at(text: Option<&str>) -> Result<Option<Cursor>, Error> {
+    text.map(Cursor::decode).transpose().map_err(|_| not_ours())
 }
 
 /// A page of messages. At most one of `cursor`, `before_seq` and `after_seq`; without any, the newest.

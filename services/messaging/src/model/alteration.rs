@@ -3,11 +3,14 @@
 use tertulia_contracts::{
     UserId,
     messaging::{Fact, MAX_EDITS, MAX_PINS, MAX_REACTIONS, Message},
+    permissions::decide_toward,
 };
 use tertulia_runtime::Timestamp;
 
 use super::{
     access::{Action, Ground, may},
+    markup::Markup,
+    membership::Stance,
     message::Pinned,
 };
 use crate::Error;
@@ -16,7 +19,7 @@ use crate::Error;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Alteration {
     /// That their own message say this.
-    Edit(String),
+    Edit(String, Markup),
     /// That it be deleted for everybody.
     Delete,
     /// That they have reacted with this emoji.
@@ -27,6 +30,18 @@ pub enum Alteration {
     Pin,
     /// That it be not.
     Unpin,
+    /// That it be deleted for everybody, as all that this person wrote.
+    Purge(UserId),
+}
+
+impl Alteration {
+    /// Whom it is about, if not the message alone.
+    pub fn subject(&self) -> Option<UserId> {
+        match self {
+            Self::Purge(author) => Some(*author),
+            _ => None,
+        }
+    }
 }
 
 /// What an alteration is decided on: the message at the head of its log.
@@ -40,6 +55,8 @@ pub struct Standing<'a> {
     pub own_emoji: &'a [String],
     /// What is pinned in its conversation.
     pub pins: &'a [Pinned],
+    /// How whom the alteration is about stands.
+    pub subject: Stance,
 }
 
 /// The fact that an alteration becomes; none if things are as it asks already.
@@ -54,15 +71,23 @@ pub fn decide(
 ) -> Result<Option<Fact>, Error> {
     may(Action::Read, ground)?;
     let standing = standing.ok_or(Error::NoSuchMessage)?;
-    may(action(alteration, by, standing.message), ground)?;
+    let action = action(alteration, by, standing.message);
+    match alteration.subject() {
+        Some(author) if standing.message.author_id != author => return Err(Error::NoSuchMessage),
+        Some(_) => drop(decide_toward(&ground.seat(), action, ground.place(), standing.subject.role)?),
+        None => may(action, ground)?,
+    }
     if is_so(alteration, standing) {
         return Ok(None);
     }
     check_room(alteration, standing)?;
     let (message_id, message_seq) = (standing.message.id, standing.message.seq);
     Ok(Some(match alteration {
-        Alteration::Edit(body) => Fact::MessageEdited { message_id, message_seq, body: body.clone(), by, at },
-        Alteration::Delete => Fact::MessageDeleted { message_id, message_seq, by, at },
+        Alteration::Edit(body, markup) => {
+            let entities = markup.said(ground)?;
+            Fact::MessageEdited { message_id, message_seq, body: body.clone(), entities, by, at }
+        }
+        Alteration::Delete | Alteration::Purge(_) => Fact::MessageDeleted { message_id, message_seq, by, at },
         Alteration::React(emoji) => {
             Fact::ReactionSet { message_id, message_seq, emoji: emoji.clone(), by, at }
         }
@@ -77,10 +102,11 @@ pub fn decide(
 fn action(alteration: &Alteration, by: UserId, message: &Message) -> Action {
     let own = message.author_id == by;
     match alteration {
-        Alteration::Edit(_) if own => Action::EditOwn,
-        Alteration::Edit(_) => Action::EditOthers,
+        Alteration::Edit(..) if own => Action::EditOwn,
+        Alteration::Edit(..) => Action::EditOthers,
         Alteration::Delete if own => Action::DeleteOwn,
         Alteration::Delete => Action::DeleteOthers,
+        Alteration::Purge(_) => Action::Purge,
         Alteration::React(_) | Alteration::Unreact(_) => Action::React,
         Alteration::Pin | Alteration::Unpin => Action::Pin,
     }
@@ -91,8 +117,8 @@ fn is_so(alteration: &Alteration, standing: Standing<'_>) -> bool {
     let deleted = message.deleted_at.is_some();
     let pinned = pins.iter().any(|pin| pin.message_seq == message.seq);
     match alteration {
-        Alteration::Edit(body) => !deleted && message.body == *body,
-        Alteration::Delete => deleted,
+        Alteration::Edit(body, _) => !deleted && message.body == *body,
+        Alteration::Delete | Alteration::Purge(_) => deleted,
         Alteration::React(emoji) => !deleted && own_emoji.contains(emoji),
         Alteration::Unreact(emoji) => deleted || !own_emoji.contains(emoji),
         Alteration::Pin => pinned,
@@ -106,7 +132,7 @@ fn check_room(alteration: &Alteration, standing: Standing<'_>) -> Result<(), Err
         return Err(Error::MessageDeleted);
     }
     match alteration {
-        Alteration::Edit(_) if edits >= MAX_EDITS => Err(Error::TooManyEdits),
+        Alteration::Edit(..) if edits >= MAX_EDITS => Err(Error::TooManyEdits),
         Alteration::React(emoji)
             if message.reactions.len() >= MAX_REACTIONS
                 && message.reactions.iter().all(|reaction| reaction.emoji != *emoji) =>

@@ -1,15 +1,19 @@
 //! Changes of a conversation other than messages: what somebody asks for, and the fact it becomes.
 
 use tertulia_contracts::{
-    UserId,
-    messaging::{Fact, Member, MemberRole},
-    permissions::{Place, Refusal, Restriction, Seat, decide as permitted, decide_reseat, decide_toward},
+    InvitationId, ReportId, UserId,
+    messaging::{Fact, Filters, Member, MemberRole, UpdateConversation, Verdict},
+    permissions::{
+        Grant, Place, Refusal, Restriction, Seat, decide as permitted, decide_reseat, decide_toward,
+    },
 };
 use tertulia_runtime::Timestamp;
 
 use super::{
     access::{Action, Ground, may},
+    invitation::{Opening, entered},
     membership::{Stance, Term},
+    settings::{Settings, archived, updated},
 };
 
 /// What somebody asks for.
@@ -26,8 +30,8 @@ pub enum Change {
     Remove(UserId),
     /// That somebody else own it.
     HandOver(UserId),
-    /// That it be called this.
-    Retitle(String),
+    /// That its settings be these.
+    Update(UpdateConversation),
     /// That somebody be kept out, or silent.
     Restrict {
         /// Who.
@@ -44,6 +48,21 @@ pub enum Change {
         /// Which of the two.
         restriction: Restriction,
     },
+    /// That it be closed for writing, or not.
+    Archive(bool),
+    /// That they themselves be a member, by this invitation.
+    Enter {
+        /// Which.
+        invitation: InvitationId,
+        /// Who made it.
+        inviter: UserId,
+    },
+    /// That somebody be let in who asked for it.
+    Admit(UserId),
+    /// That this be decided on a report.
+    Decide(ReportId, Verdict),
+    /// That these words and links be kept out.
+    Filter(Filters),
 }
 
 impl Change {
@@ -53,10 +72,34 @@ impl Change {
             Self::Add { user, .. }
             | Self::Remove(user)
             | Self::HandOver(user)
+            | Self::Admit(user)
             | Self::Restrict { user, .. }
             | Self::Lift { user, .. } => Some(*user),
-            Self::Retitle(_) => None,
+            Self::Update(_) | Self::Archive(_) | Self::Enter { .. } | Self::Decide(..) | Self::Filter(_) => {
+                None
+            }
         }
+    }
+
+    /// The invitation that lets somebody in.
+    pub fn invitation(&self) -> Option<InvitationId> {
+        match self {
+            Self::Enter { invitation, .. } => Some(*invitation),
+            _ => None,
+        }
+    }
+
+    /// Who made that invitation.
+    pub fn inviter(&self) -> Option<UserId> {
+        match self {
+            Self::Enter { inviter, .. } => Some(*inviter),
+            _ => None,
+        }
+    }
+
+    /// Whether it may make somebody a member who is none.
+    pub fn adds(&self) -> bool {
+        matches!(self, Self::Add { .. } | Self::Enter { .. } | Self::Admit(_))
     }
 
     /// Whether whoever asks wants to go.
@@ -72,8 +115,18 @@ pub struct Standing<'a> {
     pub ground: Ground,
     /// Whether anybody else belongs to it.
     pub others: bool,
-    /// Its title.
-    pub title: Option<&'a str>,
+    /// Its settings.
+    pub settings: &'a Settings,
+    /// Whether it has as many members as it can have.
+    pub full: bool,
+    /// The invitation that the change is by, if it is by one that there is.
+    pub opening: Option<Opening<'a>>,
+    /// Who owns it, if anybody does.
+    pub owner: Option<UserId>,
+    /// Which words and links are kept out of it.
+    pub filters: &'a Filters,
+    /// What was decided on the report that it is about; none if it is about none of this conversation.
+    pub report: Option<Option<Verdict>>,
     /// How somebody stands whom the change is about, if it is about somebody.
     pub subject: Stance,
 }
@@ -89,6 +142,16 @@ pub enum Rejection {
     Banned,
     /// What is to last until then is over by now.
     Over,
+    /// Only a channel can be public or paid.
+    NoChannel,
+    /// The invitation does not work.
+    NoInvitation,
+    /// It has as many members as it can have.
+    Full,
+    /// There is no such report in this conversation.
+    NoReport,
+    /// Something else was decided before.
+    Decided,
 }
 
 impl From<Refusal> for Rejection {
@@ -108,20 +171,34 @@ pub fn decide(
         Change::Add { user, role } => seated(*user, *role, by, at, standing)?,
         Change::Remove(user) => removed(*user, by, at, standing)?,
         Change::HandOver(user) => handed_over(*user, by, at, standing)?,
-        Change::Retitle(title) => {
-            may(Action::Update, standing.ground)?;
-            let (changes, title) = (standing.title != Some(title), title.clone());
-            changes.then_some(Fact::ConversationUpdated { title, by, at })
-        }
+        Change::Update(wanted) => updated(wanted, by, at, standing.ground, standing.settings)?,
         Change::Restrict { user, restriction, term } => {
             restricted(*user, *restriction, *term, by, at, standing)?
         }
         Change::Lift { user, restriction } => lifted(*user, *restriction, by, at, standing)?,
+        Change::Archive(wanted) => archived(*wanted, by, at, standing.ground, standing.settings)?,
+        Change::Admit(user) => admitted(*user, by, at, standing)?,
+        Change::Enter { .. } => entered(by, at, standing.ground, standing.opening)?,
+        Change::Decide(report_id, verdict) => {
+            may(Action::DecideReports, standing.ground)?;
+            match standing.report.ok_or(Rejection::NoReport)? {
+                None => Some(Fact::ReportDecided { report_id: *report_id, by, at }),
+                Some(decided) if decided == *verdict => None,
+                Some(_) => return Err(Rejection::Decided),
+            }
+        }
+        Change::Filter(filters) => {
+            may(Action::ManageFilters, standing.ground)?;
+            (filters != standing.filters).then_some(Fact::FiltersChanged { by, at })
+        }
     };
+    let joins = matches!(fact, Some(Fact::MemberJoined { .. }));
     // By whatever way somebody is let in, a ban keeps them out.
-    let banned = standing.subject.term(Restriction::Banned, at).is_some();
-    if banned && matches!(fact, Some(Fact::MemberJoined { .. })) {
+    if joins && standing.subject.term(Restriction::Banned, at).is_some() {
         return Err(Rejection::Banned);
+    }
+    if joins && standing.full {
+        return Err(Rejection::Full);
     }
     Ok(fact)
 }
@@ -141,14 +218,30 @@ fn seated(
         may(if user_id == by { Action::Join } else { Action::AddMember }, ground)?;
     }
     if wanted != present {
+        // As if nothing were added to their role or taken from it: this way what they gain is never counted for less.
         let (before, after) = (Seat::of(Some(present)), Seat::of(Some(wanted)));
         decide_reseat(&ground.seat(), ground.place(), &before, &after)?;
     }
     let member = Member { user_id, role: wanted, joined_at: at };
     Ok(match subject_role {
-        None => Some(Fact::MemberJoined { member, by }),
+        None => Some(Fact::MemberJoined { member, by, invitation_id: None }),
         Some(_) => (wanted != present).then_some(Fact::MemberRoleChanged { user_id, role: wanted, by, at }),
     })
+}
+
+/// Who asked is let in by whoever decides on that, as a plain member.
+fn admitted(
+    user_id: UserId,
+    by: UserId,
+    at: Timestamp,
+    standing: Standing<'_>,
+) -> Result<Option<Fact>, Rejection> {
+    may(Action::DecideRequests, standing.ground)?;
+    if standing.subject.role.is_some() {
+        return Ok(None);
+    }
+    let member = Member { user_id, role: MemberRole::Member, joined_at: at };
+    Ok(Some(Fact::MemberJoined { member, by, invitation_id: None }))
 }
 
 fn removed(
@@ -179,9 +272,11 @@ fn handed_over(
         may(Action::ListMembers, ground)?;
         return Ok(None);
     }
-    decide_toward(&ground.seat(), Action::TransferOwnership, ground.place(), subject_role)?;
+    let grant = decide_toward(&ground.seat(), Action::TransferOwnership, ground.place(), subject_role)?;
     subject_role.ok_or(Rejection::NoMember)?;
-    Ok(Some(Fact::OwnerChanged { from: by, to, at }))
+    // An office hands over what is somebody else's, or nobody's any more.
+    let from = if matches!(grant, Grant::Office(_)) { standing.owner } else { Some(by) };
+    Ok(Some(Fact::OwnerChanged { from, to, by: (from != Some(by)).then_some(by), at }))
 }
 
 /// What it takes to keep somebody out, or silent, and to let them be again.
@@ -212,7 +307,10 @@ fn restricted(
     }
     let until = term.until;
     let fact = match restriction {
-        Restriction::Banned => Fact::MemberBanned { user_id, until, by, at },
+        Restriction::Banned => {
+            let was_member = standing.subject.role.is_some();
+            Fact::MemberBanned { user_id, was_member, until, by, at }
+        }
         Restriction::Muted => Fact::MemberMuted { user_id, until, by, at },
     };
     Ok((standing.subject.term(restriction, at) != Some(term)).then_some(fact))
@@ -236,6 +334,7 @@ fn lifted(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::access::Overrides;
     use tertulia_contracts::{
         messaging::{ConversationKind, Visibility},
         permissions::{Denial, InstanceRole},
@@ -256,6 +355,10 @@ mod tests {
         Change::Add { user: user(number), role }
     }
 
+    fn retitle(title: &str) -> Change {
+        Change::Update(UpdateConversation { title: Some(title.to_owned()), ..Default::default() })
+    }
+
     /// What becomes of what user 1 asks for.
     fn asked(
         change: &Change,
@@ -265,12 +368,18 @@ mod tests {
         let ground = Ground {
             kind: ConversationKind::Group,
             visibility: Visibility::Private,
+            archived: false,
             account: InstanceRole::User,
             role,
             restriction: None,
+            overrides: Overrides::default(),
         };
         let subject = Stance::of(subject_role);
-        let standing = Standing { ground, others: true, title: Some("Old"), subject };
+        let settings = &Settings { title: Some("Old".to_owned()), ..Settings::default() };
+        let (filters, report) = (&Filters::default(), None);
+        let owner = Some(user(1));
+        let (others, full, opening) = (true, false, None);
+        let standing = Standing { ground, others, settings, full, opening, owner, filters, report, subject };
         decide(change, user(1), Timestamp::EPOCH, standing)
     }
 
@@ -284,8 +393,8 @@ mod tests {
         assert_eq!(asked(&add(2, ADMIN), OWNER, ADMIN), Ok(None));
         assert_eq!(asked(&Change::Remove(user(2)), OWNER, None), Ok(None));
         assert_eq!(asked(&Change::HandOver(user(2)), ADMIN, OWNER), Ok(None));
-        assert_eq!(asked(&Change::Retitle("Old".to_owned()), OWNER, None), Ok(None));
-        assert!(matches!(asked(&Change::Retitle("New".to_owned()), OWNER, None), Ok(Some(_))));
+        assert_eq!(asked(&retitle("Old"), OWNER, None), Ok(None));
+        assert!(matches!(asked(&retitle("New"), OWNER, None), Ok(Some(_))));
     }
 
     #[test]
@@ -313,7 +422,7 @@ mod tests {
     #[test]
     fn a_conversation_is_handed_over_to_a_member_by_its_owner() {
         let to = user(2);
-        let handed = Fact::OwnerChanged { from: user(1), to, at: Timestamp::EPOCH };
+        let handed = Fact::OwnerChanged { from: Some(user(1)), to, by: None, at: Timestamp::EPOCH };
         assert_eq!(asked(&Change::HandOver(to), OWNER, MEMBER), Ok(Some(handed)));
         assert_eq!(asked(&Change::HandOver(to), OWNER, None), Err(Rejection::NoMember));
         assert_eq!(asked(&Change::HandOver(to), ADMIN, MEMBER), refused(Denial::Role(MemberRole::Admin)));

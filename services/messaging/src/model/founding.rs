@@ -91,7 +91,7 @@ impl Charter {
         let members = std::iter::once((by, maker)).chain(founders);
         let joined = members.map(|(user_id, role)| {
             let member = Member { user_id, role, joined_at: at };
-            Fact::MemberJoined { member, by }
+            Fact::MemberJoined { member, by, invitation_id: None }
         });
         std::iter::once(created).chain(joined).collect()
     }

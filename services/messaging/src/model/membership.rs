@@ -44,7 +44,8 @@ pub fn steps(fact: &Fact) -> Vec<(UserId, Step)> {
         Fact::MemberLeft { user_id, .. } => vec![(*user_id, Step::Ended)],
         Fact::MemberRoleChanged { user_id, role, .. } => vec![(*user_id, Step::Became(*role))],
         Fact::OwnerChanged { from, to, .. } => {
-            vec![(*from, Step::Became(MemberRole::Admin)), (*to, Step::Became(MemberRole::Owner))]
+            let former = from.map(|user| (user, Step::Became(MemberRole::Admin)));
+            former.into_iter().chain([(*to, Step::Became(MemberRole::Owner))]).collect()
         }
         Fact::MemberBanned { user_id, until, .. } => vec![
             (*user_id, Step::Ended),
@@ -56,6 +57,22 @@ pub fn steps(fact: &Fact) -> Vec<(UserId, Step)> {
         }
         Fact::MemberUnmuted { user_id, .. } => vec![restricted(*user_id, Restriction::Muted, None)],
         _ => Vec::new(),
+    }
+}
+
+/// Who owns a conversation after a step of this user, if this user or somebody else did before; `owns` tells the owner's
+/// role from others.
+pub fn owner_after(
+    owner: Option<UserId>,
+    user: UserId,
+    step: &Step,
+    owns: impl Fn(MemberRole) -> bool,
+) -> Option<UserId> {
+    let others = owner.filter(|owner| *owner != user);
+    match step {
+        Step::Began(Member { role, .. }) | Step::Became(role) if owns(*role) => Some(user),
+        Step::Began(_) | Step::Became(_) | Step::Ended => others,
+        Step::Restricted(..) => owner,
     }
 }
 
@@ -109,7 +126,7 @@ mod tests {
     use tertulia_contracts::permissions::{Action, InstanceRole, decide};
 
     use super::*;
-    use crate::model::access::Ground;
+    use crate::model::access::{Ground, Overrides};
 
     fn term() -> impl Strategy<Value = Option<Term>> {
         let until = prop::option::weighted(0.8, (0_i64..200).prop_map(Timestamp::from_millis));
@@ -128,9 +145,11 @@ mod tests {
             let ground = |stance: Stance| Ground {
                 kind: ConversationKind::Group,
                 visibility: Visibility::Private,
+                archived: false,
                 account: InstanceRole::User,
                 role: stance.role,
                 restriction: stance.restriction(at),
+                overrides: Overrides::default(),
             };
             let decision = |stance| decide(&ground(stance).seat(), action, ground(stance).place());
             prop_assert_eq!(decision(stance), decision(cleared));

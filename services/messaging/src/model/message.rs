@@ -16,12 +16,14 @@ pub fn apply(message: &mut Message, seq: u64, fact: &Fact, reader: Option<UserId
         return;
     }
     match fact {
-        Fact::MessageEdited { body, at, .. } => {
+        Fact::MessageEdited { body, entities, at, .. } => {
             message.body.clone_from(body);
+            message.entities.clone_from(entities);
             message.edited_at = Some(*at);
         }
         Fact::MessageDeleted { at, .. } => {
             message.body.clear();
+            message.entities.clear();
             message.attachments.clear();
             message.reactions.clear();
             message.deleted_at = Some(*at);
@@ -98,7 +100,7 @@ mod tests {
 
     fn message() -> Message {
         let client_id = Ulid::from_parts(9, 9);
-        let post = PostMessage { client_id, body: "First".to_owned(), reply_to: None };
+        let post = PostMessage::new(client_id, "First".to_owned());
         let (id, c) = (Id::from_ulid(client_id), Id::from_ulid(client_id));
         Message::posted(id, c, 1, user(1), post, Timestamp::EPOCH)
     }

@@ -1,7 +1,10 @@
 //! Which entries of a log are acts of moderation, and what stands beside them that is not for everybody.
 
 use serde::{Deserialize, Serialize};
-use tertulia_contracts::{UserId, messaging::Fact};
+use tertulia_contracts::{
+    UserId,
+    messaging::{Fact, Filters, Verdict},
+};
 
 /// What stands beside the fact of an entry. It is neither broadcast nor listed with the log nor published.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -9,12 +12,18 @@ pub struct Note {
     /// Why it was done: for moderators, and for whom it is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// What was decided on a report.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decision: Option<Verdict>,
+    /// Which words and links are kept out from now on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub filters: Option<Filters>,
 }
 
 impl Note {
     /// The note that gives this reason; none without one.
     pub fn reason(reason: Option<String>) -> Option<Self> {
-        reason.map(|reason| Self { reason: Some(reason) })
+        reason.map(|reason| Self { reason: Some(reason), ..Self::default() })
     }
 }
 
@@ -29,7 +38,14 @@ pub fn is_act(fact: &Fact, author: impl Fn(u64) -> Option<UserId>) -> bool {
         | Fact::MemberBanned { .. }
         | Fact::MemberUnbanned { .. }
         | Fact::MemberMuted { .. }
-        | Fact::MemberUnmuted { .. } => true,
+        | Fact::MemberUnmuted { .. }
+        | Fact::ReportDecided { .. }
+        | Fact::FiltersChanged { .. }
+        | Fact::RolePut { .. }
+        | Fact::RoleDeleted { .. }
+        | Fact::RoleGiven { .. }
+        | Fact::RoleTaken { .. }
+        | Fact::MemberOverridden { .. } => true,
         _ => false,
     }
 }
@@ -43,7 +59,10 @@ pub fn subject(fact: &Fact) -> Option<UserId> {
         | Fact::MemberBanned { user_id, .. }
         | Fact::MemberUnbanned { user_id, .. }
         | Fact::MemberMuted { user_id, .. }
-        | Fact::MemberUnmuted { user_id, .. } => Some(*user_id),
+        | Fact::MemberUnmuted { user_id, .. }
+        | Fact::RoleGiven { user_id, .. }
+        | Fact::RoleTaken { user_id, .. }
+        | Fact::MemberOverridden { user_id, .. } => Some(*user_id),
         _ => None,
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use tertulia_contracts::{
     UserId,
-    messaging::{ConversationKind, Entry, Fact, Member, Message, Visibility},
+    messaging::{ConversationKind, Entry, Fact, Member, Message},
     permissions::Restriction,
 };
 use tertulia_runtime::Timestamp;
@@ -13,6 +13,8 @@ use tertulia_runtime::Timestamp;
 use super::{
     membership::{Step, Term, steps},
     message::{Pinned, apply, apply_to_pins},
+    roles::Roles,
+    settings::Settings,
 };
 
 /// A conversation as its log tells it to one reader.
@@ -22,10 +24,8 @@ pub struct Snapshot {
     pub reader: Option<UserId>,
     /// What sort; none before the first entry.
     pub kind: Option<ConversationKind>,
-    /// Who may find and read it; none before the first entry.
-    pub visibility: Option<Visibility>,
-    /// Its title.
-    pub title: Option<String>,
+    /// Its settings.
+    pub settings: Settings,
     /// A channel's unique name.
     pub handle: Option<String>,
     /// Who belongs to it.
@@ -38,6 +38,8 @@ pub struct Snapshot {
     pub messages: Vec<Message>,
     /// What is pinned, in the order pinned.
     pub pins: Vec<Pinned>,
+    /// Its custom roles, and what is noted beside names.
+    pub roles: Roles,
 }
 
 impl Snapshot {
@@ -50,14 +52,13 @@ impl Snapshot {
     /// snapshot and then hears the log from a little before it ends the same.
     pub fn apply(&mut self, entry: &Entry) {
         apply_to_pins(&mut self.pins, entry.seq, &entry.e);
+        self.roles.apply(entry.seq, &entry.e);
+        self.settings.apply(&entry.e);
         match &entry.e {
-            Fact::ConversationCreated { kind, title, handle, visibility, .. } => {
+            Fact::ConversationCreated { kind, handle, .. } => {
                 self.kind = Some(*kind);
-                self.visibility = Some(*visibility);
-                self.title.clone_from(title);
                 self.handle.clone_from(handle);
             }
-            Fact::ConversationUpdated { title, .. } => self.title = Some(title.clone()),
             Fact::MemberJoined { .. }
             | Fact::MemberLeft { .. }
             | Fact::MemberRoleChanged { .. }
@@ -79,7 +80,19 @@ impl Snapshot {
                     apply(&mut self.messages[index], entry.seq, &entry.e, self.reader);
                 }
             }
-            Fact::MessagePinned { .. } | Fact::MessageUnpinned { .. } => {}
+            // Pins and settings are taken above; what reports and filters are about is in no log, nor in what members load.
+            Fact::ReportDecided { .. }
+            | Fact::FiltersChanged { .. }
+            | Fact::MessagePinned { .. }
+            | Fact::MessageUnpinned { .. }
+            | Fact::ConversationUpdated { .. }
+            | Fact::ConversationArchived { .. }
+            | Fact::ConversationUnarchived { .. }
+            | Fact::RolePut { .. }
+            | Fact::RoleDeleted { .. }
+            | Fact::RoleGiven { .. }
+            | Fact::RoleTaken { .. }
+            | Fact::MemberOverridden { .. } => {}
         }
     }
 

@@ -49,7 +49,8 @@ impl Messaging {
         message: MessageId,
         body: String,
     ) -> Result<Message, Error> {
-        self.alter(id, by, message, Alteration::Edit(body)).await?;
+        let markup = self.markup(&body).await?;
+        self.alter(id, by, message, Alteration::Edit(body, markup)).await?;
         self.view(id, by, Action::Read).await?;
         let postings = self.store.postings(id, &[message]).await?;
         self.seen_by(id, by.user_id, &postings).await?.pop().ok_or(Error::NoSuchMessage)

@@ -1,17 +1,17 @@
 //! How a writer turns commands into entries: decide, append as one run, answer, tell whoever listens.
 
 use std::{
-    collections::{HashMap, HashSet, VecDeque},
+    collections::{BTreeSet, HashMap, HashSet, VecDeque},
     sync::Arc,
 };
 
 use tertulia_contracts::{
-    ConversationId, MessageId, UserId,
+    ConversationId, InvitationId, MessageId, ReportId, UserId,
     live::Control,
-    messaging::{Fact, Message, PostMessage},
-    permissions::{Denial, Refusal},
+    messaging::{Fact, Message, PostMessage, Verdict, Visibility},
+    permissions::{Denial, InstanceRole, Refusal},
 };
-use tertulia_documents::Error as StoreError;
+use tertulia_documents::{Error as StoreError, port::MAX_RUN};
 use tertulia_runtime::{Ambient, Timestamp};
 
 use super::{
@@ -19,18 +19,24 @@ use super::{
     ledger::{Ledger, Reservation},
     live::Live,
     targets::Targets,
-    writer::{Answer, Command, Request},
+    writer::{Answer, Command, Request, Stake},
 };
 use crate::{
     Error,
     model::{
         access::{Action, Actor, Ground, may},
-        change::{Standing, decide},
+        alteration::Alteration,
+        callee::callees,
+        change::{Change, Standing, decide},
+        filters::{Tripped, tripped},
+        invitation::Opening,
+        markup::Markup,
         membership::{Stance, Step, steps},
         moderation::is_act,
         place::message_id,
+        roles::RoleChange,
     },
-    store::{Class, ConversationRecord, EntryRecord, Head, Store, entries::ONCE},
+    store::{Class, ConversationRecord, EntryRecord, Head, InvitationRecord, Store, entries::ONCE},
     telemetry::Telemetry,
 };
 
@@ -70,8 +76,12 @@ struct Held {
     /// When the commands at hand are decided, and their entries are written: what is over then counts no more.
     at: Timestamp,
     stances: HashMap<UserId, Stance>,
+    /// What was decided on the reports that the commands at hand are about.
+    reports: HashMap<ReportId, Option<Verdict>>,
     /// Whether an owner who leaves leaves somebody behind; found out when one asks to.
     others: bool,
+    /// The invitations that the commands at hand are by.
+    invitations: Vec<InvitationRecord>,
     /// Whether it was read for the commands at hand. What was remembered since an earlier batch is good enough for
     /// whatever an append confirms, and for nothing else.
     fresh: bool,
@@ -109,18 +119,23 @@ impl Pen {
 
     /// Commits a run from the front of what waits. An error is everybody's who still waits.
     async fn round(&mut self, waiting: &mut VecDeque<Command>) -> Result<(), Error> {
-        // An alteration is decided on what the documents say of the message, so these catch up with the log first.
-        let alters = waiting.iter().any(|command| command.target().is_some());
+        // What is decided on documents of a message, an invitation or a report finds them caught up with the log.
+        let on_documents = |command: &Command| {
+            command.target().is_some() || command.invitation().is_some() || command.report().is_some()
+        };
+        let read_anew = waiting.iter().any(on_documents);
         let mut held = match self.held.take() {
-            Some(held) if !alters => held,
+            Some(held) if !read_anew => held,
             _ => self.load().await?,
         };
         held.at = self.desk.ambient.now();
         self.remember_people(&mut held, waiting).await?;
         self.look_for_others(&mut held, waiting).await?;
+        self.look_up_reports(&mut held, waiting).await?;
         let replies = self.standing_replies(waiting).await?;
+        self.look_for_invitations(&mut held, waiting).await?;
         let targets = Targets::load(&self.desk.store, &held.conversation, waiting).await?;
-        let reservation = self.desk.ledger.reserve(waiting.len());
+        let reservation = self.desk.ledger.reserve(waiting.len())?;
         let (run, outdated) = self.draft(&held, &replies, targets, &reservation, waiting);
         held.fresh = false;
         if run.is_empty() {
@@ -140,15 +155,19 @@ impl Pen {
         let head = self.desk.store.head(&self.owner).await?;
         let conversation = self.desk.keeper.settle(self.id).await?.ok_or(Error::NoSuchConversation)?;
         // Settling may have founded the conversation: then the head lies behind, and the next append says so.
-        let (at, stances) = (self.desk.ambient.now(), HashMap::new());
-        Ok(Held { conversation, head, at, stances, others: true, fresh: true })
+        let (at, stances, reports, invitations) =
+            (self.desk.ambient.now(), HashMap::new(), HashMap::new(), Vec::new());
+        Ok(Held { conversation, head, at, stances, reports, others: true, invitations, fresh: true })
     }
 
     async fn remember_people(&self, held: &mut Held, waiting: &VecDeque<Command>) -> Result<(), Error> {
         if held.stances.len() > MAX_REMEMBERED {
             held.stances.clear();
         }
-        let people: HashSet<UserId> = waiting.iter().flat_map(Command::people).collect();
+        let mut people: BTreeSet<UserId> = waiting.iter().flat_map(Command::people).collect();
+        if waiting.iter().any(Command::is_about_roles) {
+            people.extend(held.conversation.roles.people());
+        }
         let unknown: Vec<UserId> =
             people.into_iter().filter(|user| !held.stances.contains_key(user)).collect();
         if unknown.is_empty() {
@@ -165,6 +184,26 @@ impl Pen {
             // A change that is committed may not be applied yet.
             self.desk.keeper.settle(self.id).await?;
             held.others = self.desk.store.members_of(self.id, None, 2).await?.items.len() > 1;
+        }
+        Ok(())
+    }
+
+    async fn look_for_invitations(&self, held: &mut Held, waiting: &VecDeque<Command>) -> Result<(), Error> {
+        let wanted: BTreeSet<InvitationId> = waiting.iter().filter_map(Command::invitation).collect();
+        if !wanted.is_empty() {
+            held.invitations = self.desk.store.invitations_among(&Vec::from_iter(wanted)).await?;
+        }
+        Ok(())
+    }
+
+    async fn look_up_reports(&self, held: &mut Held, waiting: &VecDeque<Command>) -> Result<(), Error> {
+        held.reports.clear();
+        let ids: Vec<String> =
+            waiting.iter().filter_map(Command::report).map(|report| report.to_string()).collect();
+        if !ids.is_empty() {
+            let found = self.desk.store.reports.get_many(&ids).await?.into_iter().map(|found| found.value);
+            let here = found.filter(|report| report.conversation_id == self.id);
+            held.reports.extend(here.map(|report| (report.id, report.decided.map(|(verdict, _)| verdict))));
         }
         Ok(())
     }
@@ -196,20 +235,34 @@ impl Pen {
         let mut run = Vec::with_capacity(waiting.len());
         let mut changing = HashSet::new();
         while let Some(command) = waiting.pop_front() {
-            let depends = command.people().any(|user| changing.contains(&user))
-                || !changing.is_empty() && held.depends_on_others(&command);
+            let depends = command.stakes().any(|stake| changing.contains(&stake))
+                || !changing.is_empty()
+                    && (command.is_about_roles()
+                        || held.depends_on_others(&command)
+                        || held.depends_on_members(&command));
             if depends {
                 waiting.push_front(command);
                 break;
             }
             let decision = match &command.request {
-                Request::Post(post) => {
-                    self.post(held, command.by, post, replies, place.seq + 1, at).map(Some)
+                Request::Post(post, markup) => {
+                    let place = (place.seq + 1, at);
+                    self.post(held, command.by, (post, markup), replies, place).map(Some)
                 }
-                Request::Change(change) => held.change(change, command.by, at),
+                Request::Roles(change) => held.change_roles(change, command.by, at),
                 Request::Alter(message, alteration) => {
-                    targets.decide(*message, alteration, command.by.user_id, at, held.ground(command.by))
+                    let subject = held.subject(&command);
+                    let ground = held.ground(command.by);
+                    let decision =
+                        targets.decide(*message, alteration, command.by.user_id, at, ground, subject);
+                    match alteration {
+                        Alteration::Edit(body, _) if matches!(decision, Ok(Some(_))) => {
+                            held.sift(command.by, body).and(decision)
+                        }
+                        _ => decision,
+                    }
                 }
+                Request::Change(change) => held.change(change, &command),
             };
             let fact = match decision {
                 Ok(Some(fact)) => fact,
@@ -227,7 +280,7 @@ impl Pen {
                     continue;
                 }
             };
-            changing.extend(steps(&fact).into_iter().map(|(user, _)| user));
+            changing.extend(stakes_in(&fact));
             let class = class_of(&fact, &targets);
             let posted = u64::from(matches!(class, Class::Message { .. }));
             place = Head { seq: place.seq + 1, messages: place.messages + posted };
@@ -246,7 +299,12 @@ impl Pen {
                 became: None,
                 note: command.note.clone(),
             };
+            // What others may do follows from it: they are decided on when it is committed.
+            let ends_run = command.is_about_roles();
             run.push(Drafted { command, entry, fact });
+            if ends_run {
+                break;
+            }
         }
         (run, false)
     }
@@ -255,18 +313,20 @@ impl Pen {
         &self,
         held: &Held,
         author: Actor,
-        post: &PostMessage,
+        (post, markup): (&PostMessage, &Markup),
         replies: &[MessageId],
-        seq: u64,
-        at: Timestamp,
+        (seq, at): (u64, Timestamp),
     ) -> Result<Fact, Error> {
-        may(Action::Post, held.ground(author))?;
+        let ground = held.ground(author);
+        may(Action::Post, ground)?;
+        held.sift(author, &post.body)?;
+        let entities = markup.said(ground)?;
         if post.reply_to.is_some_and(|message| !replies.contains(&message)) {
             return Err(Error::invalid("reply_to", "there is no such message in this conversation"));
         }
         let id = message_id(at, self.id, seq);
-        let message = Message::posted(id, self.id, seq, author.user_id, post.clone(), at);
-        Ok(Fact::MessagePosted { message })
+        let posted = Message::posted(id, self.id, seq, author.user_id, post.clone(), at);
+        Ok(Fact::MessagePosted { message: Message { entities, ..posted } })
     }
 
     async fn append(
@@ -296,12 +356,13 @@ impl Pen {
             }
             Some(error) => Err(error.into()),
         };
-        if outcome.is_ok() {
-            reservation.decided();
-        }
         let complete = rest.is_empty() && outcome.is_ok();
         rest.into_iter().rev().for_each(|drafted| waiting.push_front(drafted.command));
         self.accept(held, run, complete).await;
+        // Only now, so that a checkpoint that has passed these entries says that they were told, too.
+        if outcome.is_ok() {
+            reservation.decided();
+        }
         outcome
     }
 
@@ -309,7 +370,7 @@ impl Pen {
     /// committed, and nobody waits for the telling.
     async fn accept(&mut self, mut held: Held, committed: Vec<Drafted>, complete: bool) {
         self.desk.telemetry.committed(committed.len());
-        let mut changed = false;
+        let (mut changed, mut narrowed) = (false, false);
         let mut removed = Vec::new();
         for drafted in &committed {
             held.head = drafted.entry.head();
@@ -317,12 +378,14 @@ impl Pen {
                 held.stances.entry(user).or_default().take(&step);
                 removed.extend((step == Step::Ended).then_some(user));
             }
-            match &drafted.fact {
-                Fact::MessagePosted { .. } => continue,
-                Fact::ConversationUpdated { title, .. } => held.conversation.title = Some(title.clone()),
-                _ => {}
+            let before = held.conversation.visibility();
+            held.conversation.take(&drafted.entry, &drafted.fact);
+            let after = held.conversation.visibility();
+            narrowed |= before != after && after != Visibility::Public;
+            if drafted.command.is_about_roles() {
+                removed.extend(held.kept_from_reading());
             }
-            changed = true;
+            changed |= drafted.entry.is_change();
         }
         if changed && let Err(error) = self.desk.keeper.settle(self.id).await {
             // The change stands in the log; whoever reads next applies it.
@@ -339,6 +402,9 @@ impl Pen {
             tail.push(entry.into_raw());
         }
         self.desk.live.tell(&self.owner, tail).await;
+        if narrowed {
+            self.desk.live.narrowed(&self.owner).await;
+        }
         for user in removed {
             self.desk.live.control(user, &Control::AccessLost { conversation_id: self.id }).await;
         }
@@ -346,7 +412,7 @@ impl Pen {
 
     /// Answers a post whose client id stands in the log already.
     async fn repeat(&self, command: Command) {
-        let Request::Post(post) = &command.request else { return command.answer(Err(Error::Stopped)) };
+        let Request::Post(post, _) = &command.request else { return command.answer(Err(Error::Stopped)) };
         let answer = self.first_result(command.by.user_id, post).await;
         command.answer(answer);
     }
@@ -363,31 +429,71 @@ impl Pen {
 
 impl Held {
     fn ground(&self, actor: Actor) -> Ground {
-        let charter = &self.conversation.charter;
-        let stance = self.stance(actor.user_id);
-        Ground {
-            kind: charter.kind,
-            visibility: charter.visibility,
-            account: actor.account,
-            role: stance.role,
-            restriction: stance.restriction(self.at),
-        }
+        self.conversation.ground(actor, self.stance(actor.user_id), self.at)
+    }
+
+    fn change_roles(&self, change: &RoleChange, by: Actor, at: Timestamp) -> Result<Option<Fact>, Error> {
+        let rank = |user| self.stance(user).role;
+        self.conversation.roles.decide(change, by.user_id, at, self.ground(by), rank)
+    }
+
+    /// Those to whom reading is denied by a custom role or beside their name.
+    fn kept_from_reading(&self) -> Vec<UserId> {
+        let account = InstanceRole::User;
+        let denied = |user_id| may(Action::Read, self.ground(Actor { user_id, account })).is_err();
+        self.conversation.roles.people().filter(|user| denied(*user)).collect()
     }
 
     fn stance(&self, user: UserId) -> Stance {
         self.stances.get(&user).copied().unwrap_or_default()
     }
 
-    fn change(
-        &self,
-        change: &crate::model::change::Change,
-        by: Actor,
-        at: Timestamp,
-    ) -> Result<Option<Fact>, Error> {
-        let ground = self.ground(by);
-        let subject = change.subject().map_or_else(Stance::default, |user| self.stance(user));
-        let title = self.conversation.title.as_deref();
-        Ok(decide(change, by.user_id, at, Standing { ground, others: self.others, title, subject })?)
+    /// How whom a command is about stands.
+    fn subject(&self, command: &Command) -> Stance {
+        command.subject().map_or_else(Stance::default, |user| self.stance(user))
+    }
+
+    fn change(&self, change: &Change, command: &Command) -> Result<Option<Fact>, Error> {
+        let found = self.invitations.iter().find(|record| Some(record.terms.id) == change.invitation());
+        let opening = found.map(|InvitationRecord { terms, uses, .. }| {
+            // What an invitation is good for follows from its maker's place in the conversation, not from any office.
+            let inviter = Actor { user_id: terms.created_by, account: InstanceRole::User };
+            Opening { terms, uses: *uses, inviter: self.ground(inviter) }
+        });
+        let standing = Standing {
+            ground: self.ground(command.by),
+            others: self.others,
+            settings: &self.conversation.settings,
+            full: self.conversation.overflows_with(1),
+            opening,
+            owner: self.conversation.owner,
+            filters: &self.conversation.filters,
+            report: command.report().and_then(|report| self.reports.get(&report).copied()),
+            subject: self.subject(command),
+        };
+        Ok(decide(change, command.by.user_id, self.at, standing)?)
+    }
+
+    /// Who comes in by an invitation has to know how often it was used, and who comes into a group that is nearly full,
+    /// whether there is room.
+    fn depends_on_members(&self, command: &Command) -> bool {
+        let nearly_full = self.conversation.overflows_with(MAX_RUN as u64);
+        command.invitation().is_some() || nearly_full && command.change().is_some_and(Change::adds)
+    }
+
+    /// Keeps out what the conversation's filters do. Whoever may set them is not held to them.
+    fn sift(&self, author: Actor, body: &str) -> Result<(), Error> {
+        let Some(tripped) = tripped(&self.conversation.filters, body) else { return Ok(()) };
+        if may(Action::ManageFilters, self.ground(author)).is_ok() {
+            return Ok(());
+        }
+        Err(Error::invalid(
+            "body",
+            match tripped {
+                Tripped::Word => "holds a word that is kept out of this conversation",
+                Tripped::Link => "holds a link that is kept out of this conversation",
+            },
+        ))
     }
 
     /// Only an owner who leaves has to know whether they are the last.
@@ -397,10 +503,30 @@ impl Held {
     }
 }
 
+/// What a fact changes that others may be decided on.
+fn stakes_in(fact: &Fact) -> impl Iterator<Item = Stake> {
+    let other = match fact {
+        Fact::ReportDecided { report_id, .. } => Some(Stake::Report(*report_id)),
+        Fact::FiltersChanged { .. }
+        | Fact::ConversationUpdated { .. }
+        | Fact::ConversationArchived { .. }
+        | Fact::ConversationUnarchived { .. }
+        | Fact::RolePut { .. }
+        | Fact::RoleDeleted { .. }
+        | Fact::RoleGiven { .. }
+        | Fact::RoleTaken { .. }
+        | Fact::MemberOverridden { .. } => Some(Stake::Settings),
+        Fact::OwnerChanged { .. } | Fact::MemberLeft { .. } | Fact::MemberBanned { .. } => Some(Stake::Owner),
+        _ => None,
+    };
+    steps(fact).into_iter().map(|(user, _)| Stake::Person(user)).chain(other)
+}
+
 fn class_of(fact: &Fact, targets: &Targets) -> Class {
     match fact {
         Fact::MessagePosted { message } => {
-            Class::Message { author: message.author_id, client_id: message.client_id }
+            let calls = !callees(&message.entities, message.author_id).is_empty();
+            Class::Message { author: message.author_id, client_id: message.client_id, calls }
         }
         Fact::MessageEdited { message_seq, .. } => Class::Edit { message_seq: *message_seq },
         fact if is_act(fact, |message| targets.author(message)) => Class::Act,

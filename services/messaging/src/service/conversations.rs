@@ -38,6 +38,8 @@ pub(crate) struct View {
     pub conversation: ConversationRecord,
     /// The looker's membership, while it lasts.
     pub member: Option<MemberRecord>,
+    /// What whatever they may do besides is decided on.
+    pub ground: Ground,
 }
 
 impl Messaging {
@@ -46,11 +48,10 @@ impl Messaging {
         let conversation = self.keeper.settle(id).await?.ok_or(Error::NoSuchConversation)?;
         let member = self.store.member(id, by.user_id).await?.map(|member| member.value);
         let stance = member.as_ref().map_or_else(Stance::default, MemberRecord::stance);
-        let (kind, visibility) = (conversation.charter.kind, conversation.charter.visibility);
-        let restriction = stance.restriction(self.ambient.now());
-        may(action, Ground { kind, visibility, account: by.account, role: stance.role, restriction })?;
+        let ground = conversation.ground(by, stance, self.ambient.now());
+        may(action, ground)?;
         let member = member.filter(|member| member.present);
-        Ok(View { conversation, member })
+        Ok(View { conversation, member, ground })
     }
 
     /// Makes a conversation. For a direct one, finds the pair's if there is one.
@@ -64,9 +65,7 @@ impl Messaging {
             return Ok(Made::Found(found));
         }
         self.people.must_exist(&named).await?;
-        let title = charter.title.clone();
-        let id = self.ambient.ids.next();
-        let conversation = ConversationRecord { id, charter, title, pins: Vec::new(), applied_seq: 0 };
+        let conversation = ConversationRecord::new(self.ambient.ids.next(), charter);
         match self.store.conversations.insert(&conversation, Vec::new()).await {
             Ok(_) => Ok(Made::New(self.shown(conversation.id, by).await?)),
             Err(StoreError::Duplicate { index, .. }) if index == HANDLE.name => Err(Error::HandleTaken),
@@ -89,19 +88,24 @@ impl Messaging {
 
     /// The conversation as this user sees it.
     pub(crate) async fn shown(&self, id: ConversationId, by: Actor) -> Result<Conversation, Error> {
-        let View { conversation, member } = self.view(id, by, Action::Find).await?;
+        let View { conversation, member, .. } = self.view(id, by, Action::Find).await?;
         let head = self.store.head(&id.to_string()).await?;
         let membership = match &member {
             Some(member) => Some(self.membership(member, head).await?),
             None => None,
         };
-        let charter = conversation.charter;
+        let visibility = conversation.visibility();
+        let ConversationRecord { charter, settings, members, .. } = conversation;
         Ok(Conversation {
             id,
             kind: charter.kind,
-            title: conversation.title,
+            title: settings.title,
             handle: charter.handle,
-            visibility: charter.visibility,
+            description: Some(settings.description).filter(|description| !description.is_empty()),
+            tags: settings.tags,
+            visibility,
+            archived_at: settings.archived_at,
+            member_count: members,
             created_by: charter.created_by,
             created_at: charter.created_at,
             head_seq: head.seq,
@@ -117,11 +121,13 @@ impl Messaging {
         } else {
             Head::default()
         };
+        let read_seq = member.cursor_seq.max(own_last.seq);
         Ok(Membership {
             role: member.role,
             joined_at: member.joined_at,
             cursor_seq: member.cursor_seq,
             unread: unread(head.messages, member.cursor_messages, own_last.messages),
+            mentions: self.mentions(member, read_seq, head).await?,
         })
     }
 
@@ -160,22 +166,14 @@ impl Messaging {
         Ok(Page { items: page.items.iter().map(MemberRecord::shown).collect(), next: page.next })
     }
 
-    /// Renames a conversation.
-    pub(crate) async fn retitle(
+    /// Changes what can be set of a conversation, and shows it as it is then.
+    pub(crate) async fn change(
         &self,
         id: ConversationId,
         by: Actor,
-        title: Option<String>,
+        change: Change,
     ) -> Result<Conversation, Error> {
-        match title {
-            Some(title) => {
-                self.writers.write(id, by, Request::Change(Change::Retitle(title))).await?;
-            }
-            // A change of nothing takes the same right as a change.
-            None => {
-                self.view(id, by, Action::Update).await?;
-            }
-        }
+        self.writers.write(id, by, Request::Change(change)).await?;
         self.shown(id, by).await
     }
 
@@ -196,17 +194,6 @@ impl Messaging {
         self.keeper.settle(id).await?;
         let member = self.store.member(id, user).await?.filter(|member| member.value.present);
         member.map(|member| member.value.shown()).ok_or(Error::NoSuchConversation)
-    }
-
-    /// Makes another member the owner. Again is the same.
-    pub(crate) async fn hand_over(
-        &self,
-        id: ConversationId,
-        by: Actor,
-        to: UserId,
-    ) -> Result<Conversation, Error> {
-        self.writers.write(id, by, Request::Change(Change::HandOver(to))).await?;
-        self.shown(id, by).await
     }
 
     /// Ends somebody's membership, perhaps one's own. Again is the same.

@@ -6,11 +6,15 @@
 //! since each document remembers the seq it follows from and never goes back. A conversation itself begins with
 //! its charter, in one commit; its first entries are written by the same rule.
 
+mod listings;
+mod mentions;
 mod messages;
+
+use std::collections::BTreeMap;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 use tertulia_contracts::{
-    ConversationId, UserId,
+    ConversationId, InvitationId, ReportId, UserId,
     messaging::{Fact, Member, MemberRole},
 };
 use tertulia_documents::{Error as StoreError, Record, Table, Versioned};
@@ -19,12 +23,9 @@ use tertulia_runtime::Timestamp;
 use super::ledger::Ledger;
 use crate::{
     Error,
-    model::{
-        membership::{Step, steps},
-        message::apply_to_pins,
-    },
+    model::membership::{Step, steps},
     store::{
-        Class, ConversationRecord, EntryRecord, Head, MemberRecord, Store,
+        Class, ConversationRecord, EntryRecord, Head, InvitationRecord, MemberRecord, ReportRecord, Store,
         members::{Sentence, member_id},
     },
 };
@@ -83,7 +84,7 @@ impl Keeper {
             if missing.is_empty() {
                 return Ok(());
             }
-            let reservation = self.ledger.reserve(missing.len());
+            let reservation = self.ledger.reserve(missing.len())?;
             let entries =
                 missing.into_iter().zip(reservation.stamps()).map(|((seq, fact), written)| EntryRecord {
                     owner: owner.clone(),
@@ -118,20 +119,55 @@ impl Keeper {
     ) -> Result<(), Error> {
         let mut memberships = Vec::new();
         let mut about_messages = Vec::new();
+        let mut listed_seq = None;
+        let mut uses: BTreeMap<InvitationId, Vec<u64>> = BTreeMap::new();
         for change in changes {
             let fact = change.fact()?;
             memberships.extend(steps(&fact).into_iter().map(|(user, step)| (change.head(), user, step)));
-            apply_to_pins(&mut conversation.pins, change.seq, &fact);
-            match fact {
-                Fact::ConversationUpdated { title, .. } => conversation.title = Some(title),
-                fact => about_messages.push((change.seq, fact)),
+            conversation.take(change, &fact);
+            match &fact {
+                Fact::MemberJoined { invitation_id: Some(invitation), .. } => {
+                    uses.entry(*invitation).or_default().push(change.seq);
+                }
+                Fact::ReportDecided { report_id, .. } => self.apply_decision(*report_id, change).await?,
+                _ => {}
             }
+            if listings::is_about_listing(&fact) {
+                listed_seq = Some(change.seq);
+            }
+            about_messages.push((change.seq, fact));
+        }
+        if let Some(seq) = listed_seq {
+            self.list(conversation, seq).await?;
         }
         let id = conversation.id;
         self.apply_to_messages(id, about_messages).await?;
+        self.count_uses(uses).await?;
         let writes =
             memberships.into_iter().map(|(place, user, step)| self.apply_membership(id, user, step, place));
         stream::iter(writes).buffer_unordered(AT_ONCE).try_collect().await
+    }
+
+    /// Counts the entries by which people came in by invitations, ascending.
+    async fn count_uses(&self, uses: BTreeMap<InvitationId, Vec<u64>>) -> Result<(), Error> {
+        for (invitation, entries) in uses {
+            revise(&self.store.invitations, &invitation.to_string(), |before: Option<InvitationRecord>| {
+                let Some(mut after) = before else { return Ok(None) };
+                Ok(after.take(&entries).then_some(after))
+            })
+            .await?;
+        }
+        Ok(())
+    }
+
+    /// One entry decides a report, and none after it.
+    async fn apply_decision(&self, report: ReportId, entry: &EntryRecord) -> Result<(), Error> {
+        let verdict = entry.note.as_ref().and_then(|note| note.decision);
+        revise(&self.store.reports, &report.to_string(), |before: Option<ReportRecord>| {
+            let open = before.filter(|report| report.decided.is_none());
+            Ok(open.map(|report| ReportRecord { decided: verdict.map(|it| (it, entry.seq)), ..report }))
+        })
+        .await
     }
 
     async fn apply_membership(
@@ -151,7 +187,7 @@ impl Keeper {
 
 /// Reads a document, works out what it is to be, and writes that; from the start when somebody else was faster. Writes
 /// nothing when `next` finds nothing to do.
-async fn revise<T: Record>(
+pub(super) async fn revise<T: Record>(
     table: &Table<T>,
     id: &str,
     next: impl Fn(Option<T>) -> Result<Option<T>, StoreError>,

@@ -13,7 +13,7 @@ use std::{
 use tertulia_runtime::{Clock, Timestamp};
 use tokio::sync::Notify;
 
-use crate::store::entries::WriterId;
+use crate::{Error, store::entries::WriterId};
 
 /// Gives out counts for one writer. Cheap to clone.
 #[derive(Clone)]
@@ -31,12 +31,14 @@ struct Counts {
     open: BTreeMap<u64, Range<u64>>,
     /// Ranges whose appends ended in an unknown outcome, and since when.
     doubtful: Vec<(Range<u64>, Timestamp)>,
+    /// No more counts are given out.
+    is_closed: bool,
 }
 
 impl Ledger {
     /// The ledger of a writer that has written nothing yet.
     pub(crate) fn new(writer: WriterId, clock: Arc<dyn Clock>) -> Self {
-        let counts = Counts { next: 1, open: BTreeMap::new(), doubtful: Vec::new() };
+        let counts = Counts { next: 1, open: BTreeMap::new(), doubtful: Vec::new(), is_closed: false };
         Self { writer, clock, counts: Arc::new(Mutex::new(counts)), moved: Arc::new(Notify::new()) }
     }
 
@@ -46,12 +48,25 @@ impl Ledger {
     }
 
     /// Takes the next so many counts. They are under way until the reservation ends.
-    pub(crate) fn reserve(&self, count: usize) -> Reservation {
+    ///
+    /// # Errors
+    /// [`Error::Stopped`] once the ledger is closed: nobody would publish what is written.
+    pub(crate) fn reserve(&self, count: usize) -> Result<Reservation, Error> {
         let mut counts = self.lock();
+        if counts.is_closed {
+            return Err(Error::Stopped);
+        }
         let range = counts.next..counts.next + count as u64;
         counts.next = range.end;
         counts.open.insert(range.start, range.clone());
-        Reservation { ledger: self.clone(), range, decided: false }
+        Ok(Reservation { ledger: self.clone(), range, decided: false })
+    }
+
+    /// Closes the ledger if everything it gave out is below `next`, decided and without a doubt. Tells whether it did.
+    pub(crate) fn close_at(&self, next: u64) -> bool {
+        let mut counts = self.lock();
+        counts.is_closed = counts.next == next && counts.open.is_empty() && counts.doubtful.is_empty();
+        counts.is_closed
     }
 
     /// The first count that is still under way or not given out: everything below it is decided.
@@ -133,8 +148,8 @@ mod tests {
     #[test]
     fn nothing_is_decided_past_an_append_that_is_under_way() {
         let ledger = ledger();
-        let slow = ledger.reserve(2);
-        ledger.reserve(3).decided();
+        let slow = ledger.reserve(2).unwrap();
+        ledger.reserve(3).unwrap().decided();
         assert_eq!(ledger.undecided(), 1);
         slow.decided();
         assert_eq!(ledger.undecided(), 6);
@@ -145,7 +160,7 @@ mod tests {
     fn a_doubt_stays_until_it_is_resolved() {
         let ledger = ledger();
         let moment = ledger.clock.now();
-        drop(ledger.reserve(2));
+        drop(ledger.reserve(2).unwrap());
         assert_eq!(ledger.undecided(), 3, "it is not waited for");
         assert_eq!(ledger.first_doubt(), Some(1), "but remembered");
         assert!(ledger.doubts_before(moment).is_empty());
@@ -153,5 +168,18 @@ mod tests {
         assert_eq!((old.len(), &old[0]), (1, &(1..3)));
         ledger.resolve(&old[0]);
         assert_eq!(ledger.first_doubt(), None);
+    }
+
+    /// Found by the simulation: a process that left while a conversation was being founded took its checkpoint along,
+    /// and nobody ever published the first entries.
+    #[test]
+    fn a_ledger_closes_only_when_nothing_is_left_to_publish() {
+        let ledger = ledger();
+        let slow = ledger.reserve(2).unwrap();
+        assert!(!ledger.close_at(1), "an append is under way");
+        slow.decided();
+        assert!(!ledger.close_at(1), "it is decided, and not published yet");
+        assert!(ledger.close_at(3));
+        assert!(ledger.reserve(1).is_err(), "nobody would publish it");
     }
 }

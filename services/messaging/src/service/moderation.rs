@@ -1,17 +1,19 @@
-//! Keeping order: bans, mutes, and the log of what was done.
+//! Keeping order: bans, mutes, filters, and the log of what was done.
 
+use futures_util::future::join_all;
 use tertulia_contracts::{
     ConversationId, UserId,
-    messaging::{Act, Fact, Sanction},
-    permissions::Restriction,
+    messaging::{Act, Fact, Filters, MAX_PURGE, PurgeMember, Purged, Sanction},
+    permissions::{Restriction, decide_toward},
 };
 use tertulia_documents::{Cursor, Error as StoreError, Page};
 
-use super::{Messaging, writer::Request};
+use super::{Messaging, conversations::View, writer::Request};
 use crate::{
     Error,
     model::{
         access::{Action, Actor},
+        alteration::Alteration,
         change::{Change, restricting},
         membership::Term,
         moderation::{Note, subject},
@@ -52,6 +54,38 @@ impl Messaging {
         Ok(())
     }
 
+    /// Deletes a bounded run of what somebody wrote, from the newest on. Like any deletion it is acknowledged when what
+    /// the messages said is gone from every document. Again is the same.
+    pub(crate) async fn purge(
+        &self,
+        id: ConversationId,
+        by: Actor,
+        author: UserId,
+        wish: PurgeMember,
+    ) -> Result<Purged, Error> {
+        let View { ground, .. } = self.view(id, by, Action::Purge).await?;
+        let member = self.store.member(id, author).await?;
+        let role = member.and_then(|member| member.value.stance().role);
+        decide_toward(&ground.seat(), Action::Purge, ground.place(), role)?;
+        let before = wish.before_seq.unwrap_or(u64::MAX);
+        let mut run = self.store.posts_by(&id.to_string(), author, before, MAX_PURGE + 1).await?;
+        run.retain(|post| wish.since.is_none_or(|since| post.at >= since));
+        let more = run.len() > MAX_PURGE;
+        run.truncate(MAX_PURGE);
+        let before_seq = run.last().map(|last| last.seq).filter(|_| more);
+        let posts = run.iter().map(EntryRecord::posted).collect::<Result<Vec<_>, _>>()?;
+        let standing = posts.into_iter().filter(|post| post.deleted_at.is_none());
+        let deletions = standing.map(|post| {
+            let request = Request::Alter(post.id, Alteration::Purge(author));
+            self.writers.write_noted(id, by, request, Note::reason(wish.reason.clone()))
+        });
+        let deletions = join_all(deletions).await;
+        // What was deleted before something failed is gone all the same.
+        self.keeper.settle(id).await?;
+        let deleted = deletions.into_iter().collect::<Result<Vec<_>, _>>()?.len();
+        Ok(Purged { deleted, more, before_seq })
+    }
+
     /// A page of the bans, or the mutes, that last.
     pub(crate) async fn sanctions(
         &self,
@@ -68,6 +102,23 @@ impl Messaging {
         let entries = self.store.entries_at(&id.to_string(), seqs).await?;
         let items = entries.iter().map(sanction).collect::<Result<_, _>>()?;
         Ok(Page { items, next: page.next })
+    }
+
+    /// Which words and links are kept out.
+    pub(crate) async fn filters(&self, id: ConversationId, by: Actor) -> Result<Filters, Error> {
+        Ok(self.view(id, by, Action::ManageFilters).await?.conversation.filters)
+    }
+
+    /// Keeps these words and links out from now on. Again is the same.
+    pub(crate) async fn filter(
+        &self,
+        id: ConversationId,
+        by: Actor,
+        filters: Filters,
+    ) -> Result<Filters, Error> {
+        let note = Note { filters: Some(filters.clone()), ..Note::default() };
+        self.writers.write_noted(id, by, Request::Change(Change::Filter(filters)), Some(note)).await?;
+        self.filters(id, by).await
     }
 
     /// A page of what was done to keep order, the newest first.
@@ -88,8 +139,14 @@ impl Messaging {
             if let Fact::MessageDeleted { message_seq, .. } = e {
                 deleted.push((items.len(), message_seq));
             }
-            let user_id = subject(&e);
-            items.push(Act { seq: entry.seq, e, user_id, reason: entry.reason() });
+            let user_id = match e {
+                Fact::ReportDecided { report_id, .. } => {
+                    self.store.report(report_id).await?.map(|report| report.value.user_id)
+                }
+                _ => subject(&e),
+            };
+            let decision = entry.note.as_ref().and_then(|note| note.decision);
+            items.push(Act { seq: entry.seq, e, user_id, reason: entry.reason(), decision });
         }
         // Who wrote a deleted message stands where it was posted.
         let postings = self.store.entries_at(&owner, deleted.iter().map(|(_, seq)| *seq)).await?;
@@ -105,7 +162,7 @@ impl Messaging {
 /// The ban or the mute that an entry is.
 fn sanction(entry: &EntryRecord) -> Result<Sanction, StoreError> {
     match entry.fact()? {
-        Fact::MemberBanned { user_id, until, by, at } | Fact::MemberMuted { user_id, until, by, at } => {
+        Fact::MemberBanned { user_id, until, by, at, .. } | Fact::MemberMuted { user_id, until, by, at } => {
             Ok(Sanction { user_id, until, by, at, reason: entry.reason() })
         }
         _ => Err(entry.corrupt(&"a ban or a mute was expected")),

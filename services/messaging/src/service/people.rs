@@ -6,10 +6,23 @@ use tertulia_contracts::{UserId, auth::User, routes::role};
 use tertulia_mesh::{Mesh, MeshError};
 use tertulia_runtime::{FieldError, Kind};
 
-use crate::{Error, store::Store};
+use super::keeper::revise;
+use crate::{
+    Error,
+    store::{PersonRecord, Store},
+};
 
 /// How many questions to auth may be open at once for one request.
 const AT_ONCE: usize = 8;
+
+/// Remembers somebody, and what they are called. Again is the same.
+pub(crate) async fn remember(store: &Store, id: UserId, handle: &str) -> Result<(), Error> {
+    let person = PersonRecord { id, handle: Some(handle.to_owned()) };
+    revise(&store.people, &id.to_string(), |known: Option<PersonRecord>| {
+        Ok((known.as_ref() != Some(&person)).then(|| person.clone()))
+    })
+    .await
+}
 
 /// Knows people. Cheap to clone.
 #[derive(Clone)]
@@ -46,7 +59,7 @@ impl People {
         let path = format!("/internal/users/{user}");
         match self.mesh.call_json::<(), User>(role::AUTH, Method::GET, &path, None, None).await {
             Ok(found) => {
-                self.store.remember_person(found.id).await?;
+                remember(&self.store, found.id, &found.handle).await?;
                 Ok(None)
             }
             Err(MeshError::Refused { kind: Kind::NotFound, .. }) => Ok(Some(user)),

@@ -44,7 +44,8 @@ impl Messaging {
         author: Actor,
         post: PostMessage,
     ) -> Result<Answer, Error> {
-        self.writers.write(id, author, Request::Post(post)).await
+        let markup = self.markup(&post.body).await?;
+        self.writers.write(id, author, Request::Post(post, markup)).await
     }
 
     /// A page of messages.

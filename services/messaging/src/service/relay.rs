@@ -19,7 +19,7 @@ use tertulia_runtime::{Ambient, Timestamp};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
-use super::{keeper::Keeper, ledger::Ledger};
+use super::{keeper::Keeper, ledger::Ledger, live::Live};
 use crate::{
     Error,
     events::event_of,
@@ -51,6 +51,8 @@ pub(crate) struct Relay {
     pub bus: Arc<dyn Bus>,
     /// This process's counts.
     pub ledger: Ledger,
+    /// Tells again what listeners may have missed.
+    pub live: Live,
     /// Applies what a dead writer left unapplied.
     pub keeper: Keeper,
     /// The clock.
@@ -65,6 +67,8 @@ pub(crate) struct Relay {
 struct Progress {
     /// Every own entry below this count is published, but for those in doubt.
     next: u64,
+    /// Every own entry below this count was told to listeners as well.
+    told: u64,
     /// Other writers' checkpoints, and when each was first seen as it is.
     watched: HashMap<WriterId, (Revision, Timestamp)>,
 }
@@ -84,12 +88,14 @@ impl Relay {
     pub(crate) async fn run(&self, shutdown: CancellationToken) -> Result<(), Error> {
         let checkpoint = self.store.checkpoints.get(&self.ledger.writer().to_string()).await?;
         let next = checkpoint.map_or(1, |checkpoint| checkpoint.value.published_n + 1);
-        let mut progress = Progress { next, watched: HashMap::new() };
+        let mut progress = Progress { next, told: next, watched: HashMap::new() };
         let mut tick = tokio::time::interval(self.pace.tick);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut failed = false;
         while !shutdown.is_cancelled() {
             let ticked = tokio::select! {
+                // Appends may end without a pause: last, or the tick would wait for one.
+                biased;
                 () = shutdown.cancelled() => false,
                 _ = tick.tick() => true,
                 // After a failure only the tick tries again: a bus that is away is not asked at every post.
@@ -109,9 +115,11 @@ impl Relay {
     /// this process may be taken for dead; while anything is left, the checkpoint stays and says so.
     async fn retire(&self, mut progress: Progress) -> Result<(), Error> {
         self.publish_own(&mut progress).await?;
+        self.tell_again(&mut progress).await;
         self.move_checkpoint(&progress).await?;
         let writer = self.ledger.writer().to_string();
-        if self.ledger.first_doubt().is_none()
+        if progress.told == progress.next
+            && self.ledger.close_at(progress.next)
             && let Some(checkpoint) = self.store.checkpoints.get(&writer).await?
         {
             self.store.checkpoints.delete(&writer, checkpoint.revision, Vec::new()).await?;
@@ -123,6 +131,7 @@ impl Relay {
         self.publish_own(progress).await?;
         if ticked {
             self.resolve_doubts().await?;
+            self.tell_again(progress).await;
             self.move_checkpoint(progress).await?;
             self.take_over(progress).await?;
             self.finish_foundings().await?;
@@ -133,7 +142,7 @@ impl Relay {
     async fn publish_own(&self, progress: &mut Progress) -> Result<(), Error> {
         let end = self.ledger.undecided();
         if progress.next < end {
-            self.publish(self.ledger.writer(), progress.next..end, |next| progress.next = next).await?;
+            self.publish(self.ledger.writer(), progress.next..end, |_, next| progress.next = next).await?;
             progress.next = end;
         }
         Ok(())
@@ -144,7 +153,7 @@ impl Relay {
         &self,
         writer: WriterId,
         counts: Range<u64>,
-        mut accepted: impl FnMut(u64),
+        mut accepted: impl FnMut(&[EntryRecord], u64),
     ) -> Result<(), Error> {
         let mut from = counts.start;
         while from < counts.end {
@@ -159,15 +168,49 @@ impl Relay {
             self.bus.publish(&events).await?;
             self.telemetry.published(events.len());
             from = last + 1;
-            accepted(from);
+            accepted(&entries, from);
         }
         Ok(())
+    }
+
+    /// Publishes entries that listeners may never have been told of, and owes them the telling.
+    async fn publish_untold(&self, writer: WriterId, counts: Range<u64>) -> Result<(), Error> {
+        let owe = |entries: &[EntryRecord], _| {
+            for entry in entries {
+                self.live.owe(entry.owner.clone());
+            }
+        };
+        self.publish(writer, counts, owe).await
+    }
+
+    /// Tells the newest entry of each log that is owed a telling: who missed more of it sees the hole. At the first
+    /// that fails it stops until the next tick, and the checkpoint waits: should this process die, its successor tells.
+    async fn tell_again(&self, progress: &mut Progress) {
+        let next = progress.next;
+        let mut owed = self.live.take_owed();
+        while let Some(owner) = owed.pop_first() {
+            let is_told = match self.store.newest(&owner).await {
+                Ok(Some(newest)) => self.live.is_told(&owner, vec![newest.into_raw()]).await,
+                Ok(None) => true,
+                Err(_) => false,
+            };
+            if !is_told {
+                owed.insert(owner);
+                break;
+            }
+        }
+        if owed.is_empty() {
+            progress.told = next;
+        }
+        for owner in owed {
+            self.live.owe(owner);
+        }
     }
 
     /// Publishes what there is of appends whose outcome was unknown, once it must have become visible.
     async fn resolve_doubts(&self) -> Result<(), Error> {
         for range in self.ledger.doubts_before(self.ambient.now().minus(self.pace.lease)) {
-            self.publish(self.ledger.writer(), range.clone(), |_| {}).await?;
+            self.publish_untold(self.ledger.writer(), range.clone()).await?;
             self.ledger.resolve(&range);
         }
         Ok(())
@@ -175,7 +218,8 @@ impl Relay {
 
     async fn move_checkpoint(&self, progress: &Progress) -> Result<(), Error> {
         let writer = self.ledger.writer();
-        let published_n = self.ledger.first_doubt().unwrap_or(progress.next).min(progress.next) - 1;
+        let published_n =
+            self.ledger.first_doubt().unwrap_or(u64::MAX).min(progress.next).min(progress.told) - 1;
         let seen_at = self.ambient.now();
         let checkpoint = CheckpointRecord { writer, published_n, seen_at };
         match self.store.checkpoints.get(&writer.to_string()).await? {
@@ -210,7 +254,7 @@ impl Relay {
                 continue;
             }
             tracing::info!(%writer, published_n = checkpoint.published_n, "publishing what a dead writer left behind");
-            self.publish(writer, checkpoint.published_n + 1..u64::MAX, |_| {}).await?;
+            self.publish_untold(writer, checkpoint.published_n + 1..u64::MAX).await?;
             match self.store.checkpoints.delete(&writer.to_string(), revision, Vec::new()).await {
                 Ok(()) | Err(StoreError::Conflict { .. }) => {}
                 Err(error) => return Err(error.into()),

@@ -15,6 +15,7 @@ use crate::{
     model::{
         access::Ground,
         alteration::{Alteration, Standing, decide},
+        membership::Stance,
         message::{Pinned, apply, apply_to_pins},
         place::seq_of,
     },
@@ -66,12 +67,14 @@ impl Targets {
         by: UserId,
         at: Timestamp,
         ground: Ground,
+        subject: Stance,
     ) -> Result<Option<Fact>, Error> {
         let seq = seq_of(message);
         let found = self.messages.get(&seq).filter(|(found, _)| found.id == message);
         let own_emoji = self.own_emoji.get(&(seq, by)).map_or(&[][..], Vec::as_slice);
+        let pins = &self.pins;
         let standing =
-            found.map(|(message, edits)| Standing { message, edits: *edits, own_emoji, pins: &self.pins });
+            found.map(|(message, edits)| Standing { message, edits: *edits, own_emoji, pins, subject });
         decide(alteration, by, at, ground, standing)
     }
 

@@ -1,19 +1,23 @@
 //! Each user's own log: what happened to them, whichever conversation it happened in.
 
+use tertulia_bus::Error as BusError;
 use tertulia_contracts::{
     ConversationId, UserId,
-    events::MemberRestricted,
+    events::{MemberRestricted, ReportDecided},
     live::RawEntry,
     messaging::UserFact,
-    permissions::{Action, Place, Restriction, Seat, decide as permitted},
+    permissions::{InstanceRole, Restriction},
 };
 use tertulia_documents::Error as StoreError;
-use tertulia_runtime::{Ambient, Event};
+use tertulia_runtime::{Ambient, Event, event::EventId};
 
 use super::live::Live;
 use crate::{
     Error,
-    model::membership::{Step, Term, steps},
+    model::{
+        access::{Action, Actor, may},
+        membership::{Stance, Step, Term, steps},
+    },
     store::{Class, EntryRecord, Store, entries::ONCE},
 };
 
@@ -60,7 +64,7 @@ impl UserLogs {
         if membership.is_some_and(|membership| membership.value.changed_seq > seq) {
             return Ok(());
         }
-        self.tell(user, event, fact).await
+        self.tell(user, event.id, event.traceparent.clone(), fact).await
     }
 
     /// Tells somebody that they are kept out or silent, or no longer, and why; by the same rule. Who never belonged to a
@@ -75,27 +79,45 @@ impl UserLogs {
             let Step::Restricted(restriction, term) = step else { continue };
             let Some(member) = self.store.member(*conversation_id, user).await? else { continue };
             let overtaken = member.value.sentence(restriction).seq > *seq;
-            if overtaken || !(member.value.was_member() || self.is_found(*conversation_id).await?) {
+            if overtaken || !(member.value.was_member() || self.is_found(*conversation_id, user).await?) {
                 continue;
             }
             let entry = self.store.entry(&conversation_id.to_string(), *seq).await?;
             let reason = entry.and_then(|entry| entry.reason());
             let told = restriction_told(*conversation_id, restriction, term, reason);
-            self.tell(user, event, &told).await?;
+            self.tell(user, event.id, event.traceparent.clone(), &told).await?;
         }
         Ok(())
     }
 
-    /// Whether strangers find a conversation.
-    async fn is_found(&self, id: ConversationId) -> Result<bool, Error> {
-        let Some(conversation) = self.store.conversation(id).await? else { return Ok(false) };
-        let charter = conversation.value.charter;
-        let place = Place::of(charter.kind, charter.visibility);
-        Ok(permitted(&Seat::of(None), Action::Find, place).is_ok())
+    /// Tells whoever reported what was decided.
+    pub(crate) async fn tell_decision(&self, event: &Event, decided: &ReportDecided) -> Result<(), Error> {
+        let ReportDecided { conversation_id, report_id, .. } = *decided;
+        let Some(report) = self.store.report(report_id).await? else { return Ok(()) };
+        let Some((decision, _)) = report.value.decided else { return Ok(()) };
+        let told = UserFact::ReportDecided { conversation_id, report_id, decision };
+        self.tell(report.value.reporter_id, event.id, event.traceparent.clone(), &told).await
     }
 
-    /// Appends to a user's log, once an event.
-    async fn tell(&self, user: UserId, event: &Event, fact: &UserFact) -> Result<(), Error> {
+    /// Whether strangers find a conversation.
+    async fn is_found(&self, id: ConversationId, user_id: UserId) -> Result<bool, Error> {
+        let Some(conversation) = self.store.conversation(id).await? else { return Ok(false) };
+        let stranger = conversation.value.ground(
+            Actor { user_id, account: InstanceRole::User },
+            Stance::default(),
+            self.ambient.now(),
+        );
+        Ok(may(Action::Find, stranger).is_ok())
+    }
+
+    /// Tells a user of something, once however often it is told under this id.
+    pub(crate) async fn tell(
+        &self,
+        user: UserId,
+        event: EventId,
+        traceparent: Option<String>,
+        fact: &UserFact,
+    ) -> Result<(), Error> {
         let owner = user.to_string();
         for _ in 0..MAX_ATTEMPTS {
             let head = self.store.head(&owner).await?;
@@ -104,24 +126,38 @@ impl UserLogs {
                 seq: head.seq + 1,
                 messages: 0,
                 at: self.ambient.now(),
-                class: Class::Told { event: event.id },
+                class: Class::Told { event },
                 written: None,
-                traceparent: event.traceparent.clone(),
+                traceparent: traceparent.clone(),
                 fact: super::encode(fact),
                 became: None,
                 note: None,
             };
             match self.store.entries.insert(&entry, Vec::new()).await {
                 Ok(_) => {
-                    self.live.tell(&owner, vec![entry.into_raw()]).await;
-                    return Ok(());
+                    return self.tell_sockets(&owner, entry).await;
                 }
                 Err(StoreError::Conflict { .. }) => {}
-                Err(StoreError::Duplicate { index, .. }) if index == ONCE.name => return Ok(()),
+                // Whoever wrote it may have died before anybody heard of it.
+                Err(StoreError::Duplicate { index, .. }) if index == ONCE.name => {
+                    return match self.store.newest(&owner).await? {
+                        Some(newest) => self.tell_sockets(&owner, newest).await,
+                        None => Ok(()),
+                    };
+                }
                 Err(error) => return Err(error.into()),
             }
         }
         Err(Error::Busy)
+    }
+
+    /// Tells a user's sockets, or fails, so that the event comes again: nothing else would bring it up before the next
+    /// entry of a log that gets few.
+    async fn tell_sockets(&self, owner: &str, entry: EntryRecord) -> Result<(), Error> {
+        if self.live.is_told(owner, vec![entry.into_raw()]).await {
+            return Ok(());
+        }
+        Err(BusError::Unavailable("a user's sockets could not be told".to_owned()).into())
     }
 
     /// What happened to a user behind a position of their log.

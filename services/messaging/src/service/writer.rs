@@ -10,7 +10,7 @@ use std::{sync::Arc, time::Duration};
 
 use moka::future::Cache;
 use tertulia_contracts::{
-    ConversationId, MessageId, UserId,
+    ConversationId, InvitationId, MessageId, ReportId, UserId,
     messaging::{Message, PostMessage},
 };
 use tertulia_documents::port::MAX_RUN;
@@ -21,7 +21,10 @@ use tokio_util::sync::CancellationToken;
 use super::batch::{Desk, Pen};
 use crate::{
     Error,
-    model::{access::Actor, alteration::Alteration, change::Change, moderation::Note},
+    model::{
+        access::Actor, alteration::Alteration, change::Change, markup::Markup, moderation::Note,
+        roles::RoleChange,
+    },
 };
 
 /// How many conversations may have a writer at once, and how a writer behaves.
@@ -52,12 +55,14 @@ pub(crate) struct Command {
 /// What can be asked of a writer.
 #[derive(Debug)]
 pub(crate) enum Request {
-    /// To post a message.
-    Post(PostMessage),
+    /// To post a message, whose body holds this besides words.
+    Post(PostMessage, Markup),
     /// To change members or title.
     Change(Change),
     /// To do something with a message that stands in the log.
     Alter(MessageId, Alteration),
+    /// To change custom roles, or what is noted beside names.
+    Roles(RoleChange),
 }
 
 /// What became of a command. Whatever it says is committed.
@@ -71,6 +76,19 @@ pub(crate) enum Answer {
     Changed,
 }
 
+/// What commands are decided on and facts change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Stake {
+    /// How somebody stands.
+    Person(UserId),
+    /// What is decided on a report.
+    Report(ReportId),
+    /// What is set for all: who may read, whether it is archived, which words and links are kept out.
+    Settings,
+    /// Who owns the conversation.
+    Owner,
+}
+
 impl Command {
     /// Answers it; nobody may be waiting any more, which is fine.
     pub(crate) fn answer(self, answer: Result<Answer, Error>) {
@@ -79,14 +97,14 @@ impl Command {
 
     /// Everybody whose membership it depends on.
     pub(crate) fn people(&self) -> impl Iterator<Item = UserId> + use<> {
-        std::iter::once(self.by.user_id).chain(self.subject())
+        std::iter::once(self.by.user_id).chain(self.subject()).chain(self.change().and_then(Change::inviter))
     }
 
     /// The message it answers.
     pub(crate) fn reply_to(&self) -> Option<MessageId> {
         match &self.request {
-            Request::Post(post) => post.reply_to,
-            Request::Change(_) | Request::Alter(..) => None,
+            Request::Post(post, _) => post.reply_to,
+            Request::Change(_) | Request::Alter(..) | Request::Roles(_) => None,
         }
     }
 
@@ -94,20 +112,55 @@ impl Command {
     pub(crate) fn target(&self) -> Option<MessageId> {
         match &self.request {
             Request::Alter(message, _) => Some(*message),
-            Request::Post(_) | Request::Change(_) => None,
+            Request::Post(..) | Request::Change(_) | Request::Roles(_) => None,
         }
+    }
+
+    /// The change it asks for.
+    pub(crate) fn change(&self) -> Option<&Change> {
+        match &self.request {
+            Request::Change(change) => Some(change),
+            Request::Post(..) | Request::Alter(..) | Request::Roles(_) => None,
+        }
+    }
+
+    /// The invitation it is by.
+    pub(crate) fn invitation(&self) -> Option<InvitationId> {
+        self.change().and_then(Change::invitation)
+    }
+
+    /// The report that it decides on.
+    pub(crate) fn report(&self) -> Option<ReportId> {
+        match self.change() {
+            Some(Change::Decide(report, _)) => Some(*report),
+            _ => None,
+        }
+    }
+
+    /// What it is decided on: none of it may be about to change.
+    pub(crate) fn stakes(&self) -> impl Iterator<Item = Stake> + use<> {
+        let owner = matches!(self.change(), Some(Change::HandOver(_))).then_some(Stake::Owner);
+        let people = self.people().map(Stake::Person);
+        people.chain(self.report().map(Stake::Report)).chain(owner).chain([Stake::Settings])
     }
 
     /// Whether whoever asks wants to go.
     pub(crate) fn is_leaving(&self) -> bool {
-        matches!(&self.request, Request::Change(change) if change.is_leaving(self.by.user_id))
+        self.change().is_some_and(|change| change.is_leaving(self.by.user_id))
     }
 
-    /// Whose membership it may change.
+    /// Whether it changes what custom roles and notes beside names say.
+    pub(crate) const fn is_about_roles(&self) -> bool {
+        matches!(&self.request, Request::Roles(_))
+    }
+
+    /// Whom it is about, if it is about somebody.
     pub(crate) fn subject(&self) -> Option<UserId> {
         match &self.request {
-            Request::Post(_) | Request::Alter(..) => None,
+            Request::Post(..) => None,
             Request::Change(change) => change.subject(),
+            Request::Roles(change) => change.subject(),
+            Request::Alter(_, alteration) => alteration.subject(),
         }
     }
 }
@@ -183,6 +236,7 @@ async fn run(mut pen: Pen, mut queue: mpsc::Receiver<Command>, shutdown: Cancell
     loop {
         let mut batch = Vec::new();
         tokio::select! {
+            biased;
             // From here on nothing new is taken; what waits is still written.
             () = shutdown.cancelled(), if !queue.is_closed() => queue.close(),
             taken = queue.recv_many(&mut batch, MAX_RUN) => {

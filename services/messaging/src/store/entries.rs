@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 use tertulia_contracts::{
     ConversationId, MessageId, UserId,
     live::RawEntry,
-    messaging::{Fact, MAX_EDITS, MAX_PAGE},
+    messaging::{Fact, Filters, MAX_EDITS, MAX_PAGE},
 };
 use tertulia_documents::{Collection, Cursor, Error, Index, Key, Page, Record, Scan};
 use tertulia_runtime::{Id, IdKind, Timestamp, event::EventId};
@@ -68,6 +68,9 @@ pub(crate) enum Class {
         author: UserId,
         /// Its name.
         client_id: Ulid,
+        /// Whether other documents follow from it: it calls somebody.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        calls: bool,
     },
     /// Anything else that happened in a conversation.
     Change,
@@ -91,7 +94,7 @@ pub(crate) const ONCE: Index = Index::unique("once");
 const AUTHORS: Index = Index::ordered("authors");
 /// The messages of a log.
 const MESSAGES: Index = Index::ordered("messages");
-/// What is no message in a conversation's log.
+/// What other documents follow from in a conversation's log.
 const CHANGES: Index = Index::ordered("changes");
 /// The edits of a message.
 const EDITS: Index = Index::ordered("edits");
@@ -111,18 +114,17 @@ impl Record for EntryRecord {
     fn keys(&self) -> Vec<(Index, Key)> {
         let log = || Key::new().text(&self.owner);
         let mut keys = match self.class {
-            Class::Message { author, client_id } => vec![
+            Class::Message { author, client_id, .. } => vec![
                 (ONCE, log().display(author).display(client_id)),
                 (AUTHORS, log().display(author).number(self.seq)),
                 (MESSAGES, log().number(self.seq)),
             ],
-            Class::Change => vec![(CHANGES, log().number(self.seq))],
-            Class::Edit { message_seq } => {
-                vec![(CHANGES, log().number(self.seq)), (EDITS, log().number(message_seq).number(self.seq))]
-            }
+            Class::Change => Vec::new(),
+            Class::Edit { message_seq } => vec![(EDITS, log().number(message_seq).number(self.seq))],
             Class::Told { event } => vec![(ONCE, log().display(event))],
-            Class::Act => vec![(CHANGES, log().number(self.seq)), (ACTS, log().number(self.seq))],
+            Class::Act => vec![(ACTS, log().number(self.seq))],
         };
+        keys.extend(self.is_change().then(|| (CHANGES, log().number(self.seq))));
         keys.extend(self.written.map(|(writer, n)| (WRITTEN, Key::new().display(writer).number(n))));
         keys
     }
@@ -136,7 +138,11 @@ impl EntryRecord {
 
     /// Whether it is an entry of a conversation that other documents follow from.
     pub(crate) fn is_change(&self) -> bool {
-        matches!(self.class, Class::Change | Class::Edit { .. } | Class::Act)
+        match self.class {
+            Class::Message { calls, .. } => calls,
+            Class::Change | Class::Edit { .. } | Class::Act => true,
+            Class::Told { .. } => false,
+        }
     }
 
     /// The conversation whose log it is in.
@@ -152,6 +158,11 @@ impl EntryRecord {
     /// Why it was done, if whoever did it said so.
     pub(crate) fn reason(&self) -> Option<String> {
         self.note.as_ref().and_then(|note| note.reason.clone())
+    }
+
+    /// What it says of words and links that are kept out.
+    pub(crate) fn filters(&self) -> Filters {
+        self.note.as_ref().and_then(|note| note.filters.clone()).unwrap_or_default()
     }
 
     /// As it is broadcast and listed.
@@ -191,9 +202,13 @@ pub(crate) enum Span {
 impl Store {
     /// The newest place of a log.
     pub(crate) async fn head(&self, owner: &str) -> Result<Head, Error> {
+        Ok(self.newest(owner).await?.map_or_else(Head::default, |entry| entry.head()))
+    }
+
+    /// The newest entry of a log.
+    pub(crate) async fn newest(&self, owner: &str) -> Result<Option<EntryRecord>, Error> {
         let newest = Scan::of(Index::ID, Key::from_encoded(entry_id_prefix(owner)), 1).descending();
-        let newest = self.entries.scan(newest).await?.items.pop();
-        Ok(newest.map_or_else(Head::default, |entry| entry.value.head()))
+        Ok(self.entries_of(newest).await?.pop())
     }
 
     /// The entry at a place.
@@ -213,7 +228,7 @@ impl Store {
         self.entries_of(scan).await
     }
 
-    /// The entries behind a position that are no messages, ascending.
+    /// The entries behind a position that other documents follow from, ascending.
     pub(crate) async fn changes_after(
         &self,
         owner: &str,
@@ -277,6 +292,18 @@ impl Store {
     pub(crate) async fn last_post(&self, owner: &str, author: UserId) -> Result<Head, Error> {
         let scan = Scan::of(AUTHORS, Key::new().text(owner).display(author), 1).descending();
         Ok(self.entries_of(scan).await?.pop().map_or_else(Head::default, |entry| entry.head()))
+    }
+
+    /// Where somebody posted in a log below a position, the newest first.
+    pub(crate) async fn posts_by(
+        &self,
+        owner: &str,
+        author: UserId,
+        before: u64,
+        limit: usize,
+    ) -> Result<Vec<EntryRecord>, Error> {
+        let own = Key::new().text(owner).display(author);
+        self.entries_of(Scan::of(AUTHORS, own.clone(), limit).to(own.number(before)).descending()).await
     }
 
     /// The message that an author's client named so in a log.

@@ -40,7 +40,8 @@ impl EntryRecord {
     /// whatever comes under its name is taken for a repeat.
     pub(crate) fn is_repeated_by(&self, post: &PostMessage) -> Result<bool, Error> {
         let message = self.posted()?;
-        let says_the_same = message.body == post.body && message.reply_to == post.reply_to;
+        let says_the_same =
+            message.body == post.body && message.reply_to == post.reply_to && message.silent == post.silent;
         Ok(says_the_same || message.deleted_at.is_some())
     }
 
@@ -68,13 +69,14 @@ impl EntryRecord {
     /// Takes what it says out of an edit; whether there was anything.
     pub(crate) fn erase_edit(&mut self) -> Result<bool, Error> {
         let mut fact = self.fact()?;
-        let Fact::MessageEdited { body, .. } = &mut fact else {
+        let Fact::MessageEdited { body, entities, .. } = &mut fact else {
             return Err(self.corrupt(&"an edit was expected"));
         };
         if body.is_empty() {
             return Ok(false);
         }
         body.clear();
+        entities.clear();
         self.fact = encode(&fact);
         Ok(true)
     }

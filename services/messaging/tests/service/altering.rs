@@ -44,7 +44,14 @@ async fn an_edit_is_shown_kept_and_told_and_the_log_says_what_was_posted() {
     let log = whole_log(&bens, group).await;
     assert_eq!(log.len(), 6);
     assert_eq!(log[3].e, Fact::MessagePosted { message: message.clone() });
-    let fact = Fact::MessageEdited { message_id: message.id, message_seq: 4, body: said("Two"), by: ann, at };
+    let fact = Fact::MessageEdited {
+        message_id: message.id,
+        message_seq: 4,
+        body: said("Two"),
+        entities: vec![],
+        by: ann,
+        at,
+    };
     assert_eq!(log[4].e, fact);
     let seen: Conversation = bens.get(&format!("/v1/conversations/{group}")).await.expect(200).read();
     assert_eq!(seen.membership.unwrap().unread, 1, "an edit is not unread");

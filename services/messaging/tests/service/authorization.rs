@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use http::Method;
 use serde_json::json;
 use tertulia_contracts::{
-    MessageId, UserId,
+    MessageId, ReportId, UserId,
+    identity::Scope,
     messaging::{Conversations, Fact, UserLog},
     routes::{ROUTES, Route, role},
 };
@@ -13,6 +14,10 @@ use tertulia_runtime::testkit::TestClient;
 use ulid::Ulid;
 
 use crate::harness::{House, make, make_group, message_path, reaction_path, whole_log};
+
+const NO_INVITATION: &str = "inv_01J00000000000000000000000";
+/// What a client could have called a message.
+const NAME: &str = "01J00000000000000000000000";
 
 fn routes() -> impl Iterator<Item = &'static Route> {
     ROUTES.iter().filter(|route| route.role == role::MESSAGING)
@@ -22,9 +27,23 @@ fn routes() -> impl Iterator<Item = &'static Route> {
 fn body_of(route: &Route, client_id: Ulid, user: UserId) -> Option<String> {
     let body = match (route.method.as_str(), route.path) {
         ("POST", "/v1/conversations") => json!({"kind": "group", "title": "Mine"}),
+        ("POST", path) if path.ends_with("/scheduled") => {
+            json!({"message": {"client_id": client_id, "body": "Hello"}, "send_at": "2026-06-01T00:00:00Z"})
+        }
+        ("PATCH", path) if path.ends_with("/{client_id}") => json!({"body": "Mine"}),
         ("PATCH", path) if path.ends_with("/{message_id}") => json!({"body": "Mine"}),
         ("PATCH", _) => json!({"title": "Mine"}),
+        ("POST", path) if path.ends_with("/reports") => json!({"user_id": user, "category": "spam"}),
+        ("POST", path) if path.ends_with("/decision") => json!({"decision": "acted"}),
+        ("PUT", path) if path.ends_with("/filters") => json!({"words": ["mine"]}),
+        ("POST", path) if path.ends_with("/purge") => json!({}),
+        ("POST", path) if path.ends_with("/invitations") || path.ends_with("/requests") => json!({}),
+        ("POST", path) if path.ends_with("/accept") || path.ends_with("/approve") => return None,
         ("POST", path) if path.ends_with("/owner") => json!({"user_id": user}),
+        ("PUT", path) if path.ends_with("/roles/{role_id}") && !path.contains("{user_id}") => {
+            json!({"name": "Mine", "allow": ["pin"]})
+        }
+        ("PUT", path) if path.ends_with("/override") => json!({"allow": ["pin"]}),
         ("PUT", path) if path.contains("/bans/") || path.contains("/mutes/") => json!({"reason": "Mine"}),
         ("PUT", path) if path.ends_with("/{user_id}") => json!({"role": "moderator"}),
         ("POST", _) => json!({"client_id": client_id, "body": "Hello"}),
@@ -37,7 +56,14 @@ fn body_of(route: &Route, client_id: Ulid, user: UserId) -> Option<String> {
 /// The route's path with something that is there in every place.
 fn path_of(route: &Route, conversation: &str, user: UserId, message: MessageId) -> String {
     let path = route.path.replace("{id}", conversation).replace("{user_id}", &user.to_string());
-    path.replace("{message_id}", &message.to_string()).replace("{emoji}", "%F0%9F%91%8D")
+    path.replace("{message_id}", &message.to_string())
+        .replace("{emoji}", "%F0%9F%91%8D")
+        .replace("{code}", "none")
+        .replace("{handle}", "none")
+        .replace("{invitation_id}", NO_INVITATION)
+        .replace("{report_id}", &ReportId::from_ulid(message.ulid()).to_string())
+        .replace("{client_id}", NAME)
+        .replace("{role_id}", &format!("rol_{NAME}"))
 }
 
 async fn call(client: &TestClient, route: &Route, path: &str, body: Option<String>) -> (u16, Option<String>) {
@@ -57,14 +83,18 @@ async fn a_stranger_is_refused_every_route_of_a_private_conversation() {
     let message = house.post(&anns, group, "A secret").await.id;
     let before = whole_log(&anns, group).await;
     let strangers = house.client(&service, stranger);
+    // Whoever runs the instance is a stranger to what is private, like any other.
+    let operators = service.client.with_token(&house.signer.operator_token(stranger));
     let unknown = house.ambient.ids.next::<tertulia_contracts::ids::Conversation>();
 
     let mut asked = 0;
     for route in routes().filter(|route| route.path.contains("{id}")) {
-        for user in [ann, ben, stranger] {
+        for (user, client) in
+            [ann, ben, stranger].into_iter().flat_map(|user| [(user, &strangers), (user, &operators)])
+        {
             let path = |id: String| path_of(route, &id, user, message);
             let body = || body_of(route, house.client_id(), user);
-            let refused = call(&strangers, route, &path(group.to_string()), body()).await;
+            let refused = call(client, route, &path(group.to_string()), body()).await;
             assert_eq!(
                 refused,
                 (404, Some("conversation_not_found".to_owned())),
@@ -73,12 +103,12 @@ async fn a_stranger_is_refused_every_route_of_a_private_conversation() {
                 route.path
             );
             // What is not there at all looks the same.
-            let absent = call(&strangers, route, &path(unknown.to_string()), body()).await;
+            let absent = call(client, route, &path(unknown.to_string()), body()).await;
             assert_eq!(absent, refused, "{} {}", route.method, route.path);
             asked += 1;
         }
     }
-    assert_eq!(asked, 75, "25 routes name a conversation");
+    assert_eq!(asked, 312, "52 routes name a conversation");
 
     // The routes that name none show nothing of it.
     let listed: Conversations = strangers.get("/v1/conversations").await.expect(200).read();
@@ -111,6 +141,26 @@ async fn nobody_is_served_without_a_good_token() {
             let body = body_of(route, house.client_id(), ann);
             let (status, _) = call(client, route, &path, body).await;
             assert_eq!(status, 401, "{} {}", route.method, route.path);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_token_is_refused_the_routes_that_are_not_of_its_scopes() {
+    let house = House::open().await;
+    let service = house.service().await;
+    let ann = house.user();
+    let group = make_group(&house.client(&service, ann), &[]).await;
+    let message = house.post(&house.client(&service, ann), group, "A secret").await.id;
+    for scopes in [&[Scope::Read][..], &[Scope::Write], &[]] {
+        let (token, _) = house.signer.api_token(ann, scopes, false);
+        let program = service.client.with_token(&token);
+        for route in routes().filter(|route| !scopes.contains(&route.scope)) {
+            let path = path_of(route, &group.to_string(), ann, message);
+            let body = body_of(route, house.client_id(), ann);
+            let refused = call(&program, route, &path, body).await;
+            let expected = (403, Some("insufficient_scope".to_owned()));
+            assert_eq!(refused, expected, "{} {}", route.method, route.path);
         }
     }
 }

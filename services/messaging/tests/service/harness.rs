@@ -4,7 +4,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{
         Arc, Mutex,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -104,7 +104,7 @@ impl House {
             mesh: self.mesh.clone(),
             verifier: self.signer.verifier(),
         };
-        let config = Config { relay_tick_ms: 10, ..config };
+        let config = Config { relay_tick_ms: 10, schedule_tick_ms: 10, ..config };
         let router = tertulia_messaging::build(config, deps).await.unwrap();
         Instance { client: TestClient::new(router), supervisor, store, bus, metrics }
     }
@@ -157,6 +157,18 @@ pub(crate) async fn make_group(client: &TestClient, members: &[UserId]) -> Conve
     make(client, json!({"kind": "group", "title": "Books", "members": members})).await.id
 }
 
+/// What somebody with an account is called.
+pub(crate) fn handle_of(user: UserId) -> String {
+    user.to_string().to_lowercase()
+}
+
+/// The reason's code, at the end of a refusal's detail.
+pub(crate) fn reason(problem: &serde_json::Value) -> String {
+    assert_eq!(problem["code"], "not_allowed");
+    let detail = problem["detail"].as_str().unwrap();
+    detail.rsplit_once('(').unwrap().1.trim_end_matches(')').to_owned()
+}
+
 /// Where a message is altered.
 pub(crate) fn message_path(message: &Message) -> String {
     format!("/v1/conversations/{}/messages/{}", message.conversation_id, message.id)
@@ -195,8 +207,8 @@ pub(crate) async fn whole_log(client: &TestClient, conversation: ConversationId)
 fn auth(accounts: Arc<Mutex<BTreeSet<UserId>>>) -> Router {
     let user = async move |Path(id): Path<UserId>| {
         let known = accounts.lock().unwrap().contains(&id);
-        let (handle, display_name) = ("somebody".to_owned(), "Somebody".to_owned());
-        let user = User { id, handle, display_name, bot_of: None };
+        let display_name = "Somebody".to_owned();
+        let user = User { id, handle: handle_of(id), display_name, bot_of: None };
         if known { Ok(Json(user)) } else { Err(StatusCode::NOT_FOUND) }
     };
     Router::new().route("/internal/users/{id}", get(user))
@@ -319,12 +331,19 @@ impl Documents for FaultyStore {
 pub(crate) struct FaultyBus {
     inner: Arc<dyn Bus>,
     away: AtomicBool,
+    /// So many broadcasts are refused yet.
+    refusals: AtomicUsize,
     published: Mutex<Vec<Event>>,
 }
 
 impl FaultyBus {
     fn new(inner: Arc<dyn Bus>) -> Self {
-        Self { inner, away: AtomicBool::new(false), published: Mutex::default() }
+        Self {
+            inner,
+            away: AtomicBool::new(false),
+            refusals: AtomicUsize::new(0),
+            published: Mutex::default(),
+        }
     }
 
     pub(crate) fn go_away(&self) {
@@ -333,6 +352,11 @@ impl FaultyBus {
 
     pub(crate) fn come_back(&self) {
         self.away.store(false, Ordering::SeqCst);
+    }
+
+    /// The next so many broadcasts are refused, and nobody hears them.
+    pub(crate) fn refuse_broadcasts(&self, count: usize) {
+        self.refusals.store(count, Ordering::SeqCst);
     }
 
     /// Everything published through it, in order.
@@ -361,6 +385,10 @@ impl Bus for FaultyBus {
     }
 
     async fn broadcast(&self, message: Broadcast) -> Result<(), BusError> {
+        let one_less = |left: usize| left.checked_sub(1);
+        if self.refusals.fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_less).is_ok() {
+            return Err(BusError::Unavailable("refused by the test".to_owned()));
+        }
         self.inner.broadcast(message).await
     }
 

@@ -13,9 +13,8 @@ use tertulia_contracts::{
 use tertulia_runtime::testkit::{TestClient, eventually};
 
 use crate::{
-    harness::{DEADLINE, House, make, make_group, message_path, reaction_path, whole_log},
+    harness::{DEADLINE, House, make, make_group, message_path, reaction_path, reason, whole_log},
     live::hear,
-    roles::reason,
 };
 
 fn sanction_path(conversation: ConversationId, kind: &str, user: UserId) -> String {
@@ -91,7 +90,7 @@ async fn who_is_banned_is_out_and_stays_out_until_the_ban_is_over() {
 
     // The log says that, and not why; he learns why.
     let log = whole_log(&anns, channel).await;
-    let fact = Fact::MemberBanned { user_id: ben, until: Some(until), by: ann, at };
+    let fact = Fact::MemberBanned { user_id: ben, was_member: true, until: Some(until), by: ann, at };
     assert_eq!((log.len(), &log[4].e), (5, &fact), "asked for twice, it is done once");
     assert!(!anns.get(&format!("/v1/conversations/{channel}/log")).await.text().contains("Spam"));
     let banned = UserFact::ConversationBanned { conversation_id: channel, until: Some(until), reason: why };

@@ -233,3 +233,31 @@ fn a_record_is_bounded() {
     assert!(state.record_bytes <= RECORD_BYTES && state.record.len() < 20_000);
     assert_eq!(state.record.last_key_value().map(|(seq, _)| *seq), Some(20_000), "the newest are kept");
 }
+
+#[test]
+fn who_read_the_log_before_fewer_might_reads_again() {
+    let feed = Arc::new(Feed::new(Owner::User(Id::from_ulid(Ulid::nil()))));
+    let socket = Arc::new(Socket::new(Id::from_ulid(Ulid::nil()), 0, 1 << 20));
+    let attachment = Attachment::new(feed.clone(), socket);
+    assert!(feed.narrow().is_empty(), "who reads yet is not sent away");
+    assert_eq!(attachment.go_live(0, |_| None), GoLive::Behind(0));
+    assert_eq!(attachment.go_live(0, |_| None), GoLive::Live);
+    assert_eq!(feed.narrow().len(), 1);
+}
+
+/// Found by the simulation: a client opened a conversation twice in a row, the first catch-up ended after the second,
+/// and the client heard nothing more.
+#[test]
+fn a_hold_that_was_given_up_takes_nothing_from_the_one_after_it() {
+    let feed = Arc::new(Feed::new(Owner::User(Id::from_ulid(Ulid::nil()))));
+    let socket = Arc::new(Socket::new(Id::from_ulid(Ulid::nil()), 0, 1 << 20));
+    let first = Attachment::new(feed.clone(), socket.clone());
+    first.detach();
+    let second = Attachment::new(feed.clone(), socket.clone());
+    assert_eq!(second.go_live(0, |_| None), GoLive::Live);
+    assert_eq!(first.go_live(0, |_| None), GoLive::Detached);
+    drop(first);
+    assert_eq!(tell(&feed, 1..=1).frames, 1, "it is still told");
+    second.detach();
+    assert_eq!(tell(&feed, 2..=2).frames, 0);
+}

@@ -156,7 +156,14 @@ async fn a_socket_has_a_bounded_number_of_sends_on_their_way() {
     // One is being posted, 32 wait for it, and one is too many.
     for nth in 0..34 {
         let (reference, client_id) = (nth.to_string(), house.ambient.ids.next_ulid());
-        let send = ClientFrame::Send { reference, c, client_id, body: "x".to_owned(), reply_to: None };
+        let send = ClientFrame::Send {
+            reference,
+            c,
+            client_id,
+            body: "x".to_owned(),
+            reply_to: None,
+            silent: false,
+        };
         socket.say(&send).await.unwrap();
     }
     let refused = hear(&mut socket).await;
@@ -178,7 +185,14 @@ async fn a_reference_is_bounded() {
     let mut socket = house.connect(house.user()).await;
     for length in [64, 65] {
         let (reference, client_id) = ("r".repeat(length), house.ambient.ids.next_ulid());
-        let send = ClientFrame::Send { reference, c, client_id, body: "x".to_owned(), reply_to: None };
+        let send = ClientFrame::Send {
+            reference,
+            c,
+            client_id,
+            body: "x".to_owned(),
+            reply_to: None,
+            silent: false,
+        };
         socket.say(&send).await.unwrap();
         match hear(&mut socket).await {
             ServerFrame::Ack { reference, .. } => assert_eq!(reference.len(), 64),

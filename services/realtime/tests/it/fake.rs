@@ -96,7 +96,7 @@ impl Fake {
         let mut state = self.state.lock().unwrap();
         let log = state.conversations.entry(c).or_default();
         let seq = log.len() as u64 + 1;
-        let post = PostMessage { client_id, body: body.to_owned(), reply_to: None };
+        let post = PostMessage::new(client_id, body.to_owned());
         let message = Message::posted(id, c, seq, author, post, created_at);
         log.push(Fact::MessagePosted { message });
         seq

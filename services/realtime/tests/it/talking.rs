@@ -1,8 +1,9 @@
 //! Opening, sending, hearing, typing, and losing access.
 
+use tertulia_client::SocketError;
 use tertulia_contracts::{
     frames::{ClientFrame, ServerFrame},
-    live::{Control, control_channel},
+    live::{Control, Narrowed, control_channel, log_channel},
     messaging::UserFact,
 };
 use tertulia_runtime::testkit::eventually;
@@ -16,6 +17,7 @@ fn send(house: &House, reference: &str, c: tertulia_contracts::ConversationId, b
         client_id: house.ambient.ids.next_ulid(),
         body: body.to_owned(),
         reply_to: None,
+        silent: false,
     }
 }
 
@@ -122,6 +124,24 @@ async fn who_loses_access_hears_no_more_and_the_others_go_on() {
     house.fake.post(c, house.user(), "for members").await;
     assert_eq!(seqs(&[hear(&mut stays).await], c), [2]);
     assert!(heard_by_now(&mut out).await.is_empty());
+}
+
+#[tokio::test]
+async fn when_fewer_may_read_everybody_asks_anew() {
+    let house = House::new().await;
+    let c = house.conversation(1);
+    let mut opens = house.connect_and_open(house.user(), c).await;
+    let mut watches = house.connect(house.user()).await;
+    watches.say(&ClientFrame::Watch { cs: vec![c] }).await.unwrap();
+    assert!(matches!(hear(&mut watches).await, ServerFrame::Opened { c: of, .. } if of == c));
+    let mut elsewhere = house.connect_and_open(house.user(), house.conversation(1)).await;
+    house.fake.broadcast(log_channel(c), &Narrowed { narrowed: true }).await;
+    for socket in [&mut opens, &mut watches] {
+        let heard = tokio::time::timeout(SOON, socket.hear()).await.unwrap();
+        assert!(matches!(&heard, Err(SocketError::Closed(closed)) if closed.code == 4000), "{heard:?}");
+    }
+    assert!(heard_by_now(&mut elsewhere).await.is_empty(), "who follows something else stays");
+    house.connect_and_open(house.user(), c).await;
 }
 
 #[tokio::test]

@@ -78,7 +78,7 @@ const EVERYTHING: [&str; 10] = [
 ];
 
 async fn say(person: &Person, chat: ConversationId, body: &str) -> Result<Message> {
-    let post = PostMessage { client_id: Ulid::generate(), body: body.to_owned(), reply_to: None };
+    let post = PostMessage::new(Ulid::generate(), body.to_owned());
     Ok(person.api.post(chat, &post).await.context("posting")?.message)
 }
 

@@ -53,7 +53,7 @@ pub(super) async fn heard_and_resumed(system: &System) -> Result<()> {
 }
 
 async fn say(person: &Person, chat: ConversationId, body: &str) -> Result<()> {
-    let message = PostMessage { client_id: Ulid::generate(), body: body.to_owned(), reply_to: None };
+    let message = PostMessage::new(Ulid::generate(), body.to_owned());
     person.api.post(chat, &message).await?;
     Ok(())
 }

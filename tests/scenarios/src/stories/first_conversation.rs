@@ -51,7 +51,7 @@ pub(super) async fn a_repeated_send(system: &System) -> Result<()> {
     let ana = Person::sign_up(system, 0, "ana", &journal).await?;
     let bea = Person::sign_up(system, 1, "bea", &journal).await?;
     let chat = ana.start(ConversationKind::Group, &[&bea]).await?;
-    let message = PostMessage { client_id: Ulid::generate(), body: "once".to_owned(), reply_to: None };
+    let message = PostMessage::new(Ulid::generate(), "once".to_owned());
     let first = ana.api.post(chat, &message).await?;
     let elsewhere = ana.api.at(&system.gateways_from(1)[0]);
     let mut repeats = Vec::new();

@@ -6,7 +6,7 @@ use anyhow::{Context, Result, bail, ensure};
 use tertulia_client::ApiError;
 use tertulia_client::Socket;
 use tertulia_contracts::{
-    ConversationId, UserId,
+    ConversationId, ReportId, UserId,
     frames::{ClientFrame, ServerFrame},
     messaging::{ConversationKind, PostMessage},
     routes::{ROUTES, role},
@@ -23,7 +23,7 @@ pub(super) async fn a_stranger_finds_nothing(system: &System) -> Result<()> {
     let eve = Person::sign_up(system, 0, "eve", &journal).await?;
     for kind in [ConversationKind::Direct, ConversationKind::Group, ConversationKind::Channel] {
         let private = ana.start(kind, &[&bea]).await?;
-        let secret = PostMessage { client_id: Ulid::generate(), body: "a secret".to_owned(), reply_to: None };
+        let secret = PostMessage::new(Ulid::generate(), "a secret".to_owned());
         let secret = ana.api.post(private, &secret).await?.message.id;
         let mut tried = 0;
         for route in
@@ -31,7 +31,9 @@ pub(super) async fn a_stranger_finds_nothing(system: &System) -> Result<()> {
         {
             let path =
                 route.path.replace("{id}", &private.to_string()).replace("{user_id}", &eve.id().to_string());
+            let path = path.replace("{report_id}", &ReportId::from_ulid(secret.ulid()).to_string());
             let path = path.replace("{message_id}", &secret.to_string()).replace("{emoji}", "%F0%9F%91%8D");
+            let path = path.replace("{invitation_id}", "inv_01J00000000000000000000000");
             let body = body_of(route.method.as_str(), route.path, eve.id());
             let answer: Result<serde_json::Value, ApiError> =
                 eve.api.send(route.method.clone(), &path, body.as_ref()).await;
@@ -50,6 +52,17 @@ pub(super) async fn a_stranger_finds_nothing(system: &System) -> Result<()> {
 fn body_of(method: &str, path: &str, eve: UserId) -> Option<serde_json::Value> {
     match (method, path) {
         ("POST", "/v1/conversations/{id}/owner") => Some(serde_json::json!({"user_id": eve})),
+        ("POST", "/v1/conversations/{id}/reports") => {
+            Some(serde_json::json!({"user_id": eve, "category": "spam"}))
+        }
+        ("POST", "/v1/conversations/{id}/reports/{report_id}/decision") => {
+            Some(serde_json::json!({"decision": "acted"}))
+        }
+        ("POST", "/v1/conversations/{id}/members/{user_id}/purge") => None,
+        ("PUT", "/v1/conversations/{id}/filters") => Some(serde_json::json!({"words": ["mine"]})),
+        ("POST", path) if path.ends_with("/invitations") || path.ends_with("/requests") => {
+            Some(serde_json::json!({}))
+        }
         ("POST", _) => {
             Some(serde_json::json!({"client_id": Ulid::generate().to_string(), "body": "let me in"}))
         }

@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// What a log says of one document, ascending.
-type News = Vec<(u64, Fact)>;
+pub(super) type News = Vec<(u64, Fact)>;
 
 impl Keeper {
     /// Shows in messages and in people's own reactions what a log says of them, and takes what deleted messages said
@@ -36,10 +36,12 @@ impl Keeper {
                 Fact::MessageEdited { message_seq, .. } => {
                     of_messages.entry(message_seq).or_default().push((seq, fact));
                 }
+                Fact::MessagePosted { .. } => of_messages.entry(seq).or_default().push((seq, fact)),
                 _ => {}
             }
         }
         let owner = &id.to_string();
+        self.apply_to_mentions(id, &of_messages).await?;
         let messages = of_messages.into_iter().map(|(seq, news)| self.apply_to_message(owner, seq, news));
         stream::iter(messages).buffer_unordered(AT_ONCE).try_collect::<()>().await?;
         let people = of_people.into_iter().map(|(whose, news)| self.apply_to_reactions(id, whose, news));

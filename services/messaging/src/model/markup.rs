@@ -1,0 +1,201 @@
+//! What a body comes to as entities: whose handles they are is known here, and how many of them are kept.
+
+use std::collections::{BTreeSet, HashMap};
+
+use tertulia_contracts::{
+    UserId,
+    messaging::{Entity, EntityKind, MAX_ENTITIES, MAX_MENTIONED, MAX_URL_BYTES},
+    permissions::{Denial, Refusal},
+};
+
+use super::{
+    access::{Action, Ground, may},
+    text::{Found, What},
+    words::bare,
+};
+
+/// What a body holds besides words.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Markup {
+    entities: Vec<Entity>,
+    /// Whether there are links, also such as are too many to be entities.
+    links: bool,
+}
+
+/// The handles that may be meant by what was found: as they stand, and without what may end a sentence. Of the first
+/// [`MAX_MENTIONED`] that differ.
+pub fn handles(found: &[Found]) -> Vec<&str> {
+    let written = found.iter().filter_map(|found| match &found.what {
+        What::Handle(handle) => Some(handle.as_str()),
+        What::Entity(_) => None,
+    });
+    let mut first = Vec::new();
+    for handle in written {
+        if first.len() < MAX_MENTIONED && !first.contains(&handle) {
+            first.push(handle);
+        }
+    }
+    let meant: BTreeSet<&str> = first.into_iter().flat_map(|handle| [handle, bare(handle)]).collect();
+    meant.into_iter().collect()
+}
+
+impl Markup {
+    /// What was found in a body, given who these handles are. A handle that is nobody's is plain text.
+    pub fn of(body: &str, found: Vec<Found>, people: &HashMap<String, UserId>) -> Self {
+        let links = found.iter().any(|found| matches!(found.what, What::Entity(EntityKind::Link { .. })));
+        let mut kept: Vec<(usize, usize, EntityKind)> = Vec::with_capacity(found.len());
+        let mut url_bytes = 0;
+        for Found { place, what } in found {
+            let (length, kind) = match what {
+                What::Entity(kind) => (place.len(), kind),
+                What::Handle(handle) => match person(&handle, people) {
+                    Some((length, user_id)) => (1 + length, EntityKind::Mention { user_id }),
+                    None => continue,
+                },
+            };
+            if let EntityKind::Link { url } = &kind {
+                url_bytes += url.len();
+                if url_bytes > MAX_URL_BYTES {
+                    url_bytes -= url.len();
+                    continue;
+                }
+            }
+            kept.push((place.start, length, kind));
+        }
+        if kept.len() > MAX_ENTITIES {
+            kept.sort_by_key(|(_, _, kind)| rank(kind));
+            kept.truncate(MAX_ENTITIES);
+            kept.sort_by_key(|(start, length, _)| (*start, std::cmp::Reverse(*length)));
+        }
+        Self { entities: in_code_units(body, kept), links }
+    }
+
+    /// The entities, if this may be said here. Where nobody may call many, the words for it call nobody.
+    pub fn said(&self, ground: Ground) -> Result<Vec<Entity>, Refusal> {
+        if self.links {
+            may(Action::PostLinks, ground)?;
+        }
+        let mut entities = self.entities.clone();
+        if entities.iter().any(|entity| entity.what.calls_many()) {
+            match may(Action::MentionEveryone, ground) {
+                Err(Refusal { denial: Denial::Kind(_), .. }) => {
+                    entities.retain(|entity| !entity.what.calls_many());
+                }
+                decided => decided?,
+            }
+        }
+        Ok(entities)
+    }
+}
+
+fn person(handle: &str, people: &HashMap<String, UserId>) -> Option<(usize, UserId)> {
+    [handle, bare(handle)].into_iter().find_map(|handle| Some((handle.len(), *people.get(handle)?)))
+}
+
+/// What is kept first when there is too much: what somebody would miss most.
+fn rank(kind: &EntityKind) -> u8 {
+    match kind {
+        EntityKind::Mention { .. }
+        | EntityKind::MentionRole { .. }
+        | EntityKind::MentionEveryone
+        | EntityKind::MentionHere => 0,
+        EntityKind::Link { .. } => 1,
+        EntityKind::Code | EntityKind::CodeBlock { .. } => 2,
+        EntityKind::Emoji => 3,
+    }
+}
+
+/// Counts in UTF-16 code units what was counted in bytes; what is given is in the order of the body.
+fn in_code_units(body: &str, kept: Vec<(usize, usize, EntityKind)>) -> Vec<Entity> {
+    let units = |text: &str| -> u32 {
+        text.chars().map(|character| if character.len_utf16() == 1 { 1 } else { 2 }).sum()
+    };
+    let (mut byte, mut offset) = (0, 0);
+    let entities = kept.into_iter().map(|(start, length, what)| {
+        offset += units(&body[byte..start]);
+        byte = start;
+        Entity { offset, length: units(&body[start..start + length]), what }
+    });
+    entities.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::text::find;
+    use proptest::prelude::*;
+    use tertulia_runtime::Id;
+    use ulid::Ulid;
+
+    fn user(number: u64) -> UserId {
+        Id::from_ulid(Ulid::from_parts(number, 0))
+    }
+
+    fn entities(body: &str, people: &[(&str, u64)]) -> Vec<Entity> {
+        let people = people.iter().map(|(handle, number)| ((*handle).to_owned(), user(*number))).collect();
+        Markup::of(body, find(body), &people).entities
+    }
+
+    #[test]
+    fn places_are_counted_in_utf_16_code_units() {
+        let found = entities("é👍 @ann **`x`**", &[("ann", 1)]);
+        let places: Vec<(u32, u32)> = found.iter().map(|entity| (entity.offset, entity.length)).collect();
+        assert_eq!(places, [(1, 2), (4, 4), (11, 3)]);
+    }
+
+    #[test]
+    fn a_handle_is_whose_it_is_with_or_without_what_ends_a_sentence() {
+        let mentioned = |body, people: &[(&str, u64)]| -> Vec<(u32, UserId)> {
+            let mentions = entities(body, people).into_iter().filter_map(|entity| match entity.what {
+                EntityKind::Mention { user_id } => Some((entity.length, user_id)),
+                _ => None,
+            });
+            mentions.collect()
+        };
+        assert_eq!(mentioned("@ann.", &[("ann", 1)]), [(4, user(1))]);
+        assert_eq!(mentioned("@ann.", &[("ann", 1), ("ann.", 2)]), [(5, user(2))]);
+        assert_eq!(mentioned("@ann @nobody", &[("ann", 1)]), [(4, user(1))]);
+        assert_eq!(handles(&find("@ann. @ben @Ann.")), ["ann", "ann.", "ben"]);
+    }
+
+    #[test]
+    fn what_is_too_much_is_left_out_and_calls_last() {
+        let emoji = "👍".repeat(99);
+        assert_eq!(entities(&format!("{emoji} @ann"), &[("ann", 1)]).len(), MAX_ENTITIES);
+        let over = entities(&format!("{emoji}👍 @ann"), &[("ann", 1)]);
+        assert_eq!(over.len(), MAX_ENTITIES);
+        assert_eq!(over.last().map(|entity| &entity.what), Some(&EntityKind::Mention { user_id: user(1) }));
+
+        let names: Vec<String> = (0..=MAX_MENTIONED).map(|number| format!("person{number}")).collect();
+        let body = format!("@{}", names.join(" @"));
+        assert_eq!(handles(&find(&body)).len(), MAX_MENTIONED);
+
+        let address = |bytes: usize| format!("https://a.example/{}", "x".repeat(bytes - 18));
+        let links = |rest: usize| format!("{} {}", address(MAX_URL_BYTES / 2), address(rest));
+        assert_eq!(entities(&links(MAX_URL_BYTES / 2), &[]).len(), 2);
+        let over = links(MAX_URL_BYTES / 2 + 1);
+        assert_eq!(entities(&over, &[]).len(), 1);
+        let markup = Markup::of(&over, find(&over), &HashMap::new());
+        assert!(markup.links);
+    }
+
+    proptest! {
+        #[test]
+        fn every_entity_is_what_a_client_cuts_out(body in "(@ann|👍|`x`|é|https://a\\.example| |\n|a){0,60}") {
+            let units: Vec<u16> = body.encode_utf16().collect();
+            let found = entities(&body, &[("ann", 1)]);
+            prop_assert!(found.len() <= MAX_ENTITIES);
+            for entity in found {
+                let (from, length) = (entity.offset as usize, entity.length as usize);
+                let cut = String::from_utf16(&units[from..from + length]).expect("whole characters");
+                match entity.what {
+                    EntityKind::Mention { .. } => prop_assert_eq!(cut, "@ann"),
+                    EntityKind::Emoji => prop_assert_eq!(cut, "👍"),
+                    EntityKind::Code => prop_assert!(cut.starts_with('`') && cut.ends_with('`'), "{}", cut),
+                    EntityKind::Link { url } => prop_assert_eq!(cut, url),
+                    _ => {}
+                }
+            }
+        }
+    }
+}

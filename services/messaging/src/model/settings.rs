@@ -1,0 +1,128 @@
+//! What can be set of a conversation: how its log tells it, and who may change it to what.
+
+use std::collections::HashSet;
+
+use serde::{Deserialize, Serialize};
+use tertulia_contracts::{
+    UserId,
+    messaging::{ConversationKind, Fact, UpdateConversation, Visibility},
+};
+use tertulia_runtime::Timestamp;
+
+use super::{
+    access::{Action, Ground, may},
+    change::Rejection,
+};
+
+/// The settings of a conversation, as of some entry of its log.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Settings {
+    /// What it is called.
+    pub title: Option<String>,
+    /// What it is about; empty if nobody said.
+    #[serde(default)]
+    pub description: String,
+    /// What it is found by besides its name.
+    #[serde(default)]
+    pub tags: Vec<String>,
+    /// Who may find and read it; none before the first entry, and where it was founded before this was kept.
+    #[serde(default)]
+    pub visibility: Option<Visibility>,
+    /// Since when it is closed for writing.
+    #[serde(default)]
+    pub archived_at: Option<Timestamp>,
+}
+
+impl Settings {
+    /// Takes the next fact of the log.
+    pub fn apply(&mut self, fact: &Fact) {
+        match fact {
+            Fact::ConversationCreated { title, visibility, .. } => {
+                self.title.clone_from(title);
+                self.visibility = Some(*visibility);
+            }
+            Fact::ConversationUpdated { title, description, tags, visibility, .. } => {
+                if title.is_some() {
+                    self.title.clone_from(title);
+                }
+                if let Some(description) = description {
+                    self.description.clone_from(description);
+                }
+                if let Some(tags) = tags {
+                    self.tags.clone_from(tags);
+                }
+                self.visibility = visibility.or(self.visibility);
+            }
+            Fact::ConversationArchived { at, .. } => self.archived_at = Some(*at),
+            Fact::ConversationUnarchived { .. } => self.archived_at = None,
+            _ => {}
+        }
+    }
+}
+
+/// The fact that a wish for other settings becomes, which names what changes and nothing else; none if all is so.
+pub fn updated(
+    wanted: &UpdateConversation,
+    by: UserId,
+    at: Timestamp,
+    ground: Ground,
+    settings: &Settings,
+) -> Result<Option<Fact>, Rejection> {
+    may(Action::Update, ground)?;
+    let open = wanted.visibility.is_some_and(|visibility| visibility != Visibility::Private);
+    if open && ground.kind != ConversationKind::Channel {
+        return Err(Rejection::NoChannel);
+    }
+    let title = wanted.title.clone().filter(|title| settings.title.as_ref() != Some(title));
+    let description = wanted.description.clone().filter(|description| settings.description != *description);
+    let tags = wanted.tags.as_deref().map(normalised).filter(|tags| settings.tags != *tags);
+    let visibility = wanted.visibility.filter(|visibility| ground.visibility != *visibility);
+    let changes = title.is_some() || description.is_some() || tags.is_some() || visibility.is_some();
+    Ok(changes.then_some(Fact::ConversationUpdated { title, description, tags, visibility, by, at }))
+}
+
+/// The fact that a wish to close a conversation for writing, or to open it again, becomes; none if it is so.
+pub fn archived(
+    wanted: bool,
+    by: UserId,
+    at: Timestamp,
+    ground: Ground,
+    settings: &Settings,
+) -> Result<Option<Fact>, Rejection> {
+    may(Action::Archive, ground)?;
+    Ok((settings.archived_at.is_some() != wanted).then_some(if wanted {
+        Fact::ConversationArchived { by, at }
+    } else {
+        Fact::ConversationUnarchived { by, at }
+    }))
+}
+
+/// Tags as they are kept: lower case, each once, in the order given.
+fn normalised(tags: &[String]) -> Vec<String> {
+    let mut seen = HashSet::new();
+    tags.iter().map(|tag| tag.to_lowercase()).filter(|tag| seen.insert(tag.clone())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_stored_and_written_before_there_were_settings_still_reads() {
+        let settings: Settings = serde_json::from_str(r#"{"title":"Old"}"#).unwrap();
+        assert_eq!(settings, Settings { title: Some("Old".to_owned()), ..Settings::default() });
+        let by = "usr_01J00000000000000000000000";
+        let entry = format!(
+            r#"{{"type":"conversation.updated","title":"New","by":"{by}","at":"2026-01-01T00:00:00Z"}}"#
+        );
+        let mut after = Settings { description: "Kept".to_owned(), ..settings };
+        after.apply(&serde_json::from_str(&entry).unwrap());
+        assert_eq!((after.title.as_deref(), after.description.as_str()), (Some("New"), "Kept"));
+    }
+
+    #[test]
+    fn tags_are_kept_lower_and_once() {
+        let tags = ["Rust", "Größe", "rust", "a-b"].map(str::to_owned);
+        assert_eq!(normalised(&tags), ["rust", "größe", "a-b"]);
+    }
+}

@@ -1,0 +1,274 @@
+//! People: what they do, over HTTP and through their clients, and what they remember of the answers.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http::{Method, Request, StatusCode, header};
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use tertulia_client::{ApiError, Closed, Network as ClientNetwork, Session, Socket, SocketError, Timeline};
+use tertulia_contracts::{
+    ConversationId, MessageId, UserId,
+    messaging::{Conversation, Log, Posted, UserLog},
+};
+use tokio::{
+    sync::mpsc,
+    time::{sleep, timeout},
+};
+use ulid::Ulid;
+
+use crate::{
+    house::{House, REALTIME},
+    network::{From, Line},
+    witness::{Wish, Witness},
+    world::{PATIENCE, spawn},
+};
+
+/// A message that was acknowledged.
+#[derive(Debug, Clone)]
+pub(crate) struct Acked {
+    pub(crate) conversation: ConversationId,
+    pub(crate) author: UserId,
+    pub(crate) client_id: Ulid,
+    pub(crate) seq: u64,
+    pub(crate) id: MessageId,
+}
+
+/// What all people know together.
+#[derive(Default)]
+pub(crate) struct Common {
+    pub(crate) conversations: Vec<ConversationId>,
+    pub(crate) acked: Vec<Acked>,
+    /// Whose cursor was moved at least how far.
+    pub(crate) read: Vec<(ConversationId, UserId, u64)>,
+}
+
+/// Somebody.
+#[derive(Clone)]
+pub(crate) struct Person {
+    pub(crate) house: Arc<House>,
+    pub(crate) name: String,
+    pub(crate) id: UserId,
+    pub(crate) common: Arc<Mutex<Common>>,
+    token: String,
+}
+
+/// A client of theirs.
+pub(crate) struct Device {
+    session: Arc<Session>,
+    pub(crate) witness: Arc<Witness>,
+}
+
+impl Person {
+    pub(crate) fn new(house: &Arc<House>, name: &str, id: UserId, common: &Arc<Mutex<Common>>) -> Self {
+        let token = house.signer.token(id);
+        Self { house: house.clone(), name: name.to_owned(), id, common: common.clone(), token }
+    }
+
+    pub(crate) fn common(&self) -> std::sync::MutexGuard<'_, Common> {
+        self.common.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// One more client, which follows whatever its user is a member of.
+    pub(crate) fn device(&self, number: usize) -> Device {
+        let name = format!("{}.{number}", self.name);
+        let (witness, wishes) = Witness::new(self.house.clone(), name, self.id);
+        let gateways = (0..REALTIME).map(|turn| ((number + turn) % REALTIME).to_string()).collect();
+        let timeline = Timeline { epoch: Some("1".to_owned()), ..Timeline::default() };
+        let session = Arc::new(Session::start(self.clone(), gateways, timeline, witness.clone()));
+        spawn(fulfil(session.clone(), wishes));
+        Device { session, witness }
+    }
+
+    /// Asks until there is an answer that says what became of it.
+    pub(crate) async fn decided(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<Value>,
+    ) -> (StatusCode, Bytes) {
+        loop {
+            let (status, answer) = self.ask(method.clone(), path, body.as_ref()).await;
+            if !matches!(status.as_u16(), 429 | 500..) {
+                return (status, answer);
+            }
+            if status == StatusCode::INTERNAL_SERVER_ERROR {
+                self.house.world.violation(format!("{method} {path} failed: {answer:?}"));
+                return (status, answer);
+            }
+            sleep(self.house.world.chance.between(50, 400)).await;
+        }
+    }
+
+    async fn ask(&self, method: Method, path: &str, body: Option<&Value>) -> (StatusCode, Bytes) {
+        let body = body.map(Value::to_string).unwrap_or_default();
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header(header::AUTHORIZATION, format!("Bearer {}", self.token))
+            .header(header::CONTENT_TYPE, "application/json")
+            .body(Bytes::from(body))
+            .expect("a path and a token make a request");
+        match timeout(PATIENCE, self.house.network.ask(From::Client, request)).await {
+            Ok(answer) => (answer.status(), answer.into_body()),
+            Err(_) => (StatusCode::GATEWAY_TIMEOUT, Bytes::new()),
+        }
+    }
+
+    /// Reads something that is there.
+    pub(crate) async fn read<T: DeserializeOwned>(&self, path: &str) -> Result<T, ApiError> {
+        let (status, answer) = self.ask(Method::GET, path, None).await;
+        if status.is_success() {
+            return Ok(serde_json::from_slice(&answer)?);
+        }
+        Err(ApiError::Refused { status, code: status.as_str().to_owned(), detail: String::new() })
+    }
+
+    /// Makes a conversation with others.
+    pub(crate) async fn start(&self, kind: &str, others: &[UserId]) -> Option<ConversationId> {
+        let title = (kind != "direct").then_some("Books");
+        let wish = json!({"kind": kind, "title": title, "members": others});
+        let (status, answer) = self.decided(Method::POST, "/v1/conversations", Some(wish)).await;
+        if !status.is_success() {
+            self.house.world.violation(format!("a conversation was refused: {status} {answer:?}"));
+            return None;
+        }
+        let made: Conversation = serde_json::from_slice(&answer).ok()?;
+        self.common().conversations.push(made.id);
+        Some(made.id)
+    }
+
+    /// Does so many things, one after the other, each after a pause.
+    pub(crate) async fn live(self, deeds: usize, devices: Arc<Vec<Device>>, others: Vec<UserId>) {
+        for number in 0..deeds {
+            sleep(self.house.world.chance.between(0, 200)).await;
+            self.act(number, &devices, &others).await;
+        }
+    }
+
+    async fn act(&self, number: usize, devices: &[Device], others: &[UserId]) {
+        let chance = &self.house.world.chance;
+        let Some(c) = chance.pick(&self.common().conversations).copied() else { return };
+        let body = format!("{} {number}", self.name);
+        match chance.below(100) {
+            0..45 => self.say(c, body, &devices[chance.index(devices.len())]).await,
+            45..60 => self.post(c, body).await,
+            60..84 => self.alter(body).await,
+            84..90 => self.move_cursor(c).await,
+            90..92 => {
+                self.decided(Method::PATCH, &format!("/v1/conversations/{c}"), Some(json!({"title": body})))
+                    .await;
+            }
+            _ => {
+                let whom = *chance.pick(others).expect("there are others");
+                let who = if chance.happens(500) { self.id } else { whom };
+                let method = if chance.happens(500) { Method::DELETE } else { Method::PUT };
+                self.decided(method, &format!("/v1/conversations/{c}/members/{who}"), None).await;
+            }
+        }
+    }
+
+    /// Sends through a client; the answer may take its time while life goes on.
+    async fn say(&self, c: ConversationId, body: String, device: &Device) {
+        let (person, session) = (self.clone(), device.session.clone());
+        let client_id = self.client_id();
+        let sent = spawn(async move {
+            if let Ok(sent) = session.send(c, client_id, &body).await {
+                person.acked(c, client_id, sent.seq, sent.id);
+            }
+        });
+        if self.house.world.chance.happens(300) {
+            let _ = sent.await;
+        }
+    }
+
+    async fn post(&self, c: ConversationId, body: String) {
+        let client_id = self.client_id();
+        let post = json!({"client_id": client_id, "body": body});
+        let path = format!("/v1/conversations/{c}/messages");
+        let (status, answer) = self.decided(Method::POST, &path, Some(post)).await;
+        if status.is_success()
+            && let Ok(Posted { message }) = serde_json::from_slice(&answer)
+        {
+            self.acked(c, client_id, message.seq, message.id);
+        }
+    }
+
+    fn client_id(&self) -> Ulid {
+        let random = u128::from(self.house.world.chance.below(u64::MAX)) << 16;
+        Ulid::from_parts(1_767_225_600_000, random)
+    }
+
+    fn acked(&self, conversation: ConversationId, client_id: Ulid, seq: u64, id: MessageId) {
+        self.common().acked.push(Acked { conversation, author: self.id, client_id, seq, id });
+    }
+
+    /// Does something with a message that somebody posted.
+    async fn alter(&self, body: String) {
+        let chance = &self.house.world.chance;
+        let Some(Acked { conversation, id, .. }) = chance.pick(&self.common().acked).cloned() else { return };
+        let message = format!("/v1/conversations/{conversation}/messages/{id}");
+        let (method, path, body) = match chance.below(10) {
+            0..3 => (Method::PATCH, message, Some(json!({"body": body}))),
+            3 => (Method::DELETE, message, None),
+            4..7 => (Method::PUT, format!("{message}/reactions/%F0%9F%91%8D"), None),
+            7 => (Method::DELETE, format!("{message}/reactions/%F0%9F%91%8D"), None),
+            8 => (Method::PUT, format!("{message}/pin"), None),
+            _ => (Method::DELETE, format!("{message}/pin"), None),
+        };
+        self.decided(method, &path, body).await;
+    }
+
+    async fn move_cursor(&self, c: ConversationId) {
+        let seq = 1 + self.house.world.chance.below(60);
+        let path = format!("/v1/conversations/{c}/cursor");
+        let (status, answer) = self.decided(Method::PUT, &path, Some(json!({"seq": seq}))).await;
+        if status.is_success()
+            && let Ok(membership) = serde_json::from_slice::<Value>(&answer)
+            && let Some(read) = membership["cursor_seq"].as_u64()
+        {
+            self.common().read.push((c, self.id, read));
+        }
+    }
+}
+
+/// A client opens and closes what its user's log asks it to.
+async fn fulfil(session: Arc<Session>, mut wishes: mpsc::UnboundedReceiver<Wish>) {
+    while let Some(wish) = wishes.recv().await {
+        match wish {
+            Wish::Open(c, after) => session.open(c, Some(after)).await,
+            Wish::Close(c) => session.close(c).await,
+        }
+    }
+}
+
+impl ClientNetwork for Person {
+    type Stream = Line;
+
+    fn token(&self) -> String {
+        self.token.clone()
+    }
+
+    async fn refresh(&self) -> Result<(), ApiError> {
+        Ok(())
+    }
+
+    async fn connect(&self, gateway: &str) -> Result<Socket<Line>, SocketError> {
+        let node = gateway.parse().expect("gateways are numbers here");
+        let line = self.house.network.connect(node).await;
+        let nobody = || SocketError::Closed(Closed { code: 1006, reason: "nobody is there".to_owned() });
+        let opening = timeout(Duration::from_secs(5), Socket::over(line.ok_or_else(nobody)?)).await;
+        opening.unwrap_or_else(|_| Err(nobody()))
+    }
+
+    async fn log(&self, c: ConversationId, after_seq: u64, limit: usize) -> Result<Log, ApiError> {
+        self.read(&format!("/v1/conversations/{c}/log?after_seq={after_seq}&limit={limit}")).await
+    }
+
+    async fn my_log(&self, after_useq: u64, limit: usize) -> Result<UserLog, ApiError> {
+        self.read(&format!("/v1/me/log?after_useq={after_useq}&limit={limit}")).await
+    }
+}

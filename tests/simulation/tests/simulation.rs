@@ -1,0 +1,96 @@
+//! Five hundred seeds that must be clean, seeds that must repeat, and planted faults that must be found.
+
+#![expect(clippy::unwrap_used, reason = "these are tests")]
+
+use std::{
+    num::NonZero,
+    sync::{
+        Mutex,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+};
+
+use tertulia_simulation::{Options, Outcome, Planted, run};
+
+const SEEDS: u64 = 500;
+/// A planted fault that is not found in so many seeds is as good as not found.
+const ENOUGH: u64 = 40;
+
+/// Runs seeds on every core until they are through, or one is what is looked for.
+fn first(seeds: u64, options: &Options, is_it: impl Fn(&Outcome) -> bool + Sync) -> Option<Outcome> {
+    let (next, found) = (AtomicU64::new(1), Mutex::new(None::<Outcome>));
+    let threads = std::thread::available_parallelism().map_or(1, NonZero::get);
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                while found.lock().unwrap().is_none() {
+                    let seed = next.fetch_add(1, Relaxed);
+                    if seed > seeds {
+                        return;
+                    }
+                    let outcome = run(seed, options);
+                    if is_it(&outcome) {
+                        found.lock().unwrap().get_or_insert(outcome);
+                    }
+                }
+            });
+        }
+    });
+    found.into_inner().unwrap()
+}
+
+#[test]
+fn five_hundred_seeds_find_nothing_wrong() {
+    let acked = AtomicU64::new(0);
+    let failed = first(SEEDS, &Options::default(), |outcome| {
+        acked.fetch_add(outcome.acked as u64, Relaxed);
+        !outcome.faults.is_empty()
+    });
+    if let Some(Outcome { seed, faults, .. }) = failed {
+        panic!(
+            "seed {seed} failed; see it again with: make simulate SEED={seed} SEEDS=1 TRACE=1\n{faults:#?}"
+        );
+    }
+    assert!(acked.into_inner() > SEEDS * 10, "people hardly said anything");
+}
+
+#[test]
+fn a_seed_is_the_same_run_every_time() {
+    for seed in 1..=6 {
+        let [once, again] = std::thread::scope(|scope| {
+            let one = || scope.spawn(|| run(seed, &Options::default()));
+            [one(), one()].map(|running| running.join().unwrap())
+        });
+        let tell = |outcome: &Outcome| (outcome.hash, outcome.events, outcome.took, outcome.acked);
+        assert_eq!(tell(&once), tell(&again), "seed {seed}");
+        assert!(once.events > 300, "something happened in seed {seed}");
+        assert_ne!(once.hash, run(seed + 1_000, &Options::default()).hash, "and it depends on the seed");
+    }
+}
+
+/// The faults that are found in the first seed that shows a planted one.
+fn found(planted: Planted) -> String {
+    let options = Options { planted: Some(planted), ..Options::default() };
+    let found = first(ENOUGH, &options, |outcome| !outcome.faults.is_empty());
+    let Outcome { seed, faults, .. } = found.expect("it is found");
+    println!("{planted:?} was found by seed {seed}: {faults:#?}");
+    faults.join("\n")
+}
+
+#[test]
+fn finds_publish_before_commit() {
+    let faults = found(Planted::PublishBeforeCommit);
+    assert!(faults.contains("before it was committed") || faults.contains("where the log says"), "{faults}");
+}
+
+#[test]
+fn finds_subscribe_after_read() {
+    let faults = found(Planted::SubscribeAfterRead);
+    assert!(faults.contains(" of "), "a client is behind its log: {faults}");
+}
+
+#[test]
+fn finds_a_missing_dedupe() {
+    let faults = found(Planted::MissingDedupe);
+    assert!(faults.contains("stands twice"), "{faults}");
+}
