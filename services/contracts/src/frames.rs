@@ -188,6 +188,15 @@ pub enum ServerFrame {
         /// Who.
         user: UserId,
     },
+    /// Somebody has read on.
+    Read {
+        /// The conversation.
+        c: ConversationId,
+        /// Who.
+        user: UserId,
+        /// Up to where.
+        seq: u64,
+    },
     /// The answer to a ping.
     Pong,
     /// The last of a stream of server-sent events, which has no close frame.
@@ -297,6 +306,7 @@ mod tests {
                 retry_after: Some(1),
             },
             ServerFrame::Typing { c, user },
+            ServerFrame::Read { c, user, seq: 13 },
             ServerFrame::Pong,
             ServerFrame::End { code: 4001, then: CloseCode::LogInAgain, reason: "expired".to_owned() },
         ];

@@ -53,6 +53,24 @@ pub struct Narrowed {
     pub narrowed: bool,
 }
 
+/// On a conversation's log channel: somebody has read on. No log holds it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Receipt {
+    /// What is to be told.
+    pub read: Read,
+}
+
+/// That somebody has read on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Read {
+    /// Who.
+    pub user: UserId,
+    /// Up to where.
+    pub seq: u64,
+    /// Who may know.
+    pub to: Vec<UserId>,
+}
+
 /// On a user's control channel.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]

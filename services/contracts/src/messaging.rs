@@ -8,6 +8,7 @@ mod filters;
 mod invitations;
 mod messages;
 mod moderation;
+mod private;
 mod reports;
 mod requests;
 mod roles;
@@ -36,6 +37,10 @@ pub use messages::{
     EditMessage, Message, Messages, Pin, Pins, PostMessage, Posted, Reaction, Version, Versions,
 };
 pub use moderation::{Act, ModerationLog, PurgeMember, Purged, Restrict, Sanction, Sanctions};
+pub use private::{
+    Block, Blocks, Draft, Drafts, Privacy, PutDraft, Receipt, Receipts, SaveMessage, Saved, SavedMessages,
+    UpdateMembership,
+};
 pub use reports::{DecideReport, FileReport, Report, ReportCategory, Reports, Verdict};
 pub use requests::{AskToJoin, JoinRequest, JoinRequests};
 pub use roles::{MemberOverride, PutOverride, PutRole, Role, Roles};
@@ -68,6 +73,16 @@ pub const MAX_SCHEDULED: usize = 100;
 pub const MAX_SCHEDULE_AHEAD: Duration = Duration::from_hours(366 * 24);
 /// A message that could not be posted for so long after its time, since the service was away, is not posted any more.
 pub const MAX_SCHEDULE_LATE: Duration = Duration::from_hours(24);
+/// The most drafts of one person.
+pub const MAX_DRAFTS: usize = 100;
+/// The most messages that one person saves.
+pub const MAX_SAVED: usize = 1_000;
+/// The most characters of a note about a saved message.
+pub const MAX_MARK_CHARS: usize = 500;
+/// The most people that one person blocks.
+pub const MAX_BLOCKS: usize = 1_000;
+/// The most members of a conversation in which one sees how far the others have read.
+pub const MAX_RECEIPTS: usize = 200;
 
 /// The most reports of one person in one conversation that wait for a decision.
 pub const MAX_OPEN_REPORTS: usize = 20;
@@ -113,7 +128,19 @@ pub const MAX_SEARCH_CHARS: usize = 64;
 
 /// The rule for a message's body: something to see, and no control characters but tab and line feed.
 pub fn body(body: &str, _: &()) -> garde::Result {
-    visible(body, |character| character.is_control() && !matches!(character, '\t' | '\n'))
+    visible(body, unwritable)
+}
+
+/// The rule for what is not said yet: no control characters but tab and line feed.
+pub fn writing(text: &str, _: &()) -> garde::Result {
+    if text.chars().any(unwritable) {
+        return Err(garde::Error::new("must not contain control characters"));
+    }
+    Ok(())
+}
+
+fn unwritable(character: char) -> bool {
+    character.is_control() && !matches!(character, '\t' | '\n')
 }
 
 /// The rule for a title: something to see, on one line.

@@ -9,10 +9,12 @@ mod messages;
 mod moderation;
 mod paging;
 mod pins;
+mod private;
 mod reactions;
 mod reports;
 mod requests;
 mod roles;
+mod saved;
 mod scheduled;
 
 use std::sync::Arc;
@@ -94,6 +96,15 @@ pub(crate) fn router() -> OpenApiRouter<Api> {
         .routes(routes!(reports::file, reports::list))
         .routes(routes!(reports::decide))
         .routes(routes!(moderation::filters, moderation::filter))
+        .routes(routes!(private::update_membership))
+        .routes(routes!(private::receipts))
+        .routes(routes!(private::get_draft, private::put_draft, private::delete_draft))
+        .routes(routes!(private::drafts))
+        .routes(routes!(saved::save, saved::unsave))
+        .routes(routes!(saved::list))
+        .routes(routes!(private::blocks))
+        .routes(routes!(private::block, private::unblock))
+        .routes(routes!(private::privacy, private::set_privacy))
 }
 
 /// A body that may be left out, or be `null`: then everything in it is as it is by default.
@@ -123,7 +134,7 @@ enum Refused {
     #[response(status = 401, content_type = "application/problem+json")]
     Unauthenticated(Problem),
     /// The conversation may be found, but this may not be done in it (`not_allowed`); the detail ends with the reason
-    /// in brackets, a stable word of docs/permissions.md.
+    /// in brackets, a stable word of docs/permissions.md. Or one of two people keeps the other away (`out_of_reach`).
     #[response(status = 403, content_type = "application/problem+json")]
     Forbidden(Problem),
     /// There is no such conversation, or none the caller may know of (`conversation_not_found`); or it has no such

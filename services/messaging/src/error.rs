@@ -6,7 +6,7 @@ use tertulia_contracts::permissions::{Denial, Refusal};
 use tertulia_documents::Error as StoreError;
 use tertulia_runtime::{Fault, FieldError, Kind};
 
-use crate::model::change::Rejection;
+use crate::model::{change::Rejection, private::Listing};
 
 /// A failure of messaging.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -92,6 +92,18 @@ pub enum Error {
     /// As many reports of one person wait for a decision as may.
     #[error("the user has too many open reports in the conversation")]
     TooManyReports,
+    /// The draft is another by now.
+    #[error("the draft was changed elsewhere")]
+    DraftChanged,
+    /// There is no draft.
+    #[error("no draft in this conversation")]
+    NoSuchDraft,
+    /// As much is kept of something as can be.
+    #[error("no more room for {}", .0.name())]
+    NoRoom(Listing),
+    /// One of the two keeps the other away.
+    #[error("they keep apart")]
+    OutOfReach,
     /// Fields that break a rule.
     #[error("invalid fields: {0:?}")]
     InvalidFields(Vec<FieldError>),
@@ -150,8 +162,9 @@ impl Fault for Error {
             | Self::NoSuchInvitation
             | Self::NoSuchRequest
             | Self::NoSuchRole
-            | Self::NoSuchReport => Kind::NotFound,
-            Self::NotAllowed(_) => Kind::Forbidden,
+            | Self::NoSuchReport
+            | Self::NoSuchDraft => Kind::NotFound,
+            Self::NotAllowed(_) | Self::OutOfReach => Kind::Forbidden,
             Self::ClientIdReused
             | Self::HandleTaken
             | Self::UserBanned
@@ -169,7 +182,9 @@ impl Fault for Error {
             | Self::ScheduledUnderWay
             | Self::TooManyScheduled
             | Self::TooManyRoles
-            | Self::TooManyNoted => Kind::Conflict,
+            | Self::TooManyNoted
+            | Self::DraftChanged
+            | Self::NoRoom(_) => Kind::Conflict,
             Self::InvalidFields(_) => Kind::Invalid,
             Self::Busy | Self::AskedTooSoon(_) => Kind::RateLimited,
             Self::Stopped | Self::Upstream(_) => Kind::Unavailable,
@@ -207,6 +222,12 @@ impl Fault for Error {
             Self::NoSuchReport => "report_not_found",
             Self::ReportDecided => "report_decided",
             Self::TooManyReports => "too_many_reports",
+            Self::DraftChanged => "draft_changed",
+            Self::NoSuchDraft => "draft_not_found",
+            Self::NoRoom(Listing::Drafts) => "too_many_drafts",
+            Self::NoRoom(Listing::Saved) => "too_many_saved",
+            Self::NoRoom(Listing::Blocks) => "too_many_blocks",
+            Self::OutOfReach => "out_of_reach",
             Self::InvalidFields(_) => "invalid_fields",
             Self::Busy => "conversation_busy",
             Self::Stopped => "shutting_down",
@@ -251,6 +272,12 @@ impl Fault for Error {
             Self::JoinInstead => "This conversation is open to everybody: just join it.",
             Self::TooManyRequests => "200 people wait for a decision here. Try again later.",
             Self::AskedTooSoon(_) => "You were declined. You may ask again seven days after that.",
+            Self::DraftChanged => "The draft was changed on another device; read it, then put yours.",
+            Self::NoSuchDraft => "There is no draft in this conversation.",
+            Self::NoRoom(Listing::Drafts) => "You have 100 drafts; send or discard one first.",
+            Self::NoRoom(Listing::Saved) => "You keep 1,000 messages; let one go first.",
+            Self::NoRoom(Listing::Blocks) => "You block 1,000 people; unblock one first.",
+            Self::OutOfReach => "You and somebody among these cannot reach each other.",
             Self::InvalidFields(_) => "Some fields are not as they should be; each is listed under errors.",
             Self::Busy => "Too much is being written to this conversation just now. Try again in a moment.",
             Self::Stopped => "This instance is shutting down. Try again.",

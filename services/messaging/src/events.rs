@@ -7,7 +7,7 @@ use tertulia_contracts::{
         ConversationChanged, MemberJoined, MemberLeft, MemberRestricted, MessageDeleted, MessageEdited,
         MessagePosted, ReportDecided, UserRegistered,
     },
-    messaging::{Fact, UserFact},
+    messaging::Fact,
 };
 use tertulia_documents::Error as StoreError;
 use tertulia_runtime::{
@@ -101,25 +101,23 @@ impl Handler for TellUsers {
     async fn handle(&self, event: &Event) -> Outcome {
         let told = match event.kind.as_str() {
             MemberRestricted::TYPE => match event.body::<MemberRestricted>() {
-                Ok(restricted) => return outcome(self.0.tell_restriction(event, &restricted).await),
+                Ok(restricted) => return outcome(self.0.tell_restriction(&restricted).await),
                 Err(error) => return unreadable(&error),
             },
             ReportDecided::TYPE => match event.body::<ReportDecided>() {
-                Ok(decided) => return outcome(self.0.tell_decision(event, &decided).await),
+                Ok(decided) => return outcome(self.0.tell_decision(&decided).await),
                 Err(error) => return unreadable(&error),
             },
-            MemberLeft::TYPE => event.body::<MemberLeft>().map(|left| {
-                let conversation_id = left.conversation_id;
-                (left.user_id, left.seq, conversation_id, UserFact::ConversationLeft { conversation_id })
-            }),
-            _ => event.body::<MemberJoined>().map(|joined| {
-                let (user, conversation_id) = (joined.member.user_id, joined.conversation_id);
-                (user, joined.seq, conversation_id, UserFact::ConversationJoined { conversation_id })
-            }),
+            MemberLeft::TYPE => {
+                event.body::<MemberLeft>().map(|left| (left.user_id, left.conversation_id, false, left.seq))
+            }
+            _ => event
+                .body::<MemberJoined>()
+                .map(|joined| (joined.member.user_id, joined.conversation_id, true, joined.seq)),
         };
         match told {
-            Ok((user, seq, conversation, fact)) => {
-                outcome(self.0.tell_membership(user, event, seq, conversation, &fact).await)
+            Ok((user, conversation_id, member, seq)) => {
+                outcome(self.0.tell_membership(user, conversation_id, member, seq).await)
             }
             Err(error) => unreadable(&error),
         }

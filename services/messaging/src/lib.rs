@@ -50,7 +50,8 @@ use service::{
 };
 use store::{
     CheckpointRecord, ConversationRecord, EntryRecord, InvitationRecord, ListingRecord, MemberRecord,
-    MentionRecord, PersonRecord, ReactionRecord, ReportRecord, RequestRecord, ScheduledRecord, Store,
+    MentionRecord, PersonRecord, PrivateRecord, ReactionRecord, ReportRecord, RequestRecord, ScheduledRecord,
+    Store, UserHeadRecord,
 };
 use telemetry::Telemetry;
 
@@ -62,6 +63,8 @@ pub const COLLECTIONS: &[Collection] = &[
     ReactionRecord::COLLECTION,
     MentionRecord::COLLECTION,
     PersonRecord::COLLECTION,
+    PrivateRecord::COLLECTION,
+    UserHeadRecord::COLLECTION,
     CheckpointRecord::COLLECTION,
     InvitationRecord::COLLECTION,
     ListingRecord::COLLECTION,
@@ -149,7 +152,7 @@ pub async fn build(config: Config, deps: Deps) -> Result<Router, Error> {
         store: store.clone(),
         bus: bus.clone(),
         ledger,
-        live,
+        live: live.clone(),
         keeper: keeper.clone(),
         ambient: ambient.clone(),
         telemetry,
@@ -166,6 +169,7 @@ pub async fn build(config: Config, deps: Deps) -> Result<Router, Error> {
         store,
         keeper,
         user_logs,
+        live,
         ambient,
         nudge: Arc::default(),
     };

@@ -2,8 +2,10 @@
 
 pub(crate) mod alterations;
 pub(crate) mod batch;
+pub(crate) mod blocks;
 pub(crate) mod conversations;
 pub(crate) mod directory;
+pub(crate) mod drafts;
 pub(crate) mod invitations;
 pub(crate) mod keeper;
 pub(crate) mod ledger;
@@ -12,14 +14,18 @@ pub(crate) mod markup;
 pub(crate) mod mentions;
 pub(crate) mod moderation;
 pub(crate) mod people;
+pub(crate) mod places;
 pub(crate) mod postman;
 pub(crate) mod reading;
+pub(crate) mod receipts;
 pub(crate) mod relay;
 pub(crate) mod reports;
 pub(crate) mod requests;
 pub(crate) mod roles;
+pub(crate) mod saved;
 pub(crate) mod scheduling;
 pub(crate) mod targets;
+pub(crate) mod telling;
 pub(crate) mod user_logs;
 pub(crate) mod writer;
 
@@ -43,6 +49,8 @@ pub(crate) struct Messaging {
     pub people: people::People,
     /// Users' own logs.
     pub user_logs: user_logs::UserLogs,
+    /// Tells whoever listens.
+    pub live: live::Live,
     /// Clock and ids.
     pub ambient: Ambient,
     /// Wakes this process's postman.

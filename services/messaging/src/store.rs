@@ -9,6 +9,7 @@ pub(crate) mod members;
 pub(crate) mod mentions;
 pub(crate) mod messages;
 pub(crate) mod people;
+pub(crate) mod private;
 pub(crate) mod reactions;
 pub(crate) mod reports;
 pub(crate) mod requests;
@@ -28,6 +29,7 @@ pub(crate) use listings::ListingRecord;
 pub(crate) use members::MemberRecord;
 pub(crate) use mentions::MentionRecord;
 pub(crate) use people::PersonRecord;
+pub(crate) use private::{PrivateRecord, UserHeadRecord};
 pub(crate) use reactions::ReactionRecord;
 pub(crate) use reports::ReportRecord;
 pub(crate) use requests::RequestRecord;
@@ -36,11 +38,11 @@ pub(crate) use scheduled::ScheduledRecord;
 /// Every table of the service. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Store {
-    /// The logs: conversations' and users'.
+    /// The conversations' logs.
     pub entries: Table<EntryRecord>,
     /// What there is besides the logs of a conversation.
     pub conversations: Table<ConversationRecord>,
-    /// Who belongs where: a projection of the logs, and the readers' cursors.
+    /// Who belongs where: a projection of the logs.
     pub members: Table<MemberRecord>,
     /// Who reacted to what: a projection of the logs.
     pub reactions: Table<ReactionRecord>,
@@ -56,6 +58,10 @@ pub(crate) struct Store {
     pub listings: Table<ListingRecord>,
     /// What members told the moderators.
     pub reports: Table<ReportRecord>,
+    /// What is people's own, and thereby their logs.
+    pub private: Table<PrivateRecord>,
+    /// The heads of people's logs.
+    pub user_heads: Table<UserHeadRecord>,
     /// How far each writer's entries are published.
     pub checkpoints: Table<CheckpointRecord>,
     /// What is to be posted later.
@@ -76,6 +82,8 @@ impl Store {
             requests: Table::new(documents.clone()),
             listings: Table::new(documents.clone()),
             reports: Table::new(documents.clone()),
+            private: Table::new(documents.clone()),
+            user_heads: Table::new(documents.clone()),
             checkpoints: Table::new(documents.clone()),
             scheduled: Table::new(documents.clone()),
         }

@@ -178,6 +178,7 @@ mod tests {
                 retry_after: Some(1),
             },
             ServerFrame::Typing { c, user },
+            ServerFrame::Read { c, user, seq: 13 },
             ServerFrame::Pong,
             ServerFrame::End { code: 4000, then: CloseCode::Resume, reason: text() },
         ];

@@ -153,12 +153,12 @@ impl Feed {
         delivered
     }
 
-    /// Gives everyone live, but one user, a frame that matters only now. Tells how many got it and how many
-    /// were too busy for it.
-    pub(crate) fn whisper(&self, frame: &Frames, but: UserId) -> (u64, u64) {
+    /// Gives those users who are live and are to have it a frame that matters only now. Tells how many sockets got it
+    /// and how many were too busy for it.
+    pub(crate) fn whisper(&self, frame: &Frames, is_for: impl Fn(UserId) -> bool) -> (u64, u64) {
         let (mut told, mut dropped) = (0, 0);
         for listener in &self.state().live {
-            if listener.socket.login().is_some_and(|login| login.user == but) {
+            if !listener.socket.login().is_some_and(|login| is_for(login.user)) {
                 continue;
             }
             let count = if listener.socket.push_ephemeral(frame.clone()) { &mut told } else { &mut dropped };

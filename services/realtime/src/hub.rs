@@ -19,7 +19,7 @@ use tertulia_contracts::{
     address::network,
     frames::ServerFrame,
     identity::Verifier,
-    live::{Control, Typing, log_channel},
+    live::{Control, Read, Typing, log_channel},
 };
 use tertulia_runtime::{
     Ambient, Entropy, Kind, Supervisor, entropy::random_part, lifecycle::CancellationToken,
@@ -282,11 +282,19 @@ impl Hub {
                 socket.part(Parting::resume("fewer may read a conversation that it follows"));
             }
         }
-        if let (Some(user), Owner::Conversation(c)) = (message.typing, feed.owner) {
-            let (told, dropped) = feed.whisper(&wire::encode(&ServerFrame::Typing { c, user }), user);
-            self.meters.deliveries.inc_by(told);
-            self.meters.dropped.inc_by(dropped);
+        let Owner::Conversation(c) = feed.owner else { return };
+        if let Some(user) = message.typing {
+            self.whisper(&feed, &ServerFrame::Typing { c, user }, |other| other != user);
         }
+        if let Some(Read { user, seq, to }) = message.read {
+            self.whisper(&feed, &ServerFrame::Read { c, user, seq }, |other| to.contains(&other));
+        }
+    }
+
+    fn whisper(&self, feed: &Feed, frame: &ServerFrame, is_for: impl Fn(UserId) -> bool) {
+        let (told, dropped) = feed.whisper(&wire::encode(frame), is_for);
+        self.meters.deliveries.inc_by(told);
+        self.meters.dropped.inc_by(dropped);
     }
 
     fn hear_control(&self, user: &str, payload: &Bytes) {

@@ -7,6 +7,7 @@ use serde_json::value::RawValue;
 use tertulia_contracts::{
     UserId,
     frames::{ClientFrame, ServerFrame},
+    live::Read,
 };
 
 use crate::feed::Owner;
@@ -211,7 +212,8 @@ fn entry_text(owner: Owner, seq: u64, fact: &RawValue) -> String {
     }
 }
 
-/// What is broadcast on a log's channel: entries, that somebody is typing, or that fewer may read. Borrows from the message.
+/// What is broadcast on a log's channel: entries, that somebody is typing or has read on, or that fewer may read. Borrows
+/// from the message.
 #[derive(Debug, Deserialize)]
 pub(crate) struct OnLogChannel<'a> {
     #[serde(borrow, default)]
@@ -220,6 +222,8 @@ pub(crate) struct OnLogChannel<'a> {
     pub typing: Option<UserId>,
     #[serde(default)]
     pub narrowed: bool,
+    #[serde(default)]
+    pub read: Option<Read>,
 }
 
 /// An entry whose fact stays encoded.

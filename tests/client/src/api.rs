@@ -8,8 +8,8 @@ use tertulia_contracts::{
     ConversationId, MessageId, UserId,
     auth::{Account, CreateAccount, CreateSession, RefreshSession, SignedIn},
     messaging::{
-        Conversation, Conversations, CreateConversation, EditMessage, Log, Membership, Message, Messages,
-        MoveCursor, Pins, PostMessage, Posted, UserLog, Versions,
+        Block, Conversation, Conversations, CreateConversation, Draft, EditMessage, Log, Membership, Message,
+        Messages, MoveCursor, Pins, PostMessage, Posted, PutDraft, UserLog, Versions,
     },
 };
 
@@ -244,6 +244,26 @@ impl Api {
     /// The user's own log behind a position.
     pub async fn my_log(&self, after_useq: u64, limit: usize) -> Result<UserLog, ApiError> {
         self.get(&format!("/v1/me/log?after_useq={after_useq}&limit={limit}")).await
+    }
+
+    /// The user's draft in a conversation.
+    pub async fn draft(&self, c: ConversationId) -> Result<Draft, ApiError> {
+        self.get(&format!("/v1/conversations/{c}/draft")).await
+    }
+
+    /// Puts a draft in the place of the one it names; none if it is empty.
+    pub async fn put_draft(&self, c: ConversationId, draft: &PutDraft) -> Result<Option<Draft>, ApiError> {
+        self.send(Method::PUT, &format!("/v1/conversations/{c}/draft"), Some(draft)).await
+    }
+
+    /// Wants nothing to do with somebody.
+    pub async fn block(&self, user: UserId) -> Result<Block, ApiError> {
+        self.send::<(), _>(Method::PUT, &format!("/v1/me/blocks/{user}"), None).await
+    }
+
+    /// Takes that back.
+    pub async fn unblock(&self, user: UserId) -> Result<(), ApiError> {
+        self.send::<(), _>(Method::DELETE, &format!("/v1/me/blocks/{user}"), None).await
     }
 
     /// A request that is answered for as long as somebody listens.

@@ -365,6 +365,7 @@ impl<N: Network> Client<N> {
             | ServerFrame::Dirty { .. }
             | ServerFrame::Ready { .. }
             | ServerFrame::Typing { .. }
+            | ServerFrame::Read { .. }
             | ServerFrame::Pong
             | ServerFrame::End { .. } => {}
         }

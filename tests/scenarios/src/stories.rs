@@ -9,6 +9,7 @@ mod events;
 mod first_conversation;
 mod killed;
 mod leaving;
+mod own;
 mod resume;
 mod strangers;
 mod troublemaker;
@@ -57,6 +58,10 @@ pub const STORIES: &[Story] = &[
     Story {
         name: "a_troublemaker_is_muted_purged_and_banned",
         tell: |system| Box::pin(troublemaker::a_troublemaker_is_dealt_with(system)),
+    },
+    Story {
+        name: "what_is_ones_own_follows_and_a_block_keeps_apart",
+        tell: |system| Box::pin(own::follows_and_keeps_apart(system)),
     },
     Story {
         name: "resume_on_another_node_with_a_gap",

@@ -45,8 +45,8 @@ impl Auth {
             last_used_at: None,
         };
         for _ in 0..ATTEMPTS {
-            let taken = self.store.tokens_of(account.id).await?;
-            token.slot = free_slot(taken.iter().map(|taken| taken.value.slot), MAX_TOKENS)
+            let others = self.store.tokens_of(account.id).await?;
+            token.slot = free_slot(others.iter().map(|other| other.value.slot), MAX_TOKENS)
                 .ok_or(Error::TooManyTokens)?;
             match self.store.tokens.insert(&token, Vec::new()).await {
                 Ok(_) => {

@@ -68,6 +68,7 @@ pub struct CreateToken {
     pub expires_at: Option<Timestamp>,
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "garde hands every rule its context so")]
 fn each_once(scopes: &[Scope], _: &()) -> garde::Result {
     let twice = scopes.iter().enumerate().any(|(index, scope)| scopes[..index].contains(scope));
     if twice { Err(garde::Error::new("name each scope once")) } else { Ok(()) }

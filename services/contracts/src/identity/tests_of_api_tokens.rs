@@ -136,10 +136,11 @@ async fn auth_is_asked_once_a_minute_and_may_be_away_meanwhile() {
         assert_eq!(identity.permit(scope), Err(IdentityError::InsufficientScope(scope)));
     }
     *auth.status.lock().unwrap() = Some(StatusCode::INTERNAL_SERVER_ERROR);
-    tokio::time::advance(TOKEN_MEMORY - Duration::from_millis(1)).await;
+    let moment = Duration::from_millis(1);
+    tokio::time::advance(TOKEN_MEMORY.saturating_sub(moment)).await;
     assert_eq!(verifier.verify(&auth.token).await, Ok(identity));
     assert_eq!(auth.asked(), 2);
-    tokio::time::advance(Duration::from_millis(1)).await;
+    tokio::time::advance(moment).await;
     let unknown = verifier.verify(&auth.token).await.unwrap_err();
     assert_eq!(unknown.kind(), Kind::Unavailable, "never that the token is wrong");
     *auth.status.lock().unwrap() = None;

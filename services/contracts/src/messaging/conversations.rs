@@ -126,6 +126,15 @@ pub struct Membership {
     /// How many messages call them behind that, by their name, their rank or all at once; 100 means 100 or more.
     #[serde(default)]
     pub mentions: u64,
+    /// Whether they marked it unread themselves; the next move of the cursor takes the mark away.
+    #[serde(default)]
+    pub marked_unread: bool,
+    /// Until when they do not want to be notified of it; absent when that is past.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub muted_until: Option<Timestamp>,
+    /// Whether they put it away.
+    #[serde(default)]
+    pub hidden: bool,
 }
 
 /// A member, as the other members see them.
@@ -163,7 +172,8 @@ pub struct Members {
 #[derive(Debug, Clone, Serialize, Deserialize, Validate, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct MoveCursor {
-    /// Everything up to here is read. Only ever moves forward; past the head it stops at the head.
+    /// Everything up to here is read. Only ever moves forward; past the head it stops at the head. Wherever it moves, a
+    /// mark as unread is gone.
     #[garde(skip)]
     pub seq: u64,
 }

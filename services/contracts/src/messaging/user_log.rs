@@ -6,9 +6,12 @@ use ulid::Ulid;
 use utoipa::ToSchema;
 
 use super::Verdict;
-use crate::{ConversationId, ReportId};
+use crate::{ConversationId, MessageId, ReportId, UserId};
 
-/// Something that happened to a user: one entry of their own log.
+/// Something that happened to a user, or that they did on one of their devices: one entry of their own log.
+///
+/// The log is compacted: of each thing only the newest word is kept, and where an older one stood it says
+/// [`UserFact::Superseded`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "type")]
 pub enum UserFact {
@@ -87,6 +90,72 @@ pub enum UserFact {
         /// Why: the code with which posting it was refused, or `too_late`.
         code: String,
     },
+    /// They read on, or put a conversation in order for themselves. All of it is as it stands in their
+    /// [`super::Membership`] from now on.
+    #[serde(rename = "place.changed")]
+    PlaceChanged {
+        /// Where.
+        conversation_id: ConversationId,
+        /// How far they have read.
+        cursor_seq: u64,
+        /// How many messages stood unread behind that when it was said.
+        unread: u64,
+        /// Whether they marked it unread themselves.
+        #[serde(default)]
+        marked_unread: bool,
+        /// Until when they do not want to be notified of it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        muted_until: Option<Timestamp>,
+        /// Whether they put it away.
+        #[serde(default)]
+        hidden: bool,
+    },
+    /// What they were about to say in a conversation is something else now; the text is read over HTTP.
+    #[serde(rename = "draft.changed")]
+    DraftChanged {
+        /// Where.
+        conversation_id: ConversationId,
+        /// The draft's revision; absent when there is none any more.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        revision: Option<u64>,
+    },
+    /// They keep a message for later, or changed what they noted about it.
+    #[serde(rename = "message.saved")]
+    MessageSaved {
+        /// Where it stands.
+        conversation_id: ConversationId,
+        /// Which.
+        message_id: MessageId,
+    },
+    /// They keep a message no longer.
+    #[serde(rename = "message.unsaved")]
+    MessageUnsaved {
+        /// Where it stands.
+        conversation_id: ConversationId,
+        /// Which.
+        message_id: MessageId,
+    },
+    /// They want nothing to do with somebody.
+    #[serde(rename = "user.blocked")]
+    UserBlocked {
+        /// With whom.
+        user_id: UserId,
+    },
+    /// They took that back.
+    #[serde(rename = "user.unblocked")]
+    UserUnblocked {
+        /// About whom.
+        user_id: UserId,
+    },
+    /// What they let others see of them is this now.
+    #[serde(rename = "privacy.changed")]
+    PrivacyChanged {
+        /// Whether others see how far they have read, and they see it of others.
+        show_receipts: bool,
+    },
+    /// What this entry said has been said anew at a later position.
+    #[serde(rename = "superseded")]
+    Superseded {},
 }
 
 /// One entry of a user's log.

@@ -33,7 +33,8 @@ pub struct Override {
 }
 
 /// What moderators did to somebody.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Restriction {
     /// They may not write.
     Muted,

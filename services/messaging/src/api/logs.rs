@@ -61,7 +61,7 @@ pub(super) async fn conversation_log(
 
 /// Says how far the caller has read
 ///
-/// The cursor only moves forward; past the head it stops at the head.
+/// The cursor only moves forward; past the head it stops at the head. A mark as unread is gone.
 #[utoipa::path(
     put, path = "/v1/conversations/{id}/cursor", tag = "messaging",
     security(("access_token" = [])),

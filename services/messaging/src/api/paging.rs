@@ -44,6 +44,7 @@ pub(super) struct DirectoryQuery {
     tag: Option<String>,
     /// In which order, by name if absent. A search for words has its own.
     #[garde(skip)]
+    #[param(inline)]
     order: Option<DirectoryOrder>,
     /// Where the page before this one ended: its `next_cursor`.
     #[garde(inner(length(bytes, max = 4096)))]

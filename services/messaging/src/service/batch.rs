@@ -1,42 +1,36 @@
 //! How a writer turns commands into entries: decide, append as one run, answer, tell whoever listens.
 
+mod held;
+
 use std::{
     collections::{BTreeSet, HashMap, HashSet, VecDeque},
     sync::Arc,
 };
 
 use tertulia_contracts::{
-    ConversationId, InvitationId, MessageId, ReportId, UserId,
+    ConversationId, InvitationId, MessageId, UserId,
     live::Control,
-    messaging::{Fact, Message, PostMessage, Verdict, Visibility},
-    permissions::{Denial, InstanceRole, Refusal},
+    messaging::{Fact, PostMessage, Visibility},
 };
-use tertulia_documents::{Error as StoreError, port::MAX_RUN};
-use tertulia_runtime::{Ambient, Timestamp};
+use tertulia_documents::Error as StoreError;
+use tertulia_runtime::Ambient;
+
+use held::{Held, class_of, stakes_in};
 
 use super::{
     keeper::Keeper,
     ledger::{Ledger, Reservation},
     live::Live,
     targets::Targets,
-    writer::{Answer, Command, Request, Stake},
+    writer::{Answer, Command, Request},
 };
 use crate::{
     Error,
     model::{
-        access::{Action, Actor, Ground, may},
-        alteration::Alteration,
-        callee::callees,
-        change::{Change, Standing, decide},
-        filters::{Tripped, tripped},
-        invitation::Opening,
-        markup::Markup,
         membership::{Stance, Step, steps},
-        moderation::is_act,
         place::message_id,
-        roles::RoleChange,
     },
-    store::{Class, ConversationRecord, EntryRecord, Head, InvitationRecord, Store, entries::ONCE},
+    store::{Class, EntryRecord, Head, Store, entries::ONCE},
     telemetry::Telemetry,
 };
 
@@ -67,24 +61,6 @@ pub(crate) struct Pen {
     id: ConversationId,
     owner: String,
     held: Option<Held>,
-}
-
-/// The conversation as of its head. Only the next append can tell whether it still is.
-struct Held {
-    conversation: ConversationRecord,
-    head: Head,
-    /// When the commands at hand are decided, and their entries are written: what is over then counts no more.
-    at: Timestamp,
-    stances: HashMap<UserId, Stance>,
-    /// What was decided on the reports that the commands at hand are about.
-    reports: HashMap<ReportId, Option<Verdict>>,
-    /// Whether an owner who leaves leaves somebody behind; found out when one asks to.
-    others: bool,
-    /// The invitations that the commands at hand are by.
-    invitations: Vec<InvitationRecord>,
-    /// Whether it was read for the commands at hand. What was remembered since an earlier batch is good enough for
-    /// whatever an append confirms, and for nothing else.
-    fresh: bool,
 }
 
 /// A command that was decided, with the entry it becomes.
@@ -132,6 +108,9 @@ impl Pen {
         self.remember_people(&mut held, waiting).await?;
         self.look_for_others(&mut held, waiting).await?;
         self.look_up_reports(&mut held, waiting).await?;
+        if let Some((one, other)) = held.conversation.charter.pair() {
+            held.apart = self.desk.store.keep_apart(one, &[other]).await?;
+        }
         let replies = self.standing_replies(waiting).await?;
         self.look_for_invitations(&mut held, waiting).await?;
         let targets = Targets::load(&self.desk.store, &held.conversation, waiting).await?;
@@ -155,9 +134,17 @@ impl Pen {
         let head = self.desk.store.head(&self.owner).await?;
         let conversation = self.desk.keeper.settle(self.id).await?.ok_or(Error::NoSuchConversation)?;
         // Settling may have founded the conversation: then the head lies behind, and the next append says so.
-        let (at, stances, reports, invitations) =
-            (self.desk.ambient.now(), HashMap::new(), HashMap::new(), Vec::new());
-        Ok(Held { conversation, head, at, stances, reports, others: true, invitations, fresh: true })
+        Ok(Held {
+            conversation,
+            head,
+            at: self.desk.ambient.now(),
+            stances: HashMap::new(),
+            reports: HashMap::new(),
+            others: true,
+            invitations: Vec::new(),
+            apart: false,
+            fresh: true,
+        })
     }
 
     async fn remember_people(&self, held: &mut Held, waiting: &VecDeque<Command>) -> Result<(), Error> {
@@ -229,42 +216,18 @@ impl Pen {
         reservation: &Reservation,
         waiting: &mut VecDeque<Command>,
     ) -> (Vec<Drafted>, bool) {
-        let at = held.at;
         let mut place = held.head;
         let mut stamps = reservation.stamps();
         let mut run = Vec::with_capacity(waiting.len());
         let mut changing = HashSet::new();
         while let Some(command) = waiting.pop_front() {
             let depends = command.stakes().any(|stake| changing.contains(&stake))
-                || !changing.is_empty()
-                    && (command.is_about_roles()
-                        || held.depends_on_others(&command)
-                        || held.depends_on_members(&command));
+                || !changing.is_empty() && held.depends_on_all_before(&command);
             if depends {
                 waiting.push_front(command);
                 break;
             }
-            let decision = match &command.request {
-                Request::Post(post, markup) => {
-                    let place = (place.seq + 1, at);
-                    self.post(held, command.by, (post, markup), replies, place).map(Some)
-                }
-                Request::Roles(change) => held.change_roles(change, command.by, at),
-                Request::Alter(message, alteration) => {
-                    let subject = held.subject(&command);
-                    let ground = held.ground(command.by);
-                    let decision =
-                        targets.decide(*message, alteration, command.by.user_id, at, ground, subject);
-                    match alteration {
-                        Alteration::Edit(body, _) if matches!(decision, Ok(Some(_))) => {
-                            held.sift(command.by, body).and(decision)
-                        }
-                        _ => decision,
-                    }
-                }
-                Request::Change(change) => held.change(change, &command),
-            };
-            let fact = match decision {
+            let fact = match held.decide(&command, &targets, replies, place.seq + 1) {
                 Ok(Some(fact)) => fact,
                 // It rests on alterations of this run, which may not be committed: it is decided again after them.
                 _ if command.target().is_some() && targets.is_ahead => {
@@ -291,7 +254,7 @@ impl Pen {
                 owner: self.owner.clone(),
                 seq: place.seq,
                 messages: place.messages,
-                at,
+                at: held.at,
                 class,
                 written: stamps.next(),
                 traceparent: command.traceparent.clone(),
@@ -299,34 +262,9 @@ impl Pen {
                 became: None,
                 note: command.note.clone(),
             };
-            // What others may do follows from it: they are decided on when it is committed.
-            let ends_run = command.is_about_roles();
             run.push(Drafted { command, entry, fact });
-            if ends_run {
-                break;
-            }
         }
         (run, false)
-    }
-
-    fn post(
-        &self,
-        held: &Held,
-        author: Actor,
-        (post, markup): (&PostMessage, &Markup),
-        replies: &[MessageId],
-        (seq, at): (u64, Timestamp),
-    ) -> Result<Fact, Error> {
-        let ground = held.ground(author);
-        may(Action::Post, ground)?;
-        held.sift(author, &post.body)?;
-        let entities = markup.said(ground)?;
-        if post.reply_to.is_some_and(|message| !replies.contains(&message)) {
-            return Err(Error::invalid("reply_to", "there is no such message in this conversation"));
-        }
-        let id = message_id(at, self.id, seq);
-        let posted = Message::posted(id, self.id, seq, author.user_id, post.clone(), at);
-        Ok(Fact::MessagePosted { message: Message { entities, ..posted } })
     }
 
     async fn append(
@@ -424,112 +362,5 @@ impl Pen {
         } else {
             Err(Error::ClientIdReused)
         }
-    }
-}
-
-impl Held {
-    fn ground(&self, actor: Actor) -> Ground {
-        self.conversation.ground(actor, self.stance(actor.user_id), self.at)
-    }
-
-    fn change_roles(&self, change: &RoleChange, by: Actor, at: Timestamp) -> Result<Option<Fact>, Error> {
-        let rank = |user| self.stance(user).role;
-        self.conversation.roles.decide(change, by.user_id, at, self.ground(by), rank)
-    }
-
-    /// Those to whom reading is denied by a custom role or beside their name.
-    fn kept_from_reading(&self) -> Vec<UserId> {
-        let account = InstanceRole::User;
-        let denied = |user_id| may(Action::Read, self.ground(Actor { user_id, account })).is_err();
-        self.conversation.roles.people().filter(|user| denied(*user)).collect()
-    }
-
-    fn stance(&self, user: UserId) -> Stance {
-        self.stances.get(&user).copied().unwrap_or_default()
-    }
-
-    /// How whom a command is about stands.
-    fn subject(&self, command: &Command) -> Stance {
-        command.subject().map_or_else(Stance::default, |user| self.stance(user))
-    }
-
-    fn change(&self, change: &Change, command: &Command) -> Result<Option<Fact>, Error> {
-        let found = self.invitations.iter().find(|record| Some(record.terms.id) == change.invitation());
-        let opening = found.map(|InvitationRecord { terms, uses, .. }| {
-            // What an invitation is good for follows from its maker's place in the conversation, not from any office.
-            let inviter = Actor { user_id: terms.created_by, account: InstanceRole::User };
-            Opening { terms, uses: *uses, inviter: self.ground(inviter) }
-        });
-        let standing = Standing {
-            ground: self.ground(command.by),
-            others: self.others,
-            settings: &self.conversation.settings,
-            full: self.conversation.overflows_with(1),
-            opening,
-            owner: self.conversation.owner,
-            filters: &self.conversation.filters,
-            report: command.report().and_then(|report| self.reports.get(&report).copied()),
-            subject: self.subject(command),
-        };
-        Ok(decide(change, command.by.user_id, self.at, standing)?)
-    }
-
-    /// Who comes in by an invitation has to know how often it was used, and who comes into a group that is nearly full,
-    /// whether there is room.
-    fn depends_on_members(&self, command: &Command) -> bool {
-        let nearly_full = self.conversation.overflows_with(MAX_RUN as u64);
-        command.invitation().is_some() || nearly_full && command.change().is_some_and(Change::adds)
-    }
-
-    /// Keeps out what the conversation's filters do. Whoever may set them is not held to them.
-    fn sift(&self, author: Actor, body: &str) -> Result<(), Error> {
-        let Some(tripped) = tripped(&self.conversation.filters, body) else { return Ok(()) };
-        if may(Action::ManageFilters, self.ground(author)).is_ok() {
-            return Ok(());
-        }
-        Err(Error::invalid(
-            "body",
-            match tripped {
-                Tripped::Word => "holds a word that is kept out of this conversation",
-                Tripped::Link => "holds a link that is kept out of this conversation",
-            },
-        ))
-    }
-
-    /// Only an owner who leaves has to know whether they are the last.
-    fn depends_on_others(&self, command: &Command) -> bool {
-        let must_hand_over = |refusal: Refusal| refusal.denial == Denial::OwnerMustHandOver;
-        command.is_leaving() && may(Action::Leave, self.ground(command.by)).is_err_and(must_hand_over)
-    }
-}
-
-/// What a fact changes that others may be decided on.
-fn stakes_in(fact: &Fact) -> impl Iterator<Item = Stake> {
-    let other = match fact {
-        Fact::ReportDecided { report_id, .. } => Some(Stake::Report(*report_id)),
-        Fact::FiltersChanged { .. }
-        | Fact::ConversationUpdated { .. }
-        | Fact::ConversationArchived { .. }
-        | Fact::ConversationUnarchived { .. }
-        | Fact::RolePut { .. }
-        | Fact::RoleDeleted { .. }
-        | Fact::RoleGiven { .. }
-        | Fact::RoleTaken { .. }
-        | Fact::MemberOverridden { .. } => Some(Stake::Settings),
-        Fact::OwnerChanged { .. } | Fact::MemberLeft { .. } | Fact::MemberBanned { .. } => Some(Stake::Owner),
-        _ => None,
-    };
-    steps(fact).into_iter().map(|(user, _)| Stake::Person(user)).chain(other)
-}
-
-fn class_of(fact: &Fact, targets: &Targets) -> Class {
-    match fact {
-        Fact::MessagePosted { message } => {
-            let calls = !callees(&message.entities, message.author_id).is_empty();
-            Class::Message { author: message.author_id, client_id: message.client_id, calls }
-        }
-        Fact::MessageEdited { message_seq, .. } => Class::Edit { message_seq: *message_seq },
-        fact if is_act(fact, |message| targets.author(message)) => Class::Act,
-        _ => Class::Change,
     }
 }

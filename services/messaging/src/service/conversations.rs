@@ -3,7 +3,7 @@
 use futures_util::{StreamExt, TryStreamExt, stream};
 use tertulia_contracts::{
     ConversationId, UserId,
-    messaging::{Conversation, CreateConversation, Member, MemberRole, Membership},
+    messaging::{Conversation, CreateConversation, Member, MemberRole},
 };
 use tertulia_documents::{Cursor, Error as StoreError, Page};
 
@@ -16,9 +16,8 @@ use crate::{
         founding::Charter,
         membership::Stance,
         moderation::Note,
-        unread::unread,
     },
-    store::{ConversationRecord, Head, MemberRecord, conversations::HANDLE},
+    store::{ConversationRecord, MemberRecord, conversations::HANDLE},
 };
 
 /// How many conversations of a list are looked at once.
@@ -65,6 +64,8 @@ impl Messaging {
             return Ok(Made::Found(found));
         }
         self.people.must_exist(&named).await?;
+        let others: Vec<UserId> = named.into_iter().map(|(user, _)| user).collect();
+        self.must_reach(by, &others).await?;
         let conversation = ConversationRecord::new(self.ambient.ids.next(), charter);
         match self.store.conversations.insert(&conversation, Vec::new()).await {
             Ok(_) => Ok(Made::New(self.shown(conversation.id, by).await?)),
@@ -110,24 +111,6 @@ impl Messaging {
             created_at: charter.created_at,
             head_seq: head.seq,
             membership,
-        })
-    }
-
-    /// A member's place, in a log that reaches so far.
-    pub(super) async fn membership(&self, member: &MemberRecord, head: Head) -> Result<Membership, Error> {
-        // Who has read everything has nothing unread, whatever they wrote.
-        let own_last = if member.cursor_messages < head.messages {
-            self.store.last_post(&member.conversation_id.to_string(), member.user_id).await?
-        } else {
-            Head::default()
-        };
-        let read_seq = member.cursor_seq.max(own_last.seq);
-        Ok(Membership {
-            role: member.role,
-            joined_at: member.joined_at,
-            cursor_seq: member.cursor_seq,
-            unread: unread(head.messages, member.cursor_messages, own_last.messages),
-            mentions: self.mentions(member, read_seq, head).await?,
         })
     }
 
@@ -189,6 +172,7 @@ impl Messaging {
         let action = if user == by.user_id { Action::Join } else { Action::AddMember };
         self.view(id, by, action).await?;
         self.people.must_exist(&[(user, "user_id".to_owned())]).await?;
+        self.must_reach(by, &[user]).await?;
         self.writers.write(id, by, Request::Change(Change::Add { user, role })).await?;
         // The writer has applied the change unless the store failed it; then this says so, or makes up for it.
         self.keeper.settle(id).await?;

@@ -10,8 +10,8 @@ use std::{
 use serde::Serialize;
 use tertulia_bus::{Broadcast, Bus};
 use tertulia_contracts::{
-    UserId,
-    live::{Control, Narrowed, RawEntry, Tail, control_channel, log_channel},
+    ConversationId, UserId,
+    live::{Control, Narrowed, RawEntry, Read, Receipt, Tail, control_channel, log_channel},
 };
 
 /// A broadcast holds at most about so many bytes of facts, well below the bus's bound for a message.
@@ -82,6 +82,11 @@ impl Live {
     /// Tells a log's listeners that fewer may read it from now on.
     pub(crate) async fn narrowed(&self, owner: &str) {
         self.broadcast(log_channel(owner), &Narrowed { narrowed: true }).await;
+    }
+
+    /// Tells those who look at a conversation, and are named, that somebody has read on.
+    pub(crate) async fn read(&self, conversation: ConversationId, read: Read) {
+        self.broadcast(log_channel(conversation), &Receipt { read }).await;
     }
 
     /// Tells a user's sockets what no log holds.

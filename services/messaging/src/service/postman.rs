@@ -8,10 +8,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use futures_util::{StreamExt, stream};
-use tertulia_contracts::{
-    ConversationId,
-    messaging::{ScheduleFailure, UserFact},
-};
+use tertulia_contracts::{ConversationId, messaging::ScheduleFailure};
 use tertulia_documents::{Error as StoreError, Revision, Versioned};
 use tertulia_runtime::{Fault, Timestamp};
 use tokio_util::sync::CancellationToken;
@@ -21,6 +18,7 @@ use crate::{
     Error,
     model::{
         access::Actor,
+        private::Matter,
         schedule::{Outcome, is_too_late, outcome_of},
     },
     store::{ScheduledRecord, Store, scheduled::Progress},
@@ -175,12 +173,13 @@ impl Postman {
     /// Tells an author that their message could not be posted, once, however often it is tried.
     async fn tell(&self, mut record: ScheduledRecord, revision: Revision) -> Result<(), Error> {
         if let Progress::Failed { failure, notice, told } = &mut record.progress {
-            let fact = UserFact::ScheduledFailed {
+            let failed = Matter::Scheduled {
                 conversation_id: record.conversation_id,
                 client_id: record.message.client_id,
                 code: failure.code.clone(),
+                notice: *notice,
             };
-            self.messaging.user_logs.tell(record.author_id, *notice, None, &fact).await?;
+            self.messaging.user_logs.tell_once(record.author_id, failed).await?;
             *told = true;
             self.store().scheduled.replace(&record, revision, Vec::new()).await?;
         }

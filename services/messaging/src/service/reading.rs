@@ -1,9 +1,9 @@
-//! Posting, reading and how far one has read.
+//! Posting and reading.
 
 use tertulia_contracts::{
     ConversationId, UserId,
     live::RawEntry,
-    messaging::{Membership, Message, PostMessage},
+    messaging::{Message, PostMessage},
 };
 use tertulia_documents::Error as StoreError;
 
@@ -14,11 +14,8 @@ use super::{
 use crate::{
     Error,
     model::access::{Action, Actor},
-    store::{EntryRecord, Head, entries::Span},
+    store::{EntryRecord, entries::Span},
 };
-
-/// How often a cursor that somebody else keeps moving is tried; every defeat is another's progress.
-const MAX_ATTEMPTS: usize = 100;
 
 /// A page of messages.
 pub(crate) struct MessagePage {
@@ -106,42 +103,5 @@ impl Messaging {
         let entries = self.store.log_after(&owner, after, limit).await?;
         let head_seq = self.store.head(&owner).await?.seq;
         Ok(LogPage { entries: entries.into_iter().map(EntryRecord::into_raw).collect(), head_seq })
-    }
-
-    /// Moves a member's cursor forward, at most to the head.
-    pub(crate) async fn move_cursor(
-        &self,
-        id: ConversationId,
-        by: Actor,
-        seq: u64,
-    ) -> Result<Membership, Error> {
-        self.view(id, by, Action::MoveCursor).await?;
-        let owner = id.to_string();
-        for _ in 0..MAX_ATTEMPTS {
-            let head = self.store.head(&owner).await?;
-            let member = self.store.member(id, by.user_id).await?.filter(|member| member.value.present);
-            let mut member = member.ok_or(Error::NoSuchConversation)?;
-            let read = self.place(&owner, seq, head).await?;
-            if read.seq <= member.value.cursor_seq {
-                return self.membership(&member.value, head).await;
-            }
-            member.value.cursor_seq = read.seq;
-            member.value.cursor_messages = read.messages;
-            match self.store.members.replace(&member.value, member.revision, Vec::new()).await {
-                Ok(_) => return self.membership(&member.value, head).await,
-                Err(StoreError::Conflict { .. }) => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
-        Err(Error::Busy)
-    }
-
-    /// What there is up to a position, at most the head.
-    async fn place(&self, owner: &str, seq: u64, head: Head) -> Result<Head, Error> {
-        if seq >= head.seq || seq == 0 {
-            return Ok(if seq == 0 { Head::default() } else { head });
-        }
-        let entry = self.store.entry(owner, seq).await?;
-        Ok(entry.map_or_else(Head::default, |entry| entry.head()))
     }
 }

@@ -14,12 +14,13 @@ use std::{
 };
 
 use tertulia_bus::Bus;
+use tertulia_contracts::{UserId, live::RawEntry};
 use tertulia_documents::{Error as StoreError, Revision, Versioned};
 use tertulia_runtime::{Ambient, Timestamp};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
-use super::{keeper::Keeper, ledger::Ledger, live::Live};
+use super::{keeper::Keeper, ledger::Ledger, live::Live, user_logs::entry};
 use crate::{
     Error,
     events::event_of,
@@ -189,8 +190,8 @@ impl Relay {
         let next = progress.next;
         let mut owed = self.live.take_owed();
         while let Some(owner) = owed.pop_first() {
-            let is_told = match self.store.newest(&owner).await {
-                Ok(Some(newest)) => self.live.is_told(&owner, vec![newest.into_raw()]).await,
+            let is_told = match self.newest_of(&owner).await {
+                Ok(Some(newest)) => self.live.is_told(&owner, vec![newest]).await,
                 Ok(None) => true,
                 Err(_) => false,
             };
@@ -205,6 +206,15 @@ impl Relay {
         for owner in owed {
             self.live.owe(owner);
         }
+    }
+
+    /// The newest entry of a conversation's log, or of a user's.
+    async fn newest_of(&self, owner: &str) -> Result<Option<RawEntry>, Error> {
+        if owner.parse::<UserId>().is_ok() {
+            let head = self.store.user_heads.get(owner).await?;
+            return Ok(head.map(|head| entry(&head.value.newest)));
+        }
+        Ok(self.store.newest(owner).await?.map(EntryRecord::into_raw))
     }
 
     /// Publishes what there is of appends whose outcome was unknown, once it must have become visible.

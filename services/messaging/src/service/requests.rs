@@ -2,7 +2,7 @@
 
 use tertulia_contracts::{
     ConversationId, UserId,
-    messaging::{ASK_AGAIN_AFTER, JoinRequest, MAX_REQUESTS, Member, UserFact},
+    messaging::{ASK_AGAIN_AFTER, JoinRequest, MAX_REQUESTS, Member},
 };
 use tertulia_documents::{Cursor, Error as StoreError, Page, Record, Versioned};
 
@@ -142,8 +142,7 @@ impl Messaging {
                 self.store.requests.delete(&value.id(), revision, Vec::new()).await
             } else {
                 // Told first: after a crash in between it is declined again and told once.
-                let fact = UserFact::JoinRequestDeclined { conversation_id: id };
-                self.user_logs.tell(user, value.told_as, None, &fact).await?;
+                self.user_logs.tell_declined(user, id, value.told_as).await?;
                 let declined = RequestRecord { declined_at: Some(self.ambient.now()), ..value };
                 self.store.requests.replace(&declined, revision, Vec::new()).await.map(drop)
             };

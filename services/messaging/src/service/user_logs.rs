@@ -1,38 +1,52 @@
-//! Each user's own log: what happened to them, whichever conversation it happened in.
+//! Each user's own log: what happened to them and what they did on one of their devices, whichever conversation it was
+//! about.
+//!
+//! The log is compacted: each thing it tells of is one document with the position at which it was last changed, and the
+//! documents in that order are the log. A thing that changes a hundred times leaves one entry; where an older one stood, the
+//! log says that it is superseded, so that to whoever reads it there are no gaps.
+//!
+//! The newest entry stands in the log's head, one document for each user: replacing that is what commits a change and what
+//! gives it its position. Whoever changes the next thing first puts the newest away into its own document, if whoever made it
+//! did not live to; that may be done as often as need be. So of two who change things at once one is first, and the
+//! other decides again on what that made of them: what is decided on somebody's own things holds at its place in their log.
 
 use tertulia_bus::Error as BusError;
 use tertulia_contracts::{
-    ConversationId, UserId,
-    events::{MemberRestricted, ReportDecided},
+    UserId,
     live::RawEntry,
-    messaging::UserFact,
-    permissions::{InstanceRole, Restriction},
+    messaging::{MAX_PAGE, UserFact},
 };
-use tertulia_documents::Error as StoreError;
-use tertulia_runtime::{Ambient, Event, event::EventId};
+use tertulia_documents::{Error as StoreError, Record, Versioned};
+use tertulia_runtime::Ambient;
 
-use super::live::Live;
+use super::{keeper::revise, live::Live};
 use crate::{
     Error,
-    model::{
-        access::{Action, Actor, may},
-        membership::{Stance, Step, Term, steps},
-    },
-    store::{Class, EntryRecord, Store, entries::ONCE},
+    model::private::{Listing, Matter, Topic},
+    store::{PrivateRecord, Store, UserHeadRecord},
 };
 
-/// How often an append that others overtake is tried; every defeat is another's progress.
+/// How often a change that others overtake is tried; every defeat is another's progress.
 const MAX_ATTEMPTS: usize = 100;
 
 /// Writes and reads users' logs. Cheap to clone.
 ///
-/// Little is written to one user's log, so it needs no writer of its own: whoever appends reads the head and
-/// tries again if another was faster.
+/// Little is written to one user's log, so it needs no writer of its own.
 #[derive(Clone)]
 pub(crate) struct UserLogs {
-    store: Store,
+    pub(super) store: Store,
     live: Live,
-    ambient: Ambient,
+    pub(super) ambient: Ambient,
+}
+
+/// A thing of somebody's before and after a change; the same if there was nothing to change.
+pub(crate) struct Changed {
+    /// As it was.
+    pub before: Option<PrivateRecord>,
+    /// As it is.
+    pub after: Option<PrivateRecord>,
+    /// Whether that was changed just now.
+    is_new: bool,
 }
 
 /// A page of a user's log, its facts still encoded.
@@ -49,140 +63,119 @@ impl UserLogs {
         Self { store, live, ambient }
     }
 
-    /// Tells a user of a membership that began or ended at this seq of its conversation. The same event twice
-    /// is told once, and an event that arrives when the membership has changed again is not told at all: so
-    /// the last word on a conversation in the user's log is always true, in whatever order events come.
-    pub(crate) async fn tell_membership(
+    /// Changes a thing of somebody's to what `decide` makes of it, and tells of that. Nothing happens when `decide` finds
+    /// nothing to do.
+    pub(crate) async fn change(
         &self,
-        user: UserId,
-        event: &Event,
-        seq: u64,
-        conversation: ConversationId,
-        fact: &UserFact,
+        owner: UserId,
+        topic: Topic,
+        decide: impl Fn(Option<&PrivateRecord>) -> Result<Option<Matter>, Error>,
+    ) -> Result<Changed, Error> {
+        let changed = self.commit(owner, topic, decide).await?;
+        if let Some(after) = changed.after.as_ref().filter(|_| changed.is_new) {
+            self.live.tell(&owner.to_string(), vec![entry(after)]).await;
+        }
+        Ok(changed)
+    }
+
+    /// The same for what somebody else did, of which an event tells: that comes again until the telling succeeds, so that
+    /// also whoever finds it done tells it, since who did it may have died before anybody heard of it.
+    pub(super) async fn change_and_tell(
+        &self,
+        owner: UserId,
+        topic: Topic,
+        decide: impl Fn(Option<&PrivateRecord>) -> Result<Option<Matter>, Error>,
     ) -> Result<(), Error> {
-        let membership = self.store.member(conversation, user).await?;
-        if membership.is_some_and(|membership| membership.value.changed_seq > seq) {
+        let changed = self.commit(owner, topic, decide).await?;
+        let newest = match changed.after.filter(|_| changed.is_new) {
+            Some(after) => Some(after),
+            None => self.settled(owner).await?.map(|head| head.value.newest),
+        };
+        let Some(newest) = newest else { return Ok(()) };
+        if self.live.is_told(&owner.to_string(), vec![entry(&newest)]).await {
             return Ok(());
         }
-        self.tell(user, event.id, event.traceparent.clone(), fact).await
+        Err(BusError::Unavailable("a user's sockets could not be told".to_owned()).into())
     }
 
-    /// Tells somebody that they are kept out or silent, or no longer, and why; by the same rule. Who never belonged to a
-    /// conversation that strangers do not find is told nothing of it.
-    pub(crate) async fn tell_restriction(
+    async fn commit(
         &self,
-        event: &Event,
-        restricted: &MemberRestricted,
-    ) -> Result<(), Error> {
-        let MemberRestricted { conversation_id, seq, fact } = restricted;
-        for (user, step) in steps(fact) {
-            let Step::Restricted(restriction, term) = step else { continue };
-            let Some(member) = self.store.member(*conversation_id, user).await? else { continue };
-            let overtaken = member.value.sentence(restriction).seq > *seq;
-            if overtaken || !(member.value.was_member() || self.is_found(*conversation_id, user).await?) {
-                continue;
-            }
-            let entry = self.store.entry(&conversation_id.to_string(), *seq).await?;
-            let reason = entry.and_then(|entry| entry.reason());
-            let told = restriction_told(*conversation_id, restriction, term, reason);
-            self.tell(user, event.id, event.traceparent.clone(), &told).await?;
-        }
-        Ok(())
-    }
-
-    /// Tells whoever reported what was decided.
-    pub(crate) async fn tell_decision(&self, event: &Event, decided: &ReportDecided) -> Result<(), Error> {
-        let ReportDecided { conversation_id, report_id, .. } = *decided;
-        let Some(report) = self.store.report(report_id).await? else { return Ok(()) };
-        let Some((decision, _)) = report.value.decided else { return Ok(()) };
-        let told = UserFact::ReportDecided { conversation_id, report_id, decision };
-        self.tell(report.value.reporter_id, event.id, event.traceparent.clone(), &told).await
-    }
-
-    /// Whether strangers find a conversation.
-    async fn is_found(&self, id: ConversationId, user_id: UserId) -> Result<bool, Error> {
-        let Some(conversation) = self.store.conversation(id).await? else { return Ok(false) };
-        let stranger = conversation.value.ground(
-            Actor { user_id, account: InstanceRole::User },
-            Stance::default(),
-            self.ambient.now(),
-        );
-        Ok(may(Action::Find, stranger).is_ok())
-    }
-
-    /// Tells a user of something, once however often it is told under this id.
-    pub(crate) async fn tell(
-        &self,
-        user: UserId,
-        event: EventId,
-        traceparent: Option<String>,
-        fact: &UserFact,
-    ) -> Result<(), Error> {
-        let owner = user.to_string();
+        owner: UserId,
+        topic: Topic,
+        decide: impl Fn(Option<&PrivateRecord>) -> Result<Option<Matter>, Error>,
+    ) -> Result<Changed, Error> {
         for _ in 0..MAX_ATTEMPTS {
-            let head = self.store.head(&owner).await?;
-            let entry = EntryRecord {
-                owner: owner.clone(),
-                seq: head.seq + 1,
-                messages: 0,
-                at: self.ambient.now(),
-                class: Class::Told { event },
-                written: None,
-                traceparent: traceparent.clone(),
-                fact: super::encode(fact),
-                became: None,
-                note: None,
+            let (head, revision) = self.settled(owner).await?.map(|it| (it.value, it.revision)).unzip();
+            // As of that head or newer; if it is newer, the head is another by now.
+            let before = self.store.private(owner, topic).await?;
+            let Some(matter) = decide(before.as_ref())? else {
+                return Ok(Changed { after: before.clone(), before, is_new: false });
             };
-            match self.store.entries.insert(&entry, Vec::new()).await {
+            let useq = head.map_or(0, |head: UserHeadRecord| head.newest.useq) + 1;
+            let since_useq = match (matter.listing(), before.as_ref().and_then(|it| it.matter.listing())) {
+                (Some(_), Some(_)) => before.as_ref().map_or(useq, |before| before.since_useq),
+                (Some(listing), None) => self.room(owner, listing).await.map(|()| useq)?,
+                (None, _) => useq,
+            };
+            let after = PrivateRecord { owner, useq, at: self.ambient.now(), since_useq, matter };
+            let head = UserHeadRecord { newest: after.clone() };
+            let written = match revision {
+                Some(revision) => self.store.user_heads.replace(&head, revision, Vec::new()).await,
+                None => self.store.user_heads.insert(&head, Vec::new()).await,
+            };
+            match written {
                 Ok(_) => {
-                    return self.tell_sockets(&owner, entry).await;
+                    // Before it is told or answered: who hears of it finds it.
+                    self.put_away(&after).await?;
+                    return Ok(Changed { before, after: Some(after), is_new: true });
                 }
                 Err(StoreError::Conflict { .. }) => {}
-                // Whoever wrote it may have died before anybody heard of it.
-                Err(StoreError::Duplicate { index, .. }) if index == ONCE.name => {
-                    return match self.store.newest(&owner).await? {
-                        Some(newest) => self.tell_sockets(&owner, newest).await,
-                        None => Ok(()),
-                    };
-                }
                 Err(error) => return Err(error.into()),
             }
         }
         Err(Error::Busy)
     }
 
-    /// Tells a user's sockets, or fails, so that the event comes again: nothing else would bring it up before the next
-    /// entry of a log that gets few.
-    async fn tell_sockets(&self, owner: &str, entry: EntryRecord) -> Result<(), Error> {
-        if self.live.is_told(owner, vec![entry.into_raw()]).await {
-            return Ok(());
+    /// The head of somebody's log, with the documents showing everything up to it.
+    async fn settled(&self, owner: UserId) -> Result<Option<Versioned<UserHeadRecord>>, Error> {
+        let head = self.store.user_heads.get(&owner.to_string()).await?;
+        if let Some(head) = &head {
+            self.put_away(&head.value.newest).await?;
         }
-        Err(BusError::Unavailable("a user's sockets could not be told".to_owned()).into())
+        Ok(head)
+    }
+
+    async fn put_away(&self, newest: &PrivateRecord) -> Result<(), Error> {
+        let news = |there: Option<PrivateRecord>| {
+            Ok(there.is_none_or(|there| there.useq < newest.useq).then(|| newest.clone()))
+        };
+        revise(&self.store.private, &newest.id(), news).await
+    }
+
+    async fn room(&self, owner: UserId, listing: Listing) -> Result<(), Error> {
+        let room = listing.room();
+        let there = self.store.listing(owner, listing, None, room).await?.items.len();
+        if there < room { Ok(()) } else { Err(Error::NoRoom(listing)) }
     }
 
     /// What happened to a user behind a position of their log.
     pub(crate) async fn page(&self, user: UserId, after: u64, limit: usize) -> Result<UserPage, Error> {
-        let owner = user.to_string();
-        let entries = self.store.log_after(&owner, after, limit).await?;
-        let head_seq = self.store.head(&owner).await?.seq;
-        Ok(UserPage { entries: entries.into_iter().map(EntryRecord::into_raw).collect(), head_seq })
+        debug_assert!(limit <= MAX_PAGE);
+        // The head first: what is missing below it was superseded, and not just written.
+        let head_seq = self.settled(user).await?.map_or(0, |head| head.value.newest.useq);
+        let from = after.saturating_add(1);
+        let to = from.saturating_add(limit as u64).min(head_seq + 1);
+        let standing = if from < to { self.store.user_log(user, from, to, limit).await? } else { Vec::new() };
+        let mut standing = standing.into_iter().peekable();
+        let entries = (from..to).map(|useq| match standing.next_if(|record| record.useq == useq) {
+            Some(record) => entry(&record),
+            None => RawEntry { seq: useq, e: super::encode(&UserFact::Superseded {}) },
+        });
+        Ok(UserPage { entries: entries.collect(), head_seq })
     }
 }
 
-fn restriction_told(
-    conversation_id: ConversationId,
-    restriction: Restriction,
-    term: Option<Term>,
-    reason: Option<String>,
-) -> UserFact {
-    match (restriction, term) {
-        (Restriction::Banned, Some(Term { until })) => {
-            UserFact::ConversationBanned { conversation_id, until, reason }
-        }
-        (Restriction::Banned, None) => UserFact::ConversationUnbanned { conversation_id },
-        (Restriction::Muted, Some(Term { until })) => {
-            UserFact::ConversationMuted { conversation_id, until, reason }
-        }
-        (Restriction::Muted, None) => UserFact::ConversationUnmuted { conversation_id },
-    }
+/// The entry of its owner's log that a thing is.
+pub(super) fn entry(record: &PrivateRecord) -> RawEntry {
+    RawEntry { seq: record.useq, e: super::encode(&record.matter.fact(record.useq)) }
 }

@@ -1,4 +1,4 @@
-//! Entries of logs. A log belongs to a conversation or to a user; its owner's id names it.
+//! Entries of conversations' logs. A log is named by the id of its owner.
 
 use std::fmt::Display;
 
@@ -10,7 +10,7 @@ use tertulia_contracts::{
     messaging::{Fact, Filters, MAX_EDITS, MAX_PAGE},
 };
 use tertulia_documents::{Collection, Cursor, Error, Index, Key, Page, Record, Scan};
-use tertulia_runtime::{Id, IdKind, Timestamp, event::EventId};
+use tertulia_runtime::{Id, IdKind, Timestamp};
 use ulid::Ulid;
 
 use super::{Store, messages::Became};
@@ -32,7 +32,7 @@ pub(crate) type WriterId = Id<WriterKind>;
 /// One entry of one log. Its document id is its place, so the store itself keeps places unique.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct EntryRecord {
-    /// Whose log: a conversation's or a user's id.
+    /// Whose log: a conversation's id.
     pub owner: String,
     /// Its position: 1, 2, 3, without a gap.
     pub seq: u64,
@@ -79,16 +79,11 @@ pub(crate) enum Class {
         /// The position of the message.
         message_seq: u64,
     },
-    /// Something that happened to a user.
-    Told {
-        /// The event that told it: it is told once, however often the event comes.
-        event: EventId,
-    },
     /// A change that keeps others in order.
     Act,
 }
 
-/// One message per author and client id, one telling per event.
+/// One message per author and client id.
 pub(crate) const ONCE: Index = Index::unique("once");
 /// An author's messages in a log.
 const AUTHORS: Index = Index::ordered("authors");
@@ -121,7 +116,6 @@ impl Record for EntryRecord {
             ],
             Class::Change => Vec::new(),
             Class::Edit { message_seq } => vec![(EDITS, log().number(message_seq).number(self.seq))],
-            Class::Told { event } => vec![(ONCE, log().display(event))],
             Class::Act => vec![(ACTS, log().number(self.seq))],
         };
         keys.extend(self.is_change().then(|| (CHANGES, log().number(self.seq))));
@@ -141,7 +135,6 @@ impl EntryRecord {
         match self.class {
             Class::Message { calls, .. } => calls,
             Class::Change | Class::Edit { .. } | Class::Act => true,
-            Class::Told { .. } => false,
         }
     }
 

@@ -1,4 +1,4 @@
-//! Members: a projection of the logs, and how far each member has read.
+//! Members: a projection of the logs.
 
 use serde::{Deserialize, Serialize};
 use tertulia_contracts::{
@@ -31,7 +31,7 @@ pub(crate) struct MemberRecord {
     /// The entry that gave them their role. Kept apart, so that each may be applied late without the other.
     #[serde(default)]
     pub role_seq: u64,
-    /// How far they have read.
+    /// Where their reading begins: what was said before they came is not unread to them.
     pub cursor_seq: u64,
     /// How many messages there are up to that.
     pub cursor_messages: u64,

@@ -1,7 +1,15 @@
-//! Folds that skip one sort of fact, by which the random runs are shown to notice anything.
+//! What a random run is judged by: sound folds hold what is loaded, and folds that skip one sort of fact are noticed.
 
-use tertulia_contracts::messaging::Fact;
+use std::collections::BTreeMap;
 
+use tertulia_contracts::messaging::{Entry, Fact};
+use tertulia_messaging::model::snapshot::Snapshot;
+use tertulia_runtime::Timestamp;
+
+/// How many entries somebody hears again who loads a snapshot while things go on.
+const OVERLAP: usize = 7;
+
+/// Whether a fold takes an entry; a sound one takes all.
 pub(crate) type Takes = fn(&Fact) -> bool;
 
 /// Folds that are wrong, each in one sort of fact.
@@ -29,3 +37,51 @@ pub(crate) const FOLDS_THAT_SKIP: &[(&str, Takes)] = &[
     ("archives", |fact| !matches!(fact, Fact::ConversationArchived { .. })),
     ("archives opened", |fact| !matches!(fact, Fact::ConversationUnarchived { .. })),
 ];
+
+/// What there was to see of one conversation at one moment of a run. Judging it needs no service any more.
+pub(crate) struct Sight {
+    pub(crate) place: usize,
+    pub(crate) at: Timestamp,
+    /// What somebody heard, who is there all the time, since the sight before.
+    pub(crate) heard: Vec<Entry>,
+    /// The log, as somebody reads it who comes now.
+    pub(crate) log: Vec<Entry>,
+    /// What the service's documents say.
+    pub(crate) loaded: Snapshot,
+}
+
+/// Whether all who read hold at each sight what is loaded, each folding in a way of their own: somebody who is there all
+/// the time, somebody who reads the log from its beginning, and somebody who loaded the sight before and hears on from a
+/// little before it.
+pub(crate) fn judge(sights: &[Sight], takes: Takes) -> Result<(), String> {
+    let mut followers: BTreeMap<usize, Snapshot> = BTreeMap::new();
+    let mut before: BTreeMap<usize, &Sight> = BTreeMap::new();
+    let fold = |mut snapshot: Snapshot, entries: &[Entry]| {
+        entries.iter().filter(|entry| takes(&entry.e)).for_each(|entry| snapshot.apply(entry));
+        snapshot
+    };
+    for sight in sights {
+        let nothing = Snapshot { reader: sight.loaded.reader, ..Snapshot::default() };
+        let same = |who: &str, held: Snapshot| same(who, &held.at(sight.at), &sight.loaded);
+        let follower = fold(followers.remove(&sight.place).unwrap_or(nothing.clone()), &sight.heard);
+        same("the follower", follower.clone())?;
+        followers.insert(sight.place, follower);
+        same("who replays the log", fold(nothing, &sight.log))?;
+        if let Some(before) = before.insert(sight.place, sight) {
+            let again = &sight.log[before.log.len().saturating_sub(OVERLAP)..];
+            same("who loaded earlier", fold(before.loaded.clone(), again))?;
+        }
+    }
+    Ok(())
+}
+
+fn same(who: &str, held: &Snapshot, loaded: &Snapshot) -> Result<(), String> {
+    if held == loaded {
+        return Ok(());
+    }
+    let differing = held.messages.iter().zip(&loaded.messages).find(|(held, loaded)| held != loaded);
+    Err(match differing {
+        Some((held, loaded)) => format!("{who} holds\n{held:?}\nbut\n{loaded:?}\nis loaded"),
+        None => format!("{who} holds\n{held:?}\nbut\n{loaded:?}\nis loaded"),
+    })
+}

@@ -3,7 +3,7 @@
 use tertulia_client::SocketError;
 use tertulia_contracts::{
     frames::{ClientFrame, ServerFrame},
-    live::{Control, Narrowed, control_channel, log_channel},
+    live::{Control, Narrowed, Read, Receipt, control_channel, log_channel},
     messaging::UserFact,
 };
 use tertulia_runtime::testkit::eventually;
@@ -159,6 +159,26 @@ async fn typing_is_told_to_the_others_who_have_it_open() {
     assert!(matches!(hear(&mut bob).await, ServerFrame::Typing { c: of, user } if of == c && user == ada));
     for socket in [&mut types, &mut other_device, &mut elsewhere, &mut bob] {
         assert!(heard_by_now(socket).await.is_empty(), "typing is told once, and only to the others");
+    }
+}
+
+#[tokio::test]
+async fn that_somebody_has_read_on_is_told_to_who_may_know() {
+    let house = House::new().await;
+    let (c, ada, bob) = (house.conversation(1), house.user(), house.user());
+    let mut hers = house.connect_and_open(ada, c).await;
+    let mut his = house.connect_and_open(bob, c).await;
+    let mut elsewhere = house.connect(bob).await;
+    let mut strangers = house.connect_and_open(house.user(), c).await;
+    let read = Read { user: ada, seq: 1, to: vec![bob, house.user()] };
+    house.fake.broadcast(log_channel(c), &Receipt { read }).await;
+    let heard = hear(&mut his).await;
+    assert!(
+        matches!(heard, ServerFrame::Read { c: of, user, seq: 1 } if of == c && user == ada),
+        "{heard:?}"
+    );
+    for socket in [&mut hers, &mut his, &mut elsewhere, &mut strangers] {
+        assert!(heard_by_now(socket).await.is_empty());
     }
 }
 

@@ -1,0 +1,221 @@
+//! What a writer knows of its conversation, and what commands are decided on it.
+
+use std::collections::HashMap;
+
+use tertulia_contracts::{
+    MessageId, ReportId, UserId,
+    messaging::{Fact, Message, PostMessage, Verdict},
+    permissions::{Denial, InstanceRole, Refusal},
+};
+use tertulia_documents::port::MAX_RUN;
+use tertulia_runtime::Timestamp;
+
+use crate::{
+    Error,
+    model::{
+        access::{Action, Actor, Ground, may},
+        alteration::Alteration,
+        callee::callees,
+        change::{Change, Standing, decide},
+        filters::{Tripped, tripped},
+        invitation::Opening,
+        markup::Markup,
+        membership::{Stance, steps},
+        moderation::is_act,
+        place::message_id,
+        roles::RoleChange,
+    },
+    service::{
+        targets::Targets,
+        writer::{Command, Request, Stake},
+    },
+    store::{Class, ConversationRecord, Head, InvitationRecord},
+};
+
+/// The conversation as of its head. Only the next append can tell whether it still is.
+pub(super) struct Held {
+    pub(super) conversation: ConversationRecord,
+    pub(super) head: Head,
+    /// When the commands at hand are decided, and their entries are written: what is over then counts no more.
+    pub(super) at: Timestamp,
+    pub(super) stances: HashMap<UserId, Stance>,
+    /// What was decided on the reports that the commands at hand are about.
+    pub(super) reports: HashMap<ReportId, Option<Verdict>>,
+    /// Whether an owner who leaves leaves somebody behind; found out when one asks to.
+    pub(super) others: bool,
+    /// The invitations that the commands at hand are by.
+    pub(super) invitations: Vec<InvitationRecord>,
+    /// Whether the two of a direct conversation keep apart; read for every batch, since no log says so.
+    pub(super) apart: bool,
+    /// Whether it was read for the commands at hand. What was remembered since an earlier batch is good enough for
+    /// whatever an append confirms, and for nothing else.
+    pub(super) fresh: bool,
+}
+
+impl Held {
+    /// The fact that a command becomes if its entry takes this place; none if things are as it asks already.
+    pub(super) fn decide(
+        &self,
+        command: &Command,
+        targets: &Targets,
+        replies: &[MessageId],
+        seq: u64,
+    ) -> Result<Option<Fact>, Error> {
+        let (by, at) = (command.by, self.at);
+        let decision = match &command.request {
+            Request::Post(post, markup) => self.post(by, (post, markup), replies, seq).map(Some),
+            Request::Roles(change) => self.change_roles(change, by, at),
+            Request::Change(change) => self.change(change, command),
+            Request::Alter(message, alteration) => {
+                let (ground, subject) = (self.ground(by), self.subject(command));
+                let decision = targets.decide(*message, alteration, by.user_id, at, ground, subject);
+                match alteration {
+                    Alteration::Edit(body, _) if matches!(decision, Ok(Some(_))) => {
+                        self.sift(by, body).and(decision)
+                    }
+                    _ => decision,
+                }
+            }
+        };
+        decision.and_then(|fact| self.in_reach(command, fact))
+    }
+
+    /// What the two of a pair may no longer say to each other, in whatever way, once they keep apart.
+    fn in_reach(&self, command: &Command, fact: Option<Fact>) -> Result<Option<Fact>, Error> {
+        let reaches = matches!(
+            command.request,
+            Request::Post(..)
+                | Request::Alter(_, Alteration::Edit(..) | Alteration::React(_) | Alteration::Pin)
+        );
+        if self.apart && reaches { Err(Error::OutOfReach) } else { Ok(fact) }
+    }
+
+    fn post(
+        &self,
+        author: Actor,
+        (post, markup): (&PostMessage, &Markup),
+        replies: &[MessageId],
+        seq: u64,
+    ) -> Result<Fact, Error> {
+        let (id, at, ground) = (self.conversation.id, self.at, self.ground(author));
+        may(Action::Post, ground)?;
+        self.sift(author, &post.body)?;
+        let entities = markup.said(ground)?;
+        if post.reply_to.is_some_and(|message| !replies.contains(&message)) {
+            return Err(Error::invalid("reply_to", "there is no such message in this conversation"));
+        }
+        let posted = Message::posted(message_id(at, id, seq), id, seq, author.user_id, post.clone(), at);
+        Ok(Fact::MessagePosted { message: Message { entities, ..posted } })
+    }
+
+    /// Whether a command has to wait until everything before it is committed that changes anything.
+    pub(super) fn depends_on_all_before(&self, command: &Command) -> bool {
+        command.is_about_roles() || self.depends_on_others(command) || self.depends_on_members(command)
+    }
+
+    fn ground(&self, actor: Actor) -> Ground {
+        self.conversation.ground(actor, self.stance(actor.user_id), self.at)
+    }
+
+    fn change_roles(&self, change: &RoleChange, by: Actor, at: Timestamp) -> Result<Option<Fact>, Error> {
+        let rank = |user| self.stance(user).role;
+        self.conversation.roles.decide(change, by.user_id, at, self.ground(by), rank)
+    }
+
+    /// Those to whom reading is denied by a custom role or beside their name.
+    pub(super) fn kept_from_reading(&self) -> Vec<UserId> {
+        let account = InstanceRole::User;
+        let denied = |user_id| may(Action::Read, self.ground(Actor { user_id, account })).is_err();
+        self.conversation.roles.people().filter(|user| denied(*user)).collect()
+    }
+
+    fn stance(&self, user: UserId) -> Stance {
+        self.stances.get(&user).copied().unwrap_or_default()
+    }
+
+    /// How whom a command is about stands.
+    fn subject(&self, command: &Command) -> Stance {
+        command.subject().map_or_else(Stance::default, |user| self.stance(user))
+    }
+
+    fn change(&self, change: &Change, command: &Command) -> Result<Option<Fact>, Error> {
+        let found = self.invitations.iter().find(|record| Some(record.terms.id) == change.invitation());
+        let opening = found.map(|InvitationRecord { terms, uses, .. }| {
+            // What an invitation is good for follows from its maker's place in the conversation, not from any office.
+            let inviter = Actor { user_id: terms.created_by, account: InstanceRole::User };
+            Opening { terms, uses: *uses, inviter: self.ground(inviter) }
+        });
+        let standing = Standing {
+            ground: self.ground(command.by),
+            others: self.others,
+            settings: &self.conversation.settings,
+            full: self.conversation.overflows_with(1),
+            opening,
+            owner: self.conversation.owner,
+            filters: &self.conversation.filters,
+            report: command.report().and_then(|report| self.reports.get(&report).copied()),
+            subject: self.subject(command),
+        };
+        Ok(decide(change, command.by.user_id, self.at, standing)?)
+    }
+
+    /// Who comes in by an invitation has to know how often it was used, and who comes into a group that is nearly full,
+    /// whether there is room.
+    fn depends_on_members(&self, command: &Command) -> bool {
+        let nearly_full = self.conversation.overflows_with(MAX_RUN as u64);
+        command.invitation().is_some() || nearly_full && command.change().is_some_and(Change::adds)
+    }
+
+    /// Keeps out what the conversation's filters do. Whoever may set them is not held to them.
+    fn sift(&self, author: Actor, body: &str) -> Result<(), Error> {
+        let Some(tripped) = tripped(&self.conversation.filters, body) else { return Ok(()) };
+        if may(Action::ManageFilters, self.ground(author)).is_ok() {
+            return Ok(());
+        }
+        Err(Error::invalid(
+            "body",
+            match tripped {
+                Tripped::Word => "holds a word that is kept out of this conversation",
+                Tripped::Link => "holds a link that is kept out of this conversation",
+            },
+        ))
+    }
+
+    /// Only an owner who leaves has to know whether they are the last.
+    pub(super) fn depends_on_others(&self, command: &Command) -> bool {
+        let must_hand_over = |refusal: Refusal| refusal.denial == Denial::OwnerMustHandOver;
+        command.is_leaving() && may(Action::Leave, self.ground(command.by)).is_err_and(must_hand_over)
+    }
+}
+
+/// What a fact changes that others may be decided on.
+pub(super) fn stakes_in(fact: &Fact) -> impl Iterator<Item = Stake> {
+    let other = match fact {
+        Fact::ReportDecided { report_id, .. } => Some(Stake::Report(*report_id)),
+        Fact::FiltersChanged { .. }
+        | Fact::ConversationUpdated { .. }
+        | Fact::ConversationArchived { .. }
+        | Fact::ConversationUnarchived { .. }
+        | Fact::RolePut { .. }
+        | Fact::RoleDeleted { .. }
+        | Fact::RoleGiven { .. }
+        | Fact::RoleTaken { .. }
+        | Fact::MemberOverridden { .. } => Some(Stake::Settings),
+        Fact::OwnerChanged { .. } | Fact::MemberLeft { .. } | Fact::MemberBanned { .. } => Some(Stake::Owner),
+        _ => None,
+    };
+    steps(fact).into_iter().map(|(user, _)| Stake::Person(user)).chain(other)
+}
+
+/// What sort of entry a fact is.
+pub(super) fn class_of(fact: &Fact, targets: &Targets) -> Class {
+    match fact {
+        Fact::MessagePosted { message } => {
+            let calls = !callees(&message.entities, message.author_id).is_empty();
+            Class::Message { author: message.author_id, client_id: message.client_id, calls }
+        }
+        Fact::MessageEdited { message_seq, .. } => Class::Edit { message_seq: *message_seq },
+        fact if is_act(fact, |message| targets.author(message)) => Class::Act,
+        _ => Class::Change,
+    }
+}
