@@ -58,7 +58,7 @@ impl Edge {
             Access::Public if route.method == Method::POST => self.within_quota(route, client).await?,
             Access::Public | Access::InBand => {}
             Access::Member => {
-                self.verifier.verify(bearer(&parts.headers)?).await?;
+                self.verifier.verify(bearer(&parts.headers)?).await?.permit(route.scope)?;
             }
         }
         headers::admit(&mut parts.headers, client);

@@ -4,8 +4,8 @@
 //! Promises:
 //! * **Nothing but the table.** A path that is not in the route table, or the gateway's own, reaches nobody:
 //!   the services' internal paths do not exist here.
-//! * **Known or refused.** A member's route is forwarded only with a valid access token; the service verifies
-//!   it again.
+//! * **Known or refused.** A member's route is forwarded only with a valid token that is good for it; the service
+//!   verifies it again.
 //! * **Bounded.** A body is read whole, up to its route's limit and within its route's time, before a service hears
 //!   of it; an answer begins within the route's time or is 504. Strangers' writes are limited by address.
 //! * **Not to be fooled.** Headers that only the inside may set (`x-forwarded-*`, `forwarded`, `tertulia-*`) are

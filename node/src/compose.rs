@@ -142,7 +142,24 @@ impl House {
             verifier,
         };
         house.watch_back_ends();
+        house.hear_revocations();
         Ok(house)
+    }
+
+    /// An API token that was taken back is good here no longer.
+    fn hear_revocations(&self) {
+        let (bus, verifier) = (self.bus.clone(), self.verifier.clone());
+        let shutdown = self.supervisor.shutdown_token();
+        self.supervisor.supervise("identity.revocations", move || {
+            let (bus, verifier, shutdown) = (bus.clone(), verifier.clone(), shutdown.clone());
+            async move {
+                let heard = async { verifier.hear_revocations(&*bus.listen().await?).await };
+                tokio::select! {
+                    ended = heard => ended,
+                    () = shutdown.cancelled() => Ok(()),
+                }
+            }
+        });
     }
 
     /// Without its documents a service can do nothing. All else it can do without for a while.

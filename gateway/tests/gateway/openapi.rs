@@ -68,7 +68,7 @@ fn whatever_a_document_says_differently_is_found() {
                 it["paths"]["/v1/me"]["get"]["operationId"] =
                     it["paths"]["/setup"]["get"]["operationId"].clone();
             },
-            "get /v1/me: another operation is called operation_9, too",
+            "get /v1/me: another operation is called operation_15, too",
         ),
         (
             &|it| {

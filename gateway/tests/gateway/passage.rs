@@ -7,7 +7,7 @@ use futures_util::{SinkExt as _, StreamExt as _};
 use http::{HeaderName, Method, Request, header};
 use http_body_util::BodyExt as _;
 use tertulia_contracts::{
-    identity::testkit::TOKEN_LIFE,
+    identity::{Scope, testkit::TOKEN_LIFE},
     routes::{Access, role},
 };
 use tertulia_gateway::Config;
@@ -55,6 +55,29 @@ async fn a_member_route_is_closed_to_whoever_has_no_valid_token() {
     inside.clock.advance(TOKEN_LIFE + Duration::from_secs(5));
     for route in every_route().filter(|route| route.access == Access::Member) {
         assert_eq!(ask(&member, route).await.expect(401).code(), "token_expired", "{}", route.path);
+    }
+}
+
+#[tokio::test]
+async fn an_api_token_opens_the_routes_of_its_scopes_and_no_others() {
+    let inside = Inside::whole();
+    for scopes in [&[Scope::Read][..], &[Scope::Write], &[Scope::Read, Scope::Write]] {
+        let (token, _) = inside.signer.api_token(inside.ambient.ids.next(), scopes, true);
+        let program = inside.stranger().with_token(&token);
+        for route in every_route().filter(|route| route.access == Access::Member && route.timeout.is_some()) {
+            let answer = ask(&program, route).await;
+            if scopes.contains(&route.scope) {
+                answer.expect(200);
+            } else {
+                assert_eq!(
+                    answer.expect(403).code(),
+                    "insufficient_scope",
+                    "{} {}",
+                    route.method,
+                    route.path
+                );
+            }
+        }
     }
 }
 

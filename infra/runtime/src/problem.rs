@@ -228,6 +228,11 @@ impl IntoResponse for Problem {
         if self.status_code() == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
+        // RFC 6750 §3.1: what it lacks is said where programs look for it.
+        if self.code == "insufficient_scope" {
+            let challenge = HeaderValue::from_static("Bearer error=\"insufficient_scope\"");
+            headers.insert(header::WWW_AUTHENTICATE, challenge);
+        }
         // Kept beside its text, so that a layer can add the request's id without parsing it again.
         response.extensions_mut().insert(self);
         response

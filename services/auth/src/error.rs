@@ -41,10 +41,22 @@ pub enum Error {
     /// There is no such user.
     #[error("there is no such user")]
     UserNotFound,
-    /// A query that cannot be answered.
-    #[error("the query's {field} is wrong: {message}")]
-    BadQuery {
-        /// Which parameter.
+    /// The caller has no such token, nor has a bot of theirs.
+    #[error("the caller has no such token")]
+    TokenNotFound,
+    /// The caller has no such bot.
+    #[error("the caller has no such bot")]
+    BotNotFound,
+    /// The account has as many tokens as it may.
+    #[error("the account has too many tokens")]
+    TooManyTokens,
+    /// The person has as many bots as they may.
+    #[error("the person has too many bots")]
+    TooManyBots,
+    /// A field that has its form and cannot be as it is.
+    #[error("the field {field} is wrong: {message}")]
+    BadField {
+        /// Which field or parameter.
         field: &'static str,
         /// What is wrong with it.
         message: &'static str,
@@ -82,14 +94,20 @@ impl From<documents::Error> for Error {
 impl Fault for Error {
     fn kind(&self) -> Kind {
         match self {
-            Self::HandleTaken | Self::EmailTaken | Self::ChangedMeanwhile => Kind::Conflict,
-            Self::HandleReserved | Self::BadQuery { .. } => Kind::Invalid,
+            Self::HandleTaken
+            | Self::EmailTaken
+            | Self::TooManyTokens
+            | Self::TooManyBots
+            | Self::ChangedMeanwhile => Kind::Conflict,
+            Self::HandleReserved | Self::BadField { .. } => Kind::Invalid,
             Self::RegistrationClosed | Self::SetupLinkInvalid => Kind::Forbidden,
             Self::WrongCredentials
             | Self::RefreshTokenInvalid
             | Self::RefreshTokenReused
             | Self::SessionEnded => Kind::Unauthenticated,
-            Self::SessionNotFound | Self::UserNotFound => Kind::NotFound,
+            Self::SessionNotFound | Self::UserNotFound | Self::TokenNotFound | Self::BotNotFound => {
+                Kind::NotFound
+            }
             Self::Busy | Self::StoreUnavailable(_) => Kind::Unavailable,
             Self::Store(_) | Self::Hashing(_) | Self::SigningKeys(_) => Kind::Internal,
         }
@@ -108,7 +126,11 @@ impl Fault for Error {
             Self::SessionEnded => "session_ended",
             Self::SessionNotFound => "session_not_found",
             Self::UserNotFound => "user_not_found",
-            Self::BadQuery { .. } => "invalid_fields",
+            Self::TokenNotFound => "token_not_found",
+            Self::BotNotFound => "bot_not_found",
+            Self::TooManyTokens => "too_many_tokens",
+            Self::TooManyBots => "too_many_bots",
+            Self::BadField { .. } => "invalid_fields",
             Self::Busy => "busy",
             Self::ChangedMeanwhile => "changed_meanwhile",
             Self::StoreUnavailable(_) => "store_unavailable",
@@ -134,7 +156,11 @@ impl Fault for Error {
             }
             Self::SessionNotFound => "You have no such session.",
             Self::UserNotFound => "There is no such user.",
-            Self::BadQuery { .. } => "Some fields are not as they should be; each is listed under errors.",
+            Self::TokenNotFound => "You have no such token.",
+            Self::BotNotFound => "You have no such bot.",
+            Self::TooManyTokens => "This account has 50 tokens; delete one that is no longer used.",
+            Self::TooManyBots => "You have 20 bots; delete one first.",
+            Self::BadField { .. } => "Some fields are not as they should be; each is listed under errors.",
             Self::Busy => "Too many people are signing in just now. Try again in a moment.",
             Self::ChangedMeanwhile => "It was changed by someone else meanwhile. Try again.",
             Self::StoreUnavailable(_) => "The data store is away just now. Try again in a moment.",
@@ -152,7 +178,7 @@ impl Fault for Error {
             Self::HandleTaken => field("handle", "is taken"),
             Self::HandleReserved => field("handle", "is reserved"),
             Self::EmailTaken => field("email", "is taken"),
-            Self::BadQuery { field: name, message } => field(name, message),
+            Self::BadField { field: name, message } => field(name, message),
             _ => Vec::new(),
         }
     }

@@ -1,9 +1,10 @@
-//! Auth owns accounts, their passwords, sessions and the keys that access tokens are signed with. It never
+//! Auth owns accounts, people's and bots', their passwords, sessions, the keys that access tokens are signed with, and API
+//! tokens. It never
 //! decides what somebody may do in a conversation, and no other service ever sees a password.
 //!
 //! Promises:
-//! * **Nothing secret is stored** but the signing keys: of passwords their Argon2id hashes, of refresh tokens and
-//!   setup links their fingerprints.
+//! * **Nothing secret is stored** but the signing keys: of passwords their Argon2id hashes, of refresh tokens,
+//!   setup links and API tokens their fingerprints.
 //! * **Refresh tokens are used once.** Using one again ends its session, whoever of the two was the thief.
 //! * **One operator.** The account made through the one-time setup link, however many use it at once.
 //! * **Nothing to enumerate.** An unknown name costs the same and is answered the same as a wrong password.
@@ -36,13 +37,18 @@ pub use api::openapi;
 pub use error::Error;
 pub use service::{passwords::PasswordCost, setup::SetupToken};
 
-use model::{account::Account, session::Session};
+use model::{account::Account, api_token::ApiToken, session::Session};
 use service::{janitor, keys::Keys, passwords::Passwords, setup};
 use store::{KeyRing, SetupLink, Store};
 
 /// Every collection the service keeps; the store is opened with them.
-pub const COLLECTIONS: &[Collection] =
-    &[Account::COLLECTION, Session::COLLECTION, SetupLink::COLLECTION, KeyRing::COLLECTION];
+pub const COLLECTIONS: &[Collection] = &[
+    Account::COLLECTION,
+    Session::COLLECTION,
+    ApiToken::COLLECTION,
+    SetupLink::COLLECTION,
+    KeyRing::COLLECTION,
+];
 
 /// The `source` of its events.
 const SOURCE: &str = "/auth";
@@ -111,7 +117,7 @@ pub struct Deps {
 
 /// The service, ready to be mounted.
 pub struct Service {
-    /// The public paths of role `auth`, and `/internal/users/{id}` for other services.
+    /// The public paths of role `auth`, and those below `/internal` for other services.
     pub router: Router,
     /// The secret of a one-time setup link, while there is no operator: show it once to whoever starts the
     /// program, as `<address>/setup#<token>`.

@@ -3,14 +3,18 @@
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use tertulia_contracts::{SessionId, UserId};
+use tertulia_contracts::{
+    SessionId, TokenId, UserId,
+    auth::{MAX_BOTS, MAX_TOKENS},
+};
 use tertulia_documents::{
-    Collection, Cursor, Documents, Error, Index, Key, Page, Record, Scan, Table, Versioned,
+    Collection, Cursor, Documents, Error, Index, Key, Page, Record, Revision, Scan, Table, Versioned,
 };
 use tertulia_runtime::{Event, Timestamp};
 
 use crate::model::{
     account::{Account, Identifier, comparable_email},
+    api_token::ApiToken,
     session::Session,
 };
 
@@ -19,11 +23,17 @@ const BY_EMAIL: Index = Index::unique("by_email");
 /// Holds the one account made through a setup link: that it is unique is what makes it the only one, also
 /// when two people use the link at the same moment.
 const OPERATOR: Index = Index::unique("operator");
+/// A person's bots, each in a place of its own: there are as many places as bots that they may have.
+const BOTS: Index = Index::unique("bots");
+/// An account's tokens, likewise.
+pub(crate) const SLOT: Index = Index::unique("slot");
+const BY_FINGERPRINT: Index = Index::unique("by_fingerprint");
 const BY_USER: Index = Index::ordered("by_user");
 const BY_EXPIRY: Index = Index::ordered("by_expiry");
 
 impl Record for Account {
-    const COLLECTION: Collection = Collection { name: "accounts", indexes: &[BY_HANDLE, BY_EMAIL, OPERATOR] };
+    const COLLECTION: Collection =
+        Collection { name: "accounts", indexes: &[BY_HANDLE, BY_EMAIL, OPERATOR, BOTS] };
 
     fn id(&self) -> String {
         self.id.to_string()
@@ -33,7 +43,9 @@ impl Record for Account {
         let email = self.email.as_ref().map(|email| (BY_EMAIL, Key::new().text(&comparable_email(email))));
         let operator = self.operator.then(|| (OPERATOR, operator_key()));
         let handle = (BY_HANDLE, Key::new().text(&self.handle));
-        [Some(handle), email, operator].into_iter().flatten().collect()
+        let bot = self.bot.as_ref().filter(|bot| bot.ended_at.is_none());
+        let bot = bot.map(|bot| (BOTS, Key::new().display(bot.owner).number(bot.slot)));
+        [Some(handle), email, operator, bot].into_iter().flatten().collect()
     }
 }
 
@@ -58,6 +70,21 @@ impl Record for Session {
 
 fn expiry_key(moment: Timestamp) -> Key {
     Key::new().number(u64::try_from(moment.as_millis()).unwrap_or(0))
+}
+
+impl Record for ApiToken {
+    const COLLECTION: Collection = Collection { name: "api_tokens", indexes: &[SLOT, BY_FINGERPRINT] };
+
+    fn id(&self) -> String {
+        self.id.to_string()
+    }
+
+    fn keys(&self) -> Vec<(Index, Key)> {
+        vec![
+            (SLOT, Key::new().display(self.user_id).number(self.slot)),
+            (BY_FINGERPRINT, Key::new().text(&self.fingerprint)),
+        ]
+    }
 }
 
 /// The right to become the operator, until it expires or there is one. Named by the fingerprint of its secret.
@@ -116,6 +143,7 @@ pub(crate) enum Taken {
     Handle,
     Email,
     Operator,
+    Slot,
 }
 
 /// Auth's collections.
@@ -123,6 +151,7 @@ pub(crate) enum Taken {
 pub(crate) struct Store {
     accounts: Table<Account>,
     pub(crate) sessions: Table<Session>,
+    pub(crate) tokens: Table<ApiToken>,
     pub(crate) setup_links: Table<SetupLink>,
     pub(crate) key_rings: Table<KeyRing>,
 }
@@ -132,6 +161,7 @@ impl Store {
         Self {
             accounts: Table::new(documents.clone()),
             sessions: Table::new(documents.clone()),
+            tokens: Table::new(documents.clone()),
             setup_links: Table::new(documents.clone()),
             key_rings: Table::new(documents.clone()),
         }
@@ -148,12 +178,41 @@ impl Store {
             Err(Error::Duplicate { index, .. }) if index == BY_HANDLE.name => Ok(Some(Taken::Handle)),
             Err(Error::Duplicate { index, .. }) if index == BY_EMAIL.name => Ok(Some(Taken::Email)),
             Err(Error::Duplicate { index, .. }) if index == OPERATOR.name => Ok(Some(Taken::Operator)),
+            Err(Error::Duplicate { index, .. }) if index == BOTS.name => Ok(Some(Taken::Slot)),
             Err(error) => Err(error),
         }
     }
 
     pub(crate) async fn account(&self, id: UserId) -> Result<Option<Account>, Error> {
-        Ok(self.accounts.get(&id.to_string()).await?.map(|found| found.value))
+        Ok(self.versioned_account(id).await?.map(|found| found.value))
+    }
+
+    pub(crate) async fn versioned_account(&self, id: UserId) -> Result<Option<Versioned<Account>>, Error> {
+        self.accounts.get(&id.to_string()).await
+    }
+
+    pub(crate) async fn replace_account(&self, account: &Account, revision: Revision) -> Result<(), Error> {
+        self.accounts.replace(account, revision, Vec::new()).await.map(drop)
+    }
+
+    /// A person's bots, those that were ended not among them.
+    pub(crate) async fn bots_of(&self, owner: UserId) -> Result<Vec<Account>, Error> {
+        let scan = Scan::of(BOTS, Key::new().display(owner), MAX_BOTS);
+        Ok(self.accounts.scan(scan).await?.items.into_iter().map(|found| found.value).collect())
+    }
+
+    pub(crate) async fn token(&self, id: TokenId) -> Result<Option<Versioned<ApiToken>>, Error> {
+        self.tokens.get(&id.to_string()).await
+    }
+
+    pub(crate) async fn token_of(&self, fingerprint: &str) -> Result<Option<Versioned<ApiToken>>, Error> {
+        self.tokens.find(BY_FINGERPRINT, Key::new().text(fingerprint)).await
+    }
+
+    /// An account's tokens.
+    pub(crate) async fn tokens_of(&self, user_id: UserId) -> Result<Vec<Versioned<ApiToken>>, Error> {
+        let scan = Scan::of(SLOT, Key::new().display(user_id), MAX_TOKENS);
+        Ok(self.tokens.scan(scan).await?.items)
     }
 
     pub(crate) async fn accounts(&self, ids: &[UserId]) -> Result<Vec<Account>, Error> {

@@ -1,5 +1,7 @@
 //! What auth says: accounts, sessions and the tokens that stand for them.
 
+mod programs;
+
 use std::fmt;
 
 use garde::Validate;
@@ -8,6 +10,11 @@ use tertulia_runtime::Timestamp;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::{SessionId, UserId};
+
+pub use programs::{
+    ApiTokenInfo, ApiTokens, Bot, Bots, CreateBot, CreateToken, IssuedToken, ListTokens, LookUpToken,
+    MAX_BOTS, MAX_TOKENS, TokenOwner,
+};
 
 /// `POST /v1/accounts`.
 #[derive(Clone, Serialize, Deserialize, Validate, ToSchema)]
@@ -103,6 +110,9 @@ pub struct Account {
     pub email: Option<String>,
     /// Whether it runs this instance.
     pub operator: bool,
+    /// The person it belongs to, if it is a program's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bot_of: Option<UserId>,
     /// When it was made.
     pub created_at: Timestamp,
 }
@@ -116,6 +126,9 @@ pub struct User {
     pub handle: String,
     /// What others see.
     pub display_name: String,
+    /// The person whose program this is; absent for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bot_of: Option<UserId>,
 }
 
 /// A login.
@@ -240,4 +253,6 @@ discreet! {
     CreateSession {}
     RefreshSession {}
     SignedIn { account, session }
+    IssuedToken { api_token }
+    LookUpToken {}
 }

@@ -283,7 +283,12 @@ mod tests {
                 session: ConnectionId::from_ulid(Ulid::from_parts(1, 5)),
                 epoch: "1".to_owned(),
                 useq: 3,
-                user: User { id: user, handle: "ada".to_owned(), display_name: "Ada".to_owned() },
+                user: User {
+                    id: user,
+                    handle: "ada".to_owned(),
+                    display_name: "Ada".to_owned(),
+                    bot_of: None,
+                },
             },
             ServerFrame::Event { c, seq: 13, e: e() },
             ServerFrame::User { useq: 4, e: e() },

@@ -19,6 +19,8 @@ id_kinds! {
     User = "usr" => UserId;
     /// A login on one device.
     Session = "ses" => SessionId;
+    /// A token for a program. It is a login, too, whose [`SessionId`] has the same ULID.
+    Token = "tok" => TokenId;
     /// A direct chat, a group or a channel.
     Conversation = "cnv" => ConversationId;
     /// A message in a conversation.

@@ -16,5 +16,6 @@ pub mod permissions;
 pub mod routes;
 
 pub use ids::{
-    ConnectionId, ConversationId, InvitationId, MessageId, NodeId, ReportId, RoleId, SessionId, UserId,
+    ConnectionId, ConversationId, InvitationId, MessageId, NodeId, ReportId, RoleId, SessionId, TokenId,
+    UserId,
 };

@@ -18,6 +18,10 @@ pub fn control_channel(user: UserId) -> String {
     format!("control/{user}")
 }
 
+/// The channel on which every process hears of API tokens that are no longer good: [`Control::SessionRevoked`], since
+/// unlike access tokens they are looked up, and what was found is remembered.
+pub const REVOCATIONS: &str = "revocations";
+
 /// On a log's channel: entries that were just committed, ascending, without a gap among themselves.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Tail {

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use http::Method;
 
+use crate::identity::Scope;
+
 /// The roles that serve public routes, by the names they are discovered under.
 pub mod role {
     /// Accounts, sessions, keys.
@@ -39,6 +41,8 @@ pub struct Route {
     pub role: &'static str,
     /// Who may call it.
     pub access: Access,
+    /// What a token must be good for.
+    pub scope: Scope,
     /// The largest body, in bytes.
     pub body_limit_bytes: usize,
     /// How long it may take; none for sockets and for answers that do not end by themselves.
@@ -54,7 +58,14 @@ impl Route {
     const fn new(method: Method, path: &'static str, role: &'static str) -> Self {
         let timeout = Some(TIMEOUT);
         let body_limit_bytes = JSON_BODY_BYTES;
-        Self { method, path, role, access: Access::Member, body_limit_bytes, timeout, affinity: None }
+        let scope = if matches!(method, Method::GET) { Scope::Read } else { Scope::Write };
+        Self { method, path, role, access: Access::Member, scope, body_limit_bytes, timeout, affinity: None }
+    }
+
+    /// Manages the account itself, which no API token may.
+    const fn account(mut self) -> Self {
+        self.scope = Scope::Account;
+        self
     }
 
     const fn public(mut self) -> Self {
@@ -85,8 +96,14 @@ pub const ROUTES: &[Route] = &[
     Route::new(Method::POST, "/v1/accounts", role::AUTH).public(),
     Route::new(Method::POST, "/v1/sessions", role::AUTH).public(),
     Route::new(Method::POST, "/v1/sessions/refresh", role::AUTH).public(),
-    Route::new(Method::GET, "/v1/sessions", role::AUTH),
-    Route::new(Method::DELETE, "/v1/sessions/{id}", role::AUTH),
+    Route::new(Method::GET, "/v1/sessions", role::AUTH).account(),
+    Route::new(Method::DELETE, "/v1/sessions/{id}", role::AUTH).account(),
+    Route::new(Method::POST, "/v1/tokens", role::AUTH).account(),
+    Route::new(Method::GET, "/v1/tokens", role::AUTH).account(),
+    Route::new(Method::DELETE, "/v1/tokens/{id}", role::AUTH).account(),
+    Route::new(Method::POST, "/v1/bots", role::AUTH).account(),
+    Route::new(Method::GET, "/v1/bots", role::AUTH).account(),
+    Route::new(Method::DELETE, "/v1/bots/{id}", role::AUTH).account(),
     Route::new(Method::GET, "/v1/me", role::AUTH),
     Route::new(Method::GET, "/v1/users", role::AUTH),
     Route::new(Method::GET, "/v1/users/{id}", role::AUTH),
@@ -181,3 +198,39 @@ pub const ROUTES: &[Route] = &[
     Route::new(Method::GET, "/v1/realtime", role::REALTIME).socket(),
     Route::new(Method::GET, "/v1/events", role::REALTIME).endless(),
 ];
+
+/// The route of this method at this pattern, if it is a public one. What answers `GET` answers `HEAD` (RFC 9110 §9.3.2).
+pub fn find(method: &Method, path: &str) -> Option<&'static Route> {
+    let method = if *method == Method::HEAD { &Method::GET } else { method };
+    ROUTES.iter().find(|route| route.path == path && route.method == *method)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_route_has_the_scope_that_fits_what_it_does() {
+        let of_the_account = |path: &str| {
+            ["/v1/sessions", "/v1/tokens", "/v1/bots"].iter().any(|prefix| path.starts_with(prefix))
+        };
+        for route in ROUTES.iter().filter(|route| route.access != Access::Public) {
+            let fitting = match () {
+                () if of_the_account(route.path) => Scope::Account,
+                () if route.method == Method::GET => Scope::Read,
+                () => Scope::Write,
+            };
+            assert_eq!(route.scope, fitting, "{} {}", route.method, route.path);
+        }
+    }
+
+    #[test]
+    fn a_route_is_found_by_what_names_it() {
+        for route in ROUTES {
+            let found = find(&route.method, route.path).map(|found| (&found.method, found.path));
+            assert_eq!(found, Some((&route.method, route.path)));
+        }
+        assert_eq!(find(&Method::HEAD, "/v1/me").map(|route| &route.method), Some(&Method::GET));
+        assert!(find(&Method::GET, "/internal/users/{id}").is_none());
+    }
+}

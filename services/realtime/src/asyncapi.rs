@@ -161,7 +161,7 @@ mod tests {
                 session: ConnectionId::from_ulid(Ulid::nil()),
                 epoch: text(),
                 useq: 1,
-                user: User { id: user, handle: text(), display_name: text() },
+                user: User { id: user, handle: text(), display_name: text(), bot_of: None },
             },
             ServerFrame::Event { c, seq: 1, e: e() },
             ServerFrame::User { useq: 1, e: e() },

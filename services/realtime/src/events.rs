@@ -13,7 +13,7 @@ use tertulia_contracts::{
     ConversationId,
     address::client_address,
     frames::{ClientFrame, MAX_STREAMED, Resume},
-    identity::bearer,
+    identity::{Scope, bearer},
 };
 use tertulia_runtime::{FieldError, extract::QueryParams, problem::Problem};
 use utoipa::IntoParams;
@@ -69,6 +69,7 @@ pub(crate) struct Wish {
     responses(
         (status = 200, description = "Events, until one side ends it.", content_type = "text/event-stream", body = String),
         (status = 401, description = "No valid token.", body = Problem),
+        (status = 403, description = "`insufficient_scope`: a token without `read`.", body = Problem),
         (status = 422, description = "`invalid_fields`: not ids, or too many.", body = Problem),
         (status = 429, description = "`too_many_sockets` of the client's address.", body = Problem),
         (status = 503, description = "`node_full` or `node_draining`: try again, another node answers.", body = Problem),
@@ -82,7 +83,7 @@ pub(crate) async fn stream_events(
 ) -> Result<Response, Problem> {
     let token = bearer(&headers)?;
     // The session verifies it, too; here a refusal can still be said with a status.
-    hub.verifier.verify(token).await?;
+    hub.verifier.verify(token).await?.permit(Scope::Read)?;
     let last_id = headers.get(LAST_EVENT_ID).and_then(|id| id.to_str().ok());
     let wish = query.wish(token, &hub.config.epoch, last_id)?;
     let seat = hub.admit(client_address(&headers))?;

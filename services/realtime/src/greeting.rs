@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tertulia_contracts::{
     ConversationId,
     frames::{Resume, ServerFrame},
+    identity::Scope,
 };
 use tertulia_runtime::{Fault as _, Kind};
 
@@ -67,7 +68,11 @@ async fn log_in(hub: &Arc<Hub>, socket: &Arc<Socket>, token: &str) -> Result<Log
         Kind::Unauthenticated => Parting::log_in_again("the token is not valid"),
         _ => Parting::resume("tokens cannot be verified just now"),
     })?;
-    let login = Login { user: identity.user_id, session: identity.session_id };
+    if identity.permit(Scope::Read).is_err() {
+        return Err(Parting::stop("the token lacks the scope read"));
+    }
+    let may_write = identity.permit(Scope::Write).is_ok();
+    let login = Login { user: identity.user_id, session: identity.session_id, may_write };
     if !socket.log_in(login, token, identity.expires_at) {
         return Err(Parting::stop("the token is another login's"));
     }

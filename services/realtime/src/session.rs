@@ -21,7 +21,7 @@ use crate::{
     hub::{Hub, Seat},
     parting::Parting,
     rate::Rate,
-    socket::Socket,
+    socket::{Login, Socket},
     upstream::Refusal,
     wire,
 };
@@ -330,9 +330,8 @@ impl Session {
 
     fn typing(&mut self, c: ConversationId, now: Instant) {
         let recently = self.typed_at.is_some_and(|at| now.duration_since(at) < TYPING_INTERVAL);
-        let Some(login) = self.socket.login().filter(|_| self.open.contains_key(&c) && !recently) else {
-            return;
-        };
+        let told = |login: &Login| login.may_write && self.open.contains_key(&c) && !recently;
+        let Some(login) = self.socket.login().filter(told) else { return };
         self.typed_at = Some(now);
         let hub = self.hub.clone();
         self.work.push(Box::pin(async move {

@@ -40,6 +40,8 @@ pub(crate) struct Socket {
 pub(crate) struct Login {
     pub user: UserId,
     pub session: SessionId,
+    /// Whether its token is good for more than reading.
+    pub may_write: bool,
 }
 
 impl Socket {

@@ -106,7 +106,8 @@ impl Upstream {
     pub(crate) async fn me(&self, token: &str) -> Result<User, Refusal> {
         let account: Account =
             self.mesh.call_json(role::AUTH, Method::GET, "/v1/me", Some(token), None::<&()>).await?;
-        Ok(User { id: account.id, handle: account.handle, display_name: account.display_name })
+        let Account { id, handle, display_name, bot_of, .. } = account;
+        Ok(User { id, handle, display_name, bot_of })
     }
 
     /// Posts a message at the instance that writes this conversation's log, as the gateway does, so that what

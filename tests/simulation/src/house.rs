@@ -173,7 +173,8 @@ impl House {
     /// Auth as far as the others ask it: everybody who has a token exists.
     fn auth(&self) -> Router {
         let user = async |Path(id): Path<UserId>| {
-            Json(User { id, handle: "somebody".to_owned(), display_name: "Somebody".to_owned() })
+            let (handle, display_name) = ("somebody".to_owned(), "Somebody".to_owned());
+            Json(User { id, handle, display_name, bot_of: None })
         };
         Router::new()
             .route("/v1/me", get(me))
@@ -247,6 +248,7 @@ async fn me(Caller(caller): Caller) -> Json<Account> {
         display_name: "Somebody".to_owned(),
         email: None,
         operator: false,
+        bot_of: None,
         created_at: Timestamp::EPOCH,
     })
 }

@@ -1,18 +1,20 @@
 //! The routes, thin: extract, one use case, convert.
 
 mod accounts;
+mod bots;
 mod keys;
 mod sessions;
 mod setup;
+mod tokens;
 mod users;
 
 use axum::{
     Router,
     extract::{FromRef as _, FromRequestParts},
-    routing::get,
+    routing::{get, post},
 };
 use http::request::Parts;
-use tertulia_contracts::identity::{Caller, Identity};
+use tertulia_contracts::identity::{Caller, Identity, LOOK_UP_PATH};
 use tertulia_runtime::Problem;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -25,6 +27,10 @@ fn public() -> OpenApiRouter<App> {
         .routes(routes!(sessions::list_sessions, sessions::create_session))
         .routes(routes!(sessions::refresh_session))
         .routes(routes!(sessions::delete_session))
+        .routes(routes!(tokens::list_tokens, tokens::create_token))
+        .routes(routes!(tokens::delete_token))
+        .routes(routes!(bots::list_bots, bots::create_bot))
+        .routes(routes!(bots::delete_bot))
         .routes(routes!(users::find_users))
         .routes(routes!(users::get_user))
         .routes(routes!(keys::get_jwks))
@@ -34,7 +40,10 @@ fn public() -> OpenApiRouter<App> {
 pub(crate) fn router(app: App) -> Router {
     let (public, _) = public().split_for_parts();
     // For other services, over the mesh; the gateway knows no such path.
-    public.route("/internal/users/{id}", get(users::get_user_internally)).with_state(app)
+    public
+        .route("/internal/users/{id}", get(users::get_user_internally))
+        .route(LOOK_UP_PATH, post(tokens::look_up_token))
+        .with_state(app)
 }
 
 /// The service's part of the OpenAPI document.
@@ -42,7 +51,7 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
     public().into_openapi()
 }
 
-/// A caller whose session still runs: auth can look, so here an ended one ends at once.
+/// A caller whose session still runs, or whose API token is still there: auth can look, so here an ended one ends at once.
 struct LiveCaller(Identity);
 
 impl FromRequestParts<App> for LiveCaller {

@@ -50,13 +50,49 @@ pub(crate) struct Account {
     pub(crate) email: Option<String>,
     /// Whether it was made through the setup link.
     pub(crate) operator: bool,
-    /// The password's hash, in the PHC string format.
-    pub(crate) password: String,
+    /// The password's hash, in the PHC string format. A bot has none, and cannot sign in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) password: Option<String>,
+    /// Whose program it is, if it is one's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) bot: Option<Bot>,
     /// When it was made.
     pub(crate) created_at: Timestamp,
 }
 
+/// What an account that a program uses is besides.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct Bot {
+    /// The person it belongs to.
+    pub(crate) owner: UserId,
+    /// The place it takes among their bots.
+    pub(crate) slot: u64,
+    /// When it was ended. It is kept, so that what it wrote has an author.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) ended_at: Option<Timestamp>,
+}
+
 impl Account {
+    /// Whether it is a bot of this person.
+    pub(crate) fn is_bot_of(&self, owner: UserId) -> bool {
+        self.bot.as_ref().is_some_and(|bot| bot.owner == owner)
+    }
+
+    /// Whether nobody can use it any more.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.bot.as_ref().is_some_and(|bot| bot.ended_at.is_some())
+    }
+
+    /// As its owner sees it, if it is a bot.
+    pub(crate) fn bot_view(&self) -> auth::Bot {
+        auth::Bot {
+            id: self.id,
+            handle: self.handle.clone(),
+            display_name: self.display_name.clone(),
+            created_at: self.created_at,
+        }
+    }
+
     /// As its owner sees it.
     pub(crate) fn own_view(&self) -> auth::Account {
         auth::Account {
@@ -65,13 +101,19 @@ impl Account {
             display_name: self.display_name.clone(),
             email: self.email.clone(),
             operator: self.operator,
+            bot_of: self.bot.as_ref().map(|bot| bot.owner),
             created_at: self.created_at,
         }
     }
 
     /// As others see it.
     pub(crate) fn public_view(&self) -> auth::User {
-        auth::User { id: self.id, handle: self.handle.clone(), display_name: self.display_name.clone() }
+        auth::User {
+            id: self.id,
+            handle: self.handle.clone(),
+            display_name: self.display_name.clone(),
+            bot_of: self.bot.as_ref().map(|bot| bot.owner),
+        }
     }
 }
 

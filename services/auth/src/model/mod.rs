@@ -1,4 +1,5 @@
 //! Types and rules: no IO, no clock of their own.
 
 pub(crate) mod account;
+pub(crate) mod api_token;
 pub(crate) mod session;

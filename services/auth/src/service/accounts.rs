@@ -41,7 +41,8 @@ impl Auth {
             display_name,
             email: request.email,
             operator,
-            password: self.passwords.hash(request.password).await?,
+            password: Some(self.passwords.hash(request.password).await?),
+            bot: None,
             created_at: self.ambient.now(),
             handle: request.handle,
         };
@@ -56,6 +57,8 @@ impl Auth {
             Some(Taken::Handle) => Err(Error::HandleTaken),
             Some(Taken::Email) => Err(Error::EmailTaken),
             Some(Taken::Operator) => Err(Error::SetupLinkInvalid),
+            // Only bots take one.
+            Some(Taken::Slot) => Err(Error::ChangedMeanwhile),
         }
     }
 
@@ -77,14 +80,14 @@ impl Auth {
                 self.store.account_of(&handle).await?.into_iter().collect()
             }
             (None, Some(ids)) => self.store.accounts(&read_ids(ids)?).await?,
-            _ => return Err(Error::BadQuery { field: "handle", message: "give either handle or ids" }),
+            _ => return Err(Error::BadField { field: "handle", message: "give either handle or ids" }),
         };
         Ok(found.iter().map(Account::public_view).collect())
     }
 }
 
 fn read_ids(ids: &str) -> Result<Vec<UserId>, Error> {
-    let wrong = Error::BadQuery { field: "ids", message: "give 1 to 100 user ids, separated by commas" };
+    let wrong = Error::BadField { field: "ids", message: "give 1 to 100 user ids, separated by commas" };
     let ids: Option<Vec<UserId>> = ids.split(',').map(|id| id.parse().ok()).collect();
     ids.filter(|ids| ids.len() <= MAX_IDS).ok_or(wrong)
 }

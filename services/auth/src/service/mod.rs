@@ -1,8 +1,17 @@
 //! The use cases.
 
 pub(crate) mod accounts;
+pub(crate) mod bots;
 pub(crate) mod janitor;
 pub(crate) mod keys;
 pub(crate) mod passwords;
 pub(crate) mod sessions;
 pub(crate) mod setup;
+pub(crate) mod tokens;
+
+/// The lowest of so many places that none of these takes. That a place is taken once is for a unique index to see to:
+/// so a bound holds, however many come at the same moment.
+fn free_slot(taken: impl Iterator<Item = u64>, places: usize) -> Option<u64> {
+    let taken: Vec<u64> = taken.collect();
+    (0..places as u64).find(|place| !taken.contains(place))
+}

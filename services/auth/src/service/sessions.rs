@@ -36,7 +36,7 @@ impl Auth {
         device: Option<&str>,
     ) -> Result<SignedIn, Error> {
         let account = self.store.account_of(&Identifier::read(&request.identifier)).await?;
-        let stored = account.as_ref().map(|account| account.password.clone());
+        let stored = account.as_ref().and_then(|account| account.password.clone());
         // An unknown name costs what a wrong password costs, and is answered alike.
         let fits = self.passwords.verify(request.password, stored).await?;
         let Some(account) = account.filter(|_| fits) else {
@@ -99,8 +99,11 @@ impl Auth {
         }
     }
 
-    /// Whether the session that a token was made for still runs.
+    /// Whether the session that a token was made for still runs, or the API token is still there.
     pub(crate) async fn check_live(&self, identity: &Identity) -> Result<(), Error> {
+        if !identity.is_login() {
+            return self.check_token(identity).await;
+        }
         let session = self.store.session(identity.session_id).await?;
         let now = self.ambient.now();
         let live =
@@ -110,7 +113,7 @@ impl Auth {
 
     /// The caller's sessions, newest first.
     pub(crate) async fn sessions(&self, caller: &Identity, query: &ListSessions) -> Result<Sessions, Error> {
-        let unknown = Error::BadQuery { field: "cursor", message: "is not one of ours" };
+        let unknown = Error::BadField { field: "cursor", message: "is not one of ours" };
         let after = query.cursor.as_deref().map(Cursor::decode).transpose().map_err(|_| unknown)?;
         let limit = query.limit.unwrap_or(DEFAULT_PAGE);
         let page = self.store.sessions_of(caller.user_id, after, limit).await?;
@@ -144,15 +147,19 @@ impl Auth {
             Err(documents::Error::Conflict { .. }) => return Ok(false),
             Err(error) => return Err(error.into()),
         }
-        let payload = serde_json::to_vec(&Control::SessionRevoked { session_id });
-        let payload = Bytes::from(payload.expect("a control message is plain data and encodes"));
-        let broadcast = self.bus.broadcast(Broadcast { channel: control_channel(user_id), payload });
+        self.tell(control_channel(user_id), &Control::SessionRevoked { session_id }).await;
+        Ok(true)
+    }
+
+    /// Tells whoever listens to a channel that a login has ended.
+    pub(super) async fn tell(&self, channel: String, control: &Control) {
+        let payload = serde_json::to_vec(control).expect("a control message is plain data and encodes");
+        let broadcast = self.bus.broadcast(Broadcast { channel, payload: Bytes::from(payload) });
         // The event is committed; the broadcast only makes open sockets close sooner than their tokens end.
         match tokio::time::timeout(BROADCAST_TIMEOUT, broadcast).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::warn!(%error, "open sockets may not have heard of an ended session"),
             Err(_) => tracing::warn!("open sockets may not have heard of an ended session: the bus is slow"),
         }
-        Ok(true)
     }
 }

@@ -48,6 +48,10 @@ impl House {
         let discovery = Arc::new(StaticDiscovery::default());
         let mesh = Mesh::new(discovery, self.ambient.entropy.clone(), MeshConfig::default());
         let verifier = Arc::new(Verifier::new(mesh.clone(), self.ambient.clock.clone()));
+        let (told, bus) = (verifier.clone(), self.bus.clone());
+        self.supervisor.spawn("identity.revocations", async move {
+            told.hear_revocations(&*bus.listen().await.unwrap()).await.unwrap();
+        });
         let deps = Deps {
             ambient: self.ambient.clone(),
             supervisor: self.supervisor.clone(),

@@ -6,5 +6,6 @@ mod accounts;
 mod app;
 mod authorization;
 mod keys;
+mod programs;
 mod sessions;
 mod setup;

@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
-use axum::extract::{FromRef, FromRequestParts};
+use axum::extract::{FromRef, FromRequestParts, MatchedPath};
 use http::{HeaderMap, header, request::Parts};
 use tertulia_runtime::problem::Problem;
 
-use super::{Identity, IdentityError, Verifier};
+use super::{Identity, IdentityError, Scope, Verifier};
+use crate::routes;
 
 /// Who asks, by the `Authorization: Bearer` header (RFC 6750 §2.1). Without a valid token the request is
-/// answered with 401, and with 503 while that cannot be told.
+/// answered with 401, with 503 while that cannot be told, and with 403 if the token is not good for this route.
 #[derive(Debug, Clone, Copy)]
 pub struct Caller(pub Identity);
 
@@ -22,7 +23,14 @@ where
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Self::Rejection> {
         let token = bearer(&parts.headers)?;
-        Ok(Self(Arc::<Verifier>::from_ref(state).verify(token).await?))
+        let identity = Arc::<Verifier>::from_ref(state).verify(token).await?;
+        if !identity.is_login() {
+            // What is not in the table is for nobody's program.
+            let pattern = parts.extensions.get::<MatchedPath>();
+            let route = pattern.and_then(|pattern| routes::find(&parts.method, pattern.as_str()));
+            identity.permit(route.map_or(Scope::Account, |route| route.scope))?;
+        }
+        Ok(Self(identity))
     }
 }
 

@@ -11,13 +11,21 @@
 //!   older than [`MAX_KEY_AGE`]. While auth is away the known keys go on being good.
 //! * **Revocation is told, not asked.** A token stays formally valid until it expires, a few minutes after it
 //!   was made; sockets learn of an ended login over the control channel, and auth's own routes look it up.
+//! * **API tokens are looked up.** A program's token ([`ApiToken`]) says nothing by itself: auth is asked, and what it
+//!   answered is remembered for [`TOKEN_MEMORY`] at most. A revocation is broadcast and ends that at once. While auth is
+//!   away the remembered ones go on being good until their time is over; of others it cannot be told.
 
+mod api_token;
 mod caller;
 mod keys;
+mod looked_up;
+mod scope;
 #[cfg(any(test, feature = "testkit"))]
 pub mod testkit;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_of_api_tokens;
 mod verified;
 mod verifier;
 
@@ -28,8 +36,11 @@ use tertulia_runtime::{Fault, Kind, Timestamp};
 
 use crate::{SessionId, UserId, permissions::InstanceRole};
 
+pub use api_token::{API_TOKEN_PREFIX, ApiToken, MalformedToken};
 pub use caller::{Caller, bearer};
 pub use keys::{SEED_BYTES, SigningKey};
+pub use looked_up::LOOK_UP_PATH;
+pub use scope::{Scope, Scopes};
 pub use verifier::Verifier;
 
 /// Who issues access tokens.
@@ -47,23 +58,47 @@ pub const MIN_FETCH_INTERVAL: Duration = Duration::from_secs(1);
 /// Keys this old are asked for again, so that one that was withdrawn stops being good.
 pub const MAX_KEY_AGE: Duration = Duration::from_mins(10);
 
-/// What a valid access token says.
+/// How long it is remembered what auth said of an API token.
+pub const TOKEN_MEMORY: Duration = Duration::from_mins(1);
+
+/// What a valid token says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Identity {
     /// Who asks.
     pub user_id: UserId,
-    /// By which login.
+    /// By which login; an API token is one, too.
     pub session_id: SessionId,
     /// From when on the token is no longer good.
     pub expires_at: Timestamp,
     /// Whether they run this instance.
     pub operator: bool,
+    /// Whether they are a program with an account of its own.
+    pub bot: bool,
+    /// What the token is good for.
+    pub scopes: Scopes,
 }
 
 impl Identity {
     /// What they are to the instance, as far as the token says.
     pub fn account(&self) -> InstanceRole {
-        if self.operator { InstanceRole::Operator } else { InstanceRole::User }
+        match (self.bot, self.operator) {
+            (true, _) => InstanceRole::Bot,
+            (false, true) => InstanceRole::Operator,
+            (false, false) => InstanceRole::User,
+        }
+    }
+
+    /// Whether somebody signed in, and it is not an API token.
+    pub const fn is_login(&self) -> bool {
+        self.scopes.contains(Scope::Account)
+    }
+
+    /// Whether the token is good for this.
+    ///
+    /// # Errors
+    /// [`IdentityError::InsufficientScope`].
+    pub const fn permit(&self, scope: Scope) -> Result<(), IdentityError> {
+        if self.scopes.contains(scope) { Ok(()) } else { Err(IdentityError::InsufficientScope(scope)) }
     }
 }
 
@@ -122,13 +157,20 @@ pub enum IdentityError {
     /// Auth's keys are not known here yet, and auth does not answer.
     #[error("the keys that access tokens are signed with could not be had: {0}")]
     KeysUnavailable(String),
+    /// Nothing is remembered of the API token, and auth does not answer.
+    #[error("the API token could not be looked up: {0}")]
+    LookUpUnavailable(String),
+    /// The token is good, but not for this.
+    #[error("the token lacks the scope {}", .0.name())]
+    InsufficientScope(Scope),
 }
 
 impl Fault for IdentityError {
     fn kind(&self) -> Kind {
         match self {
             Self::Missing | Self::Refused(_) | Self::Expired => Kind::Unauthenticated,
-            Self::KeysUnavailable(_) => Kind::Unavailable,
+            Self::KeysUnavailable(_) | Self::LookUpUnavailable(_) => Kind::Unavailable,
+            Self::InsufficientScope(_) => Kind::Forbidden,
         }
     }
 
@@ -138,6 +180,8 @@ impl Fault for IdentityError {
             Self::Refused(_) => "token_invalid",
             Self::Expired => "token_expired",
             Self::KeysUnavailable(_) => "keys_unavailable",
+            Self::LookUpUnavailable(_) => "tokens_unavailable",
+            Self::InsufficientScope(_) => "insufficient_scope",
         }
     }
 
@@ -146,11 +190,19 @@ impl Fault for IdentityError {
             Self::Missing => "Send an access token: Authorization: Bearer <token>.",
             Self::Refused(_) => "The access token is not valid. Sign in again.",
             Self::Expired => "The access token has expired. Refresh it.",
-            Self::KeysUnavailable(_) => "It cannot be checked just now who you are. Try again in a moment.",
+            Self::KeysUnavailable(_) | Self::LookUpUnavailable(_) => {
+                "It cannot be checked just now who you are. Try again in a moment."
+            }
+            Self::InsufficientScope(Scope::Account) => {
+                "No API token may do this: it is for whoever signs in with a password."
+            }
+            Self::InsufficientScope(scope) => {
+                return Cow::Owned(format!("This takes a token with the scope {}.", scope.name()));
+            }
         })
     }
 
     fn retry_after(&self) -> Option<Duration> {
-        matches!(self, Self::KeysUnavailable(_)).then_some(MIN_FETCH_INTERVAL)
+        matches!(self, Self::KeysUnavailable(_) | Self::LookUpUnavailable(_)).then_some(MIN_FETCH_INTERVAL)
     }
 }

@@ -1,11 +1,19 @@
 //! For tests of services: tokens without auth.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, PoisonError},
+    time::Duration,
+};
 
 use tertulia_runtime::Ambient;
 
-use super::{Claims, Identity, SEED_BYTES, SigningKey, Verifier};
-use crate::{SessionId, UserId, auth::Jwks};
+use super::{
+    ApiToken, Claims, Identity, SEED_BYTES, Scope, Scopes, SigningKey, Verifier, looked_up::FixedTokens,
+};
+use crate::{
+    SessionId, UserId,
+    auth::{Jwks, TokenOwner},
+};
 
 /// How long the tokens last.
 pub const TOKEN_LIFE: Duration = Duration::from_mins(10);
@@ -14,6 +22,7 @@ pub const TOKEN_LIFE: Duration = Duration::from_mins(10);
 pub struct Signer {
     ambient: Ambient,
     key: SigningKey,
+    tokens: FixedTokens,
 }
 
 impl Signer {
@@ -21,13 +30,13 @@ impl Signer {
     pub fn new(ambient: &Ambient) -> Self {
         let mut seed = [0; SEED_BYTES];
         ambient.entropy.fill(&mut seed);
-        Self { ambient: ambient.clone(), key: SigningKey::from_seed(&seed) }
+        Self { ambient: ambient.clone(), key: SigningKey::from_seed(&seed), tokens: FixedTokens::default() }
     }
 
     /// A verifier that accepts this signer's tokens and no others.
     pub fn verifier(&self) -> Arc<Verifier> {
         let keys = Jwks { keys: vec![self.key.public().clone()] };
-        Arc::new(Verifier::fixed(keys, self.ambient.clock.clone()))
+        Arc::new(Verifier::fixed(keys, self.tokens.clone(), self.ambient.clock.clone()))
     }
 
     /// The key itself, for tokens out of the ordinary.
@@ -51,9 +60,19 @@ impl Signer {
         self.key.sign(&Claims::new(user_id, session_id, false, self.ambient.now(), TOKEN_LIFE))
     }
 
+    /// An API token of a user, and the login that it is. Every verifier of this signer accepts it.
+    pub fn api_token(&self, user_id: UserId, scopes: &[Scope], bot: bool) -> (String, SessionId) {
+        let token = ApiToken::generate(&*self.ambient.entropy).reveal().to_owned();
+        let session_id = self.ambient.ids.next();
+        let scopes = scopes.to_vec();
+        let owner = TokenOwner { user_id, session_id, operator: false, bot, scopes, expires_at: None };
+        self.tokens.lock().unwrap_or_else(PoisonError::into_inner).insert(token.clone(), owner);
+        (token, session_id)
+    }
+
     /// What the verifier makes of [`Signer::token_of`].
     pub fn identity(&self, user_id: UserId, session_id: SessionId) -> Identity {
         let expires_at = self.ambient.now().plus(TOKEN_LIFE);
-        Identity { user_id, session_id, expires_at, operator: false }
+        Identity { user_id, session_id, expires_at, operator: false, bot: false, scopes: Scopes::LOGIN }
     }
 }

@@ -1,13 +1,11 @@
-//! Remembers which tokens were verified. A signature check costs some fifty microseconds, and a client sends
-//! the same token hundreds of times.
+//! Remembers what was found out about tokens. A signature check costs some fifty microseconds, asking auth far more, and
+//! a client sends the same token hundreds of times.
 
 use std::{
     collections::HashMap,
     mem,
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
 };
-
-use super::Identity;
 
 /// So many tokens a generation; there are two.
 const GENERATION: usize = 4096;
@@ -15,69 +13,93 @@ const GENERATION: usize = 4096;
 /// A bounded memory of verified tokens in two generations: when the young one is full it becomes the old
 /// one, and what was not asked for since is forgotten. Only what was verified gets in, so strangers
 /// cannot push anything out.
-#[derive(Default)]
-pub(super) struct Verified(Mutex<Generations>);
+pub(super) struct Verified<T>(Mutex<Generations<T>>);
 
-#[derive(Default)]
-struct Generations {
-    young: HashMap<Box<str>, Identity>,
-    old: HashMap<Box<str>, Identity>,
+struct Generations<T> {
+    young: HashMap<Box<str>, T>,
+    old: HashMap<Box<str>, T>,
 }
 
-impl Generations {
-    fn put(&mut self, token: Box<str>, identity: Identity) {
+impl<T> Default for Verified<T> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<T> Default for Generations<T> {
+    fn default() -> Self {
+        Self { young: HashMap::new(), old: HashMap::new() }
+    }
+}
+
+impl<T> Generations<T> {
+    fn put(&mut self, token: Box<str>, found: T) {
+        // An old answer about the same token would come back when the young one is forgotten.
+        self.old.remove(&token);
         if self.young.len() >= GENERATION {
             self.old = mem::take(&mut self.young);
         }
-        self.young.insert(token, identity);
+        self.young.insert(token, found);
     }
 }
 
-impl Verified {
-    pub(super) fn get(&self, token: &str) -> Option<Identity> {
-        let mut generations = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(identity) = generations.young.get(token) {
-            return Some(*identity);
-        }
-        let (token, identity) = generations.old.remove_entry(token)?;
-        generations.put(token, identity);
-        Some(identity)
+impl<T: Copy> Verified<T> {
+    fn generations(&self) -> MutexGuard<'_, Generations<T>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn put(&self, token: &str, identity: Identity) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).put(token.into(), identity);
+    pub(super) fn get(&self, token: &str) -> Option<T> {
+        let mut generations = self.generations();
+        if let Some(found) = generations.young.get(token) {
+            return Some(*found);
+        }
+        let (token, found) = generations.old.remove_entry(token)?;
+        generations.put(token, found);
+        Some(found)
+    }
+
+    pub(super) fn put(&self, token: &str, found: T) {
+        self.generations().put(token.into(), found);
+    }
+
+    /// Forgets those of which this is so.
+    pub(super) fn forget(&self, is_over: impl Fn(&T) -> bool) {
+        let mut generations = self.generations();
+        generations.young.retain(|_, found| !is_over(found));
+        generations.old.retain(|_, found| !is_over(found));
     }
 
     pub(super) fn clear(&self) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Generations::default();
+        *self.generations() = Generations::default();
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use tertulia_runtime::Timestamp;
-    use ulid::Ulid;
-
     use super::*;
-    use crate::{SessionId, UserId};
 
     #[test]
     fn the_memory_is_bounded_and_keeps_what_is_asked_for() {
         let verified = Verified::default();
-        let identity = Identity {
-            user_id: UserId::from_ulid(Ulid::nil()),
-            session_id: SessionId::from_ulid(Ulid::nil()),
-            expires_at: Timestamp::EPOCH,
-            operator: false,
-        };
-        verified.put("asked for", identity);
-        verified.put("not asked for", identity);
+        verified.put("asked for", 1);
+        verified.put("not asked for", 1);
         for n in 0..3 * GENERATION {
-            verified.put(&n.to_string(), identity);
-            assert_eq!(verified.get("asked for"), Some(identity));
+            verified.put(&n.to_string(), n);
+            assert_eq!(verified.get("asked for"), Some(1));
         }
         assert_eq!(verified.get("not asked for"), None);
         let generations = verified.0.lock().unwrap();
         assert!(generations.young.len() <= GENERATION && generations.old.len() <= GENERATION);
+    }
+
+    #[test]
+    fn what_is_forgotten_is_forgotten_of_both_generations() {
+        let verified = Verified::default();
+        verified.put("old", 1);
+        (0..GENERATION).for_each(|n| verified.put(&n.to_string(), 2));
+        verified.put("young", 1);
+        assert!(verified.0.lock().unwrap().old.contains_key("old"));
+        verified.forget(|found| *found == 1);
+        assert_eq!((verified.get("old"), verified.get("young"), verified.get("7")), (None, None, Some(2)));
     }
 }

@@ -1,20 +1,24 @@
-//! Verifies access tokens with the keys that auth publishes.
+//! Verifies access tokens with the keys that auth publishes, and API tokens by asking it.
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
 use http::Method;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
+use tertulia_bus::{Heard, Listener};
 use tertulia_mesh::Mesh;
 use tertulia_runtime::{Clock, Timestamp};
 use tokio::{sync::Mutex, time::Instant};
 
 use super::{
-    AUDIENCE, Claims, ISSUER, Identity, IdentityError, LEEWAY, MAX_KEY_AGE, MAX_TOKEN_BYTES,
-    MIN_FETCH_INTERVAL, TOKEN_TYPE, verified::Verified,
+    API_TOKEN_PREFIX, AUDIENCE, Claims, ISSUER, Identity, IdentityError, LEEWAY, MAX_KEY_AGE,
+    MAX_TOKEN_BYTES, MIN_FETCH_INTERVAL, Scopes, TOKEN_TYPE,
+    looked_up::{FixedTokens, LookedUp, Register},
+    verified::Verified,
 };
 use crate::{
     auth::{Jwk, Jwks},
+    live::{Control, REVOCATIONS},
     routes::role,
 };
 
@@ -31,7 +35,9 @@ pub struct Verifier {
     keys: ArcSwap<Keys>,
     /// Held by the one who asks auth; tells when auth was last asked.
     asked_at: Mutex<Option<Instant>>,
-    verified: Verified,
+    verified: Verified<Identity>,
+    register: Register,
+    looked_up: LookedUp,
 }
 
 enum Source {
@@ -48,15 +54,15 @@ struct Keys {
 impl Verifier {
     /// A verifier that asks auth for its keys.
     pub fn new(mesh: Mesh, clock: Arc<dyn Clock>) -> Self {
-        Self::from(Source::Auth(mesh), clock)
+        Self::from(Source::Auth(mesh.clone()), Register::Auth(mesh), clock)
     }
 
-    /// A verifier that knows these keys and never asks for others.
-    pub fn fixed(keys: Jwks, clock: Arc<dyn Clock>) -> Self {
-        Self::from(Source::Fixed(keys), clock)
+    /// A verifier that knows these keys and these API tokens, and never asks for others.
+    pub(super) fn fixed(keys: Jwks, tokens: FixedTokens, clock: Arc<dyn Clock>) -> Self {
+        Self::from(Source::Fixed(keys), Register::Fixed(tokens), clock)
     }
 
-    fn from(source: Source, clock: Arc<dyn Clock>) -> Self {
+    fn from(source: Source, register: Register, clock: Arc<dyn Clock>) -> Self {
         let mut validation = Validation::new(Algorithm::EdDSA);
         validation.set_issuer(&[ISSUER]);
         validation.set_audience(&[AUDIENCE]);
@@ -71,14 +77,43 @@ impl Verifier {
             keys: ArcSwap::default(),
             asked_at: Mutex::default(),
             verified: Verified::default(),
+            register,
+            looked_up: LookedUp::default(),
+        }
+    }
+
+    /// Forgets API tokens as they are revoked, for as long as it is polled. Every process that verifies runs this once;
+    /// without it a revoked token is good for [`TOKEN_MEMORY`](super::TOKEN_MEMORY) more.
+    ///
+    /// # Errors
+    /// The bus cannot be listened to.
+    pub async fn hear_revocations(&self, ear: &dyn Listener) -> Result<(), tertulia_bus::Error> {
+        ear.join(REVOCATIONS).await?;
+        // What was broadcast before is lost.
+        self.looked_up.forget_all();
+        loop {
+            match ear.hear().await {
+                Heard::Message(message) => match serde_json::from_slice(&message.payload) {
+                    Ok(Control::SessionRevoked { session_id }) => self.looked_up.forget(session_id),
+                    Ok(Control::AccessLost { .. }) => {}
+                    Err(error) => {
+                        tracing::error!(%error, "what was broadcast of a revoked token does not decode");
+                        self.looked_up.forget_all();
+                    }
+                },
+                Heard::Gap => self.looked_up.forget_all(),
+            }
         }
     }
 
     /// Who a token stands for.
     ///
     /// # Errors
-    /// Every variant of [`IdentityError`] but `Missing`.
+    /// Every variant of [`IdentityError`] but `Missing` and `InsufficientScope`.
     pub async fn verify(&self, token: &str) -> Result<Identity, IdentityError> {
+        if token.starts_with(API_TOKEN_PREFIX) {
+            return self.unexpired(self.looked_up.identity(&self.register, token).await?);
+        }
         self.refresh_old_keys().await;
         if let Some(identity) = self.verified.get(token) {
             return self.unexpired(identity);
@@ -120,6 +155,8 @@ impl Verifier {
             session_id: claims.sid,
             expires_at: from_seconds(claims.exp),
             operator: claims.op,
+            bot: false,
+            scopes: Scopes::LOGIN,
         })
     }
 
@@ -199,6 +236,6 @@ fn decoding_key(key: &Jwk) -> Option<(String, DecodingKey)> {
     Some((key.kid.clone(), decoding_key))
 }
 
-fn refused(why: impl Into<String>) -> IdentityError {
+pub(super) fn refused(why: impl Into<String>) -> IdentityError {
     IdentityError::Refused(why.into())
 }

@@ -6,6 +6,7 @@ use http::Method;
 use serde_json::json;
 use tertulia_contracts::{
     MessageId, ReportId, UserId,
+    identity::Scope,
     messaging::{Conversations, Fact, UserLog},
     routes::{ROUTES, Route, role},
 };
@@ -148,6 +149,26 @@ async fn nobody_is_served_without_a_good_token() {
             let body = body_of(route, house.client_id(), ann);
             let (status, _) = call(client, route, &path, body).await;
             assert_eq!(status, 401, "{} {}", route.method, route.path);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_token_is_refused_the_routes_that_are_not_of_its_scopes() {
+    let house = House::open().await;
+    let service = house.service().await;
+    let ann = house.user();
+    let group = make_group(&house.client(&service, ann), &[]).await;
+    let message = house.post(&house.client(&service, ann), group, "A secret").await.id;
+    for scopes in [&[Scope::Read][..], &[Scope::Write], &[]] {
+        let (token, _) = house.signer.api_token(ann, scopes, false);
+        let program = service.client.with_token(&token);
+        for route in routes().filter(|route| !scopes.contains(&route.scope)) {
+            let path = path_of(route, &group.to_string(), ann, message);
+            let body = body_of(route, house.client_id(), ann);
+            let refused = call(&program, route, &path, body).await;
+            let expected = (403, Some("insufficient_scope".to_owned()));
+            assert_eq!(refused, expected, "{} {}", route.method, route.path);
         }
     }
 }

@@ -207,7 +207,8 @@ pub(crate) async fn whole_log(client: &TestClient, conversation: ConversationId)
 fn auth(accounts: Arc<Mutex<BTreeSet<UserId>>>) -> Router {
     let user = async move |Path(id): Path<UserId>| {
         let known = accounts.lock().unwrap().contains(&id);
-        let user = User { id, handle: handle_of(id), display_name: "Somebody".to_owned() };
+        let display_name = "Somebody".to_owned();
+        let user = User { id, handle: handle_of(id), display_name, bot_of: None };
         if known { Ok(Json(user)) } else { Err(StatusCode::NOT_FOUND) }
     };
     Router::new().route("/internal/users/{id}", get(user))

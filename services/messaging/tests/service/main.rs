@@ -24,6 +24,7 @@ mod offices;
 mod pinning;
 mod places;
 mod posting;
+mod programs;
 mod purging;
 mod reacting;
 mod reading;

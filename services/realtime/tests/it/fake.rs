@@ -71,8 +71,8 @@ impl Fake {
 
     pub(crate) fn messaging(self: &Arc<Self>) -> Router {
         Router::new()
-            .route("/v1/conversations/{c}/log", get(log))
-            .route("/v1/conversations/{c}/messages", post(take))
+            .route("/v1/conversations/{id}/log", get(log))
+            .route("/v1/conversations/{id}/messages", post(take))
             .route("/v1/me/log", get(own_log))
             .with_state(Shared(self.clone()))
     }
@@ -216,6 +216,7 @@ async fn me(State(Shared(fake)): State<Shared>, Caller(caller): Caller) -> Json<
         display_name: "Ada".to_owned(),
         email: None,
         operator: false,
+        bot_of: None,
         created_at: fake.ambient.now(),
     })
 }

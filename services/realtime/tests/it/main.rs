@@ -10,6 +10,7 @@ mod fake;
 mod fuzz;
 mod hello;
 mod house;
+mod programs;
 mod streams;
 mod talking;
 mod transcripts;
