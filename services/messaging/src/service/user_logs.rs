@@ -45,8 +45,30 @@ pub(crate) struct Changed {
     pub before: Option<PrivateRecord>,
     /// As it is.
     pub after: Option<PrivateRecord>,
-    /// Whether that was changed just now.
-    is_new: bool,
+    /// What is owed to their sockets, if that was changed just now.
+    owing: Option<Owing>,
+}
+
+/// A change that may be committed and is not told: whoever is stopped on the way, by a fault or because the one who asked
+/// went away, leaves the telling to the relay.
+struct Owing {
+    live: Live,
+    owner: String,
+    is_settled: bool,
+}
+
+impl Owing {
+    fn settle(mut self) {
+        self.is_settled = true;
+    }
+}
+
+impl Drop for Owing {
+    fn drop(&mut self) {
+        if !self.is_settled {
+            self.live.owe(std::mem::take(&mut self.owner));
+        }
+    }
 }
 
 /// A page of a user's log, its facts still encoded.
@@ -71,9 +93,10 @@ impl UserLogs {
         topic: Topic,
         decide: impl Fn(Option<&PrivateRecord>) -> Result<Option<Matter>, Error>,
     ) -> Result<Changed, Error> {
-        let changed = self.commit(owner, topic, decide).await?;
-        if let Some(after) = changed.after.as_ref().filter(|_| changed.is_new) {
+        let mut changed = self.commit(owner, topic, decide).await?;
+        if let (Some(after), Some(owing)) = (&changed.after, changed.owing.take()) {
             self.live.tell(&owner.to_string(), vec![entry(after)]).await;
+            owing.settle();
         }
         Ok(changed)
     }
@@ -87,12 +110,13 @@ impl UserLogs {
         decide: impl Fn(Option<&PrivateRecord>) -> Result<Option<Matter>, Error>,
     ) -> Result<(), Error> {
         let changed = self.commit(owner, topic, decide).await?;
-        let newest = match changed.after.filter(|_| changed.is_new) {
+        let newest = match changed.after.filter(|_| changed.owing.is_some()) {
             Some(after) => Some(after),
             None => self.settled(owner).await?.map(|head| head.value.newest),
         };
         let Some(newest) = newest else { return Ok(()) };
         if self.live.is_told(&owner.to_string(), vec![entry(&newest)]).await {
+            changed.owing.into_iter().for_each(Owing::settle);
             return Ok(());
         }
         Err(BusError::Unavailable("a user's sockets could not be told".to_owned()).into())
@@ -109,7 +133,7 @@ impl UserLogs {
             // As of that head or newer; if it is newer, the head is another by now.
             let before = self.store.private(owner, topic).await?;
             let Some(matter) = decide(before.as_ref())? else {
-                return Ok(Changed { after: before.clone(), before, is_new: false });
+                return Ok(Changed { after: before.clone(), before, owing: None });
             };
             let useq = head.map_or(0, |head: UserHeadRecord| head.newest.useq) + 1;
             let since_useq = match (matter.listing(), before.as_ref().and_then(|it| it.matter.listing())) {
@@ -119,6 +143,7 @@ impl UserLogs {
             };
             let after = PrivateRecord { owner, useq, at: self.ambient.now(), since_useq, matter };
             let head = UserHeadRecord { newest: after.clone() };
+            let owing = Owing { live: self.live.clone(), owner: owner.to_string(), is_settled: false };
             let written = match revision {
                 Some(revision) => self.store.user_heads.replace(&head, revision, Vec::new()).await,
                 None => self.store.user_heads.insert(&head, Vec::new()).await,
@@ -127,9 +152,9 @@ impl UserLogs {
                 Ok(_) => {
                     // Before it is told or answered: who hears of it finds it.
                     self.put_away(&after).await?;
-                    return Ok(Changed { before, after: Some(after), is_new: true });
+                    return Ok(Changed { before, after: Some(after), owing: Some(owing) });
                 }
-                Err(StoreError::Conflict { .. }) => {}
+                Err(StoreError::Conflict { .. }) => owing.settle(),
                 Err(error) => return Err(error.into()),
             }
         }
