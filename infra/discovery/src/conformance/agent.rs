@@ -42,17 +42,24 @@ pub(super) async fn an_agent_that_has_forgotten_is_told_again(rig: Arc<dyn Rig>)
     see_instances(&*rig, &mut serving.views, &[serving.instance]).await;
 }
 
-pub(super) async fn the_last_known_answer_stands_while_the_agent_is_away(rig: Arc<dyn Rig>) {
-    for loss in [Loss::Killed, Loss::Silent] {
-        let mut serving = serving(&*rig).await;
-        rig.lose_agent(loss).await;
-        let longer = tokio::time::sleep(rig.ttl() * 2);
-        let lost = serving.views.wait_for(|view| view.instances.is_empty());
-        tokio::select! {
-            () = longer => {}
-            _ = lost => panic!("{loss:?}: what was known is forgotten"),
-        }
-        rig.return_agent().await;
+pub(super) async fn the_last_known_answer_stands_while_the_agent_is_dead(rig: Arc<dyn Rig>) {
+    the_last_known_answer_stands(&*rig, Loss::Killed).await;
+}
+
+pub(super) async fn the_last_known_answer_stands_while_the_agent_is_silent(rig: Arc<dyn Rig>) {
+    the_last_known_answer_stands(&*rig, Loss::Silent).await;
+}
+
+/// Each loss has an agent of its own. One that has just come back first tells of instances what it kept of them, and then
+/// what it heard since: whoever takes it away in between is left with the wrong one.
+async fn the_last_known_answer_stands(rig: &dyn Rig, loss: Loss) {
+    let mut serving = serving(rig).await;
+    rig.lose_agent(loss).await;
+    let longer = tokio::time::sleep(rig.ttl() * 2);
+    let lost = serving.views.wait_for(|view| view.instances.is_empty());
+    tokio::select! {
+        () = longer => {}
+        _ = lost => panic!("{loss:?}: what was known is forgotten"),
     }
 }
 
