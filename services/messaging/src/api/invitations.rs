@@ -15,13 +15,10 @@ use tertulia_runtime::{
 use super::{Refused, paging::ListQuery};
 use crate::service::Messaging;
 
-/// How something about a code can be refused.
+/// How something about a code can be refused otherwise than what is about a conversation.
 #[derive(utoipa::IntoResponses)]
 #[expect(dead_code, reason = "it only describes what problems there are")]
 enum RefusedCode {
-    /// Without a valid access token.
-    #[response(status = 401, content_type = "application/problem+json")]
-    Unauthenticated(Problem),
     /// The caller is kept out (`not_allowed`); the detail ends with the reason in brackets.
     #[response(status = 403, content_type = "application/problem+json")]
     Forbidden(Problem),
@@ -29,15 +26,6 @@ enum RefusedCode {
     /// whoever made it may no longer invite. Which of these, the answer does not say.
     #[response(status = 404, content_type = "application/problem+json")]
     NotFound(Problem),
-    /// Fields are wrong; each is listed (`invalid_fields`).
-    #[response(status = 422, content_type = "application/problem+json")]
-    Invalid(Problem),
-    /// More is asked than can be taken just now; `Retry-After` says when to come back.
-    #[response(status = 429, content_type = "application/problem+json")]
-    RateLimited(Problem),
-    /// The store or another service is away; `Retry-After` says when to come back.
-    #[response(status = 503, content_type = "application/problem+json")]
-    Unavailable(Problem),
 }
 
 /// Makes an invitation
@@ -115,7 +103,7 @@ pub(super) async fn withdraw(
     get, path = "/v1/invitations/{code}", tag = "messaging", operation_id = "preview_invitation",
     security(("access_token" = [])),
     params(("code" = String, Path, description = "The invitation's code.")),
-    responses((status = 200, description = "It works, and leads here.", body = InvitationPreview), RefusedCode),
+    responses((status = 200, description = "It works, and leads here.", body = InvitationPreview), Refused, RefusedCode),
 )]
 pub(super) async fn preview(
     State(messaging): State<Messaging>,
@@ -136,7 +124,7 @@ pub(super) async fn preview(
         (status = 200, description = "The caller is a member.", body = Conversation),
         (status = 409, description = "The group has no room for another (`group_full`).",
             body = Problem, content_type = "application/problem+json"),
-        RefusedCode,
+        Refused, RefusedCode,
     ),
 )]
 pub(super) async fn accept(

@@ -65,17 +65,16 @@ fn holds_link(filter: &LinkFilter, text: &str) -> bool {
 fn names(text: &str) -> impl Iterator<Item = String> {
     let ends = |character: char| character.is_whitespace() || "<>()[]{}|`*\"',;".contains(character);
     let text = text.replace('\\', "/");
-    let tokens: Vec<String> =
-        text.split(ends).filter(|token| token.contains('.')).map(str::to_owned).collect();
-    tokens.into_iter().flat_map(|token| {
-        let behind = token.match_indices("//").filter_map(|(place, _)| host(&token[place..]));
-        behind.chain(host(&token)).collect::<Vec<_>>()
-    })
+    let tokens = text.split(ends).filter(|token| token.contains('.'));
+    // A host stands at the beginning of a token or behind two slashes, and each part is read once.
+    let names: Vec<String> = tokens.flat_map(|token| token.split("//")).filter_map(host).collect();
+    names.into_iter()
 }
 
 /// The host at the beginning of a text as browsers read it (WHATWG URL), without a dot at its end.
 fn host(text: &str) -> Option<String> {
-    let url = Url::parse(&format!("http://{}", text.trim_start_matches('/'))).ok()?;
+    let authority = text.trim_start_matches('/').split(['/', '?', '#']).next()?;
+    let url = Url::parse(&format!("http://{authority}")).ok()?;
     url.host_str().map(plain)
 }
 

@@ -185,13 +185,9 @@ impl Pen {
 
     async fn look_up_reports(&self, held: &mut Held, waiting: &VecDeque<Command>) -> Result<(), Error> {
         held.reports.clear();
-        let ids: Vec<String> =
-            waiting.iter().filter_map(Command::report).map(|report| report.to_string()).collect();
-        if !ids.is_empty() {
-            let found = self.desk.store.reports.get_many(&ids).await?.into_iter().map(|found| found.value);
-            let here = found.filter(|report| report.conversation_id == self.id);
-            held.reports.extend(here.map(|report| (report.id, report.decided.map(|(verdict, _)| verdict))));
-        }
+        let found = self.desk.store.reports_among(waiting.iter().filter_map(Command::report)).await?;
+        let here = found.into_iter().filter(|report| report.conversation_id == self.id);
+        held.reports.extend(here.map(|report| (report.id, report.decided.map(|(verdict, _)| verdict))));
         Ok(())
     }
 

@@ -133,20 +133,20 @@ impl Messaging {
         let owner = id.to_string();
         let page = self.store.acts(&owner, after, limit).await?;
         let mut items = Vec::with_capacity(page.items.len());
-        let mut deleted = Vec::new();
+        let (mut deleted, mut decided) = (Vec::new(), Vec::new());
         for entry in page.items {
             let e = entry.fact()?;
-            if let Fact::MessageDeleted { message_seq, .. } = e {
-                deleted.push((items.len(), message_seq));
+            match e {
+                Fact::MessageDeleted { message_seq, .. } => deleted.push((items.len(), message_seq)),
+                Fact::ReportDecided { report_id, .. } => decided.push((items.len(), report_id)),
+                _ => {}
             }
-            let user_id = match e {
-                Fact::ReportDecided { report_id, .. } => {
-                    self.store.report(report_id).await?.map(|report| report.value.user_id)
-                }
-                _ => subject(&e),
-            };
             let decision = entry.note.as_ref().and_then(|note| note.decision);
-            items.push(Act { seq: entry.seq, e, user_id, reason: entry.reason(), decision });
+            items.push(Act { seq: entry.seq, user_id: subject(&e), e, reason: entry.reason(), decision });
+        }
+        let reports = self.store.reports_among(decided.iter().map(|(_, report)| *report)).await?;
+        for (index, id) in decided {
+            items[index].user_id = reports.iter().find(|report| report.id == id).map(|report| report.user_id);
         }
         // Who wrote a deleted message stands where it was posted.
         let postings = self.store.entries_at(&owner, deleted.iter().map(|(_, seq)| *seq)).await?;

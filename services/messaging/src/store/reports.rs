@@ -91,6 +91,18 @@ impl Store {
         self.reports.get(&id.to_string()).await
     }
 
+    /// Those of these reports that there are.
+    pub(crate) async fn reports_among(
+        &self,
+        ids: impl Iterator<Item = ReportId>,
+    ) -> Result<Vec<ReportRecord>, Error> {
+        let ids: Vec<String> = ids.map(|id| id.to_string()).collect();
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        Ok(self.reports.get_many(&ids).await?.into_iter().map(|found| found.value).collect())
+    }
+
     /// What this person reported of the same thing before.
     pub(crate) async fn filed_before(&self, report: &ReportRecord) -> Result<Option<ReportRecord>, Error> {
         let whose = Key::new().display(report.conversation_id).display(report.reporter_id);
