@@ -56,10 +56,10 @@ async fn the_last_known_answer_stands(rig: &dyn Rig, loss: Loss) {
     let mut serving = serving(rig).await;
     rig.lose_agent(loss).await;
     let longer = tokio::time::sleep(rig.ttl() * 2);
-    let lost = serving.views.wait_for(|view| view.instances.is_empty());
+    let forgotten = serving.views.wait_for(|view| view.instances.is_empty());
     tokio::select! {
         () = longer => {}
-        _ = lost => panic!("{loss:?}: what was known is forgotten"),
+        _ = forgotten => panic!("{loss:?}: what was known is forgotten"),
     }
 }
 
