@@ -1,11 +1,7 @@
 //! API tokens, as auth knows them: asked of it over the mesh, and remembered for a while.
 
 use std::{
-    collections::HashMap,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::atomic::{AtomicU64, Ordering},
     time::Duration,
 };
 
@@ -31,11 +27,9 @@ pub(super) enum Register {
     /// Auth does.
     Auth(Mesh),
     /// These are all there are.
-    Fixed(FixedTokens),
+    #[cfg(any(test, feature = "testkit"))]
+    Fixed(super::testkit::FixedTokens),
 }
-
-/// Tokens that are known without asking anybody.
-pub(super) type FixedTokens = Arc<Mutex<HashMap<String, TokenOwner>>>;
 
 /// What auth said of API tokens lately.
 #[derive(Default)]
@@ -83,10 +77,8 @@ impl Register {
     async fn ask(&self, token: &ApiToken) -> Result<TokenOwner, IdentityError> {
         let unknown = || super::verifier::refused("auth knows no such API token");
         match self {
-            Self::Fixed(tokens) => {
-                let tokens = tokens.lock().unwrap_or_else(PoisonError::into_inner);
-                tokens.get(token.reveal()).cloned().ok_or_else(unknown)
-            }
+            #[cfg(any(test, feature = "testkit"))]
+            Self::Fixed(tokens) => tokens.owner(token.reveal()).ok_or_else(unknown),
             Self::Auth(mesh) => {
                 let question = LookUpToken { token: token.reveal().to_owned() };
                 let answer = mesh.call_json(role::AUTH, Method::POST, LOOK_UP_PATH, None, Some(&question));

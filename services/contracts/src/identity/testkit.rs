@@ -1,15 +1,14 @@
 //! For tests of services: tokens without auth.
 
 use std::{
-    sync::{Arc, PoisonError},
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
 use tertulia_runtime::Ambient;
 
-use super::{
-    ApiToken, Claims, Identity, SEED_BYTES, Scope, Scopes, SigningKey, Verifier, looked_up::FixedTokens,
-};
+use super::{ApiToken, Claims, Identity, SEED_BYTES, Scope, Scopes, SigningKey, Verifier};
 use crate::{
     SessionId, UserId,
     auth::{Jwks, TokenOwner},
@@ -17,6 +16,20 @@ use crate::{
 
 /// How long the tokens last.
 pub const TOKEN_LIFE: Duration = Duration::from_mins(10);
+
+/// API tokens that are known without asking auth.
+#[derive(Clone, Default)]
+pub(super) struct FixedTokens(Arc<Mutex<HashMap<String, TokenOwner>>>);
+
+impl FixedTokens {
+    pub(super) fn owner(&self, token: &str) -> Option<TokenOwner> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(token).cloned()
+    }
+
+    fn insert(&self, token: String, owner: TokenOwner) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(token, owner);
+    }
+}
 
 /// Issues access tokens, and makes the verifier that accepts them.
 pub struct Signer {
@@ -66,7 +79,7 @@ impl Signer {
         let session_id = self.ambient.ids.next();
         let scopes = scopes.to_vec();
         let owner = TokenOwner { user_id, session_id, operator: false, bot, scopes, expires_at: None };
-        self.tokens.lock().unwrap_or_else(PoisonError::into_inner).insert(token.clone(), owner);
+        self.tokens.insert(token.clone(), owner);
         (token, session_id)
     }
 

@@ -13,7 +13,7 @@ use tokio::{sync::Mutex, time::Instant};
 use super::{
     API_TOKEN_PREFIX, AUDIENCE, Claims, ISSUER, Identity, IdentityError, LEEWAY, MAX_KEY_AGE,
     MAX_TOKEN_BYTES, MIN_FETCH_INTERVAL, Scopes, TOKEN_TYPE,
-    looked_up::{FixedTokens, LookedUp, Register},
+    looked_up::{LookedUp, Register},
     verified::Verified,
 };
 use crate::{
@@ -42,6 +42,7 @@ pub struct Verifier {
 
 enum Source {
     Auth(Mesh),
+    #[cfg(any(test, feature = "testkit"))]
     Fixed(Jwks),
 }
 
@@ -58,7 +59,8 @@ impl Verifier {
     }
 
     /// A verifier that knows these keys and these API tokens, and never asks for others.
-    pub(super) fn fixed(keys: Jwks, tokens: FixedTokens, clock: Arc<dyn Clock>) -> Self {
+    #[cfg(any(test, feature = "testkit"))]
+    pub(super) fn fixed(keys: Jwks, tokens: super::testkit::FixedTokens, clock: Arc<dyn Clock>) -> Self {
         Self::from(Source::Fixed(keys), Register::Fixed(tokens), clock)
     }
 
@@ -211,6 +213,7 @@ impl Verifier {
 
     async fn fetch(&self) -> Result<(), IdentityError> {
         let published = match &self.source {
+            #[cfg(any(test, feature = "testkit"))]
             Source::Fixed(keys) => keys.clone(),
             Source::Auth(mesh) => {
                 let answer =
