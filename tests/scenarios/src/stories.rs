@@ -4,13 +4,16 @@ mod afterthoughts;
 mod calls;
 mod chaos;
 mod crowd;
+mod custom_role;
 mod entering;
 mod events;
 mod first_conversation;
 mod killed;
 mod leaving;
 mod own;
+mod programs;
 mod resume;
+mod scheduled;
 mod strangers;
 mod troublemaker;
 
@@ -64,6 +67,14 @@ pub const STORIES: &[Story] = &[
         tell: |system| Box::pin(own::follows_and_keeps_apart(system)),
     },
     Story {
+        name: "a_custom_role_lets_its_carrier_pin",
+        tell: |system| Box::pin(custom_role::lets_its_carrier_pin(system)),
+    },
+    Story {
+        name: "a_bot_answers_until_its_token_is_revoked",
+        tell: |system| Box::pin(programs::a_bot_answers_until_its_token_is_revoked(system)),
+    },
+    Story {
         name: "resume_on_another_node_with_a_gap",
         tell: |system| Box::pin(resume::on_another_node(system)),
     },
@@ -74,6 +85,10 @@ pub const STORIES: &[Story] = &[
     Story {
         name: "a_gateway_stops_and_nobody_misses_anything",
         tell: |system| Box::pin(leaving::a_gateway_stops(system)),
+    },
+    Story {
+        name: "what_is_scheduled_is_posted_once_after_a_kill",
+        tell: |system| Box::pin(scheduled::posted_once_after_a_kill(system)),
     },
     Story {
         name: "kill_9_of_each_process_under_load",
