@@ -31,6 +31,8 @@ id_kinds! {
     Report = "rpt" => ReportId;
     /// A custom role in a conversation.
     Role = "rol" => RoleId;
+    /// A picture, a recording or any other file.
+    Media = "med" => MediaId;
     /// One running process.
     Node = "nod" => NodeId;
     /// One run of one process's log: a client whose epoch is another cannot resume by position.

@@ -1,5 +1,6 @@
 //! What messaging says: conversations, their members, and the log each of them is.
 
+mod contents;
 mod conversations;
 mod directory;
 mod entities;
@@ -22,6 +23,11 @@ use utoipa::ToSchema;
 
 use crate::permissions;
 
+pub use contents::{
+    Attachment, Contact, Degrees, Forward, Forwarded, Location, MAX_ACCURACY_M, MAX_ALT_CHARS,
+    MAX_ATTACHMENTS, MAX_CONTACT_CHARS, MAX_EMAIL_CHARS, MAX_EXACT, MAX_FILE_NAME_CHARS, MAX_LABEL_CHARS,
+    MAX_MEDIA_TYPE_CHARS, MAX_PHONE_CHARS, MAX_PIXELS, MAX_QUOTE_UNITS, MediaReference, Quote, Quoted,
+};
 pub use conversations::{
     Conversation, Conversations, CreateConversation, HandOver, Member, Members, Membership, MoveCursor,
     SetMember, UpdateConversation,

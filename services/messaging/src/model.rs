@@ -15,6 +15,7 @@ pub mod message;
 pub mod moderation;
 pub mod place;
 pub mod private;
+pub mod quote;
 pub mod roles;
 pub mod schedule;
 pub mod settings;

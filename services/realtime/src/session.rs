@@ -185,7 +185,7 @@ impl Session {
                 self.say(&ServerFrame::Closed { c });
             }
             ClientFrame::Send { reference, c, client_id, body, reply_to, silent } => {
-                let post = PostMessage { client_id, body, reply_to, silent };
+                let post = PostMessage { reply_to, silent, ..PostMessage::new(client_id, body) };
                 self.send(Send { reference, conversation: c, post });
             }
             ClientFrame::Typing { c } => self.typing(c, now),

@@ -119,7 +119,7 @@ pub enum Fact {
         /// When.
         at: Timestamp,
     },
-    /// A message was deleted for everybody: its body, attachments, reactions and pin are gone.
+    /// A message was deleted for everybody: its body, all it carried, its reactions and its pin are gone.
     #[serde(rename = "message.deleted")]
     MessageDeleted {
         /// Which message.

@@ -6,7 +6,10 @@ use tertulia_runtime::Timestamp;
 use ulid::Ulid;
 use utoipa::ToSchema;
 
-use super::{Entity, MAX_BODY_CHARS};
+use super::{
+    Attachment, Entity, Forward, Forwarded, MAX_ATTACHMENTS, MAX_BODY_CHARS, Quote, Quoted,
+    contents::{alone, answering, said},
+};
 use crate::{ConversationId, MessageId, UserId};
 
 /// `POST /v1/conversations/{id}/messages`.
@@ -17,8 +20,10 @@ pub struct PostMessage {
     #[garde(skip)]
     #[schema(value_type = String, pattern = "^[0-7][0-9A-HJKMNP-TV-Z]{25}$")]
     pub client_id: Ulid,
-    /// CommonMark; not only white space; no control characters but tab and line feed.
-    #[garde(length(chars, max = MAX_BODY_CHARS), custom(super::body))]
+    /// CommonMark; not only white space; no control characters but tab and line feed. Empty or absent only where
+    /// something else is said.
+    #[garde(length(chars, max = MAX_BODY_CHARS), custom(said(self)))]
+    #[serde(default)]
     pub body: String,
     /// The message it answers, in the same conversation.
     #[garde(skip)]
@@ -28,12 +33,33 @@ pub struct PostMessage {
     #[garde(skip)]
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub silent: bool,
+    /// What hangs on it.
+    #[garde(length(max = MAX_ATTACHMENTS), dive)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attachments: Vec<Attachment>,
+    /// The message that is passed on: this one says what that one says. Body, attachments, answer and quote are left out
+    /// then.
+    #[garde(custom(alone(self)))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub forward: Option<Forward>,
+    /// What it picks out of the message it answers.
+    #[garde(dive, custom(answering(self)))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quote: Option<Quote>,
 }
 
 impl PostMessage {
     /// A message that says this, and has nothing else to it.
     pub const fn new(client_id: Ulid, body: String) -> Self {
-        Self { client_id, body, reply_to: None, silent: false }
+        Self {
+            client_id,
+            body,
+            reply_to: None,
+            silent: false,
+            attachments: Vec::new(),
+            forward: None,
+            quote: None,
+        }
     }
 }
 
@@ -88,8 +114,13 @@ pub struct Message {
     pub silent: bool,
     /// What hangs on it.
     #[serde(default)]
-    #[schema(value_type = Vec<Object>)]
-    pub attachments: Vec<serde_json::Value>,
+    pub attachments: Vec<Attachment>,
+    /// Whose words these are, if it passes on a message.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub forwarded: Option<Box<Forwarded>>,
+    /// What it picks out of the message it answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quote: Option<Box<Quoted>>,
     /// How people reacted, the emoji that came first first.
     #[serde(default)]
     pub reactions: Vec<Reaction>,
@@ -100,7 +131,7 @@ pub struct Message {
 }
 
 impl Message {
-    /// As it stands when it was just posted, if its body holds nothing but words.
+    /// As it stands when it was just posted, if its body holds nothing but words, and these are its author's own.
     pub fn posted(
         id: MessageId,
         conversation_id: ConversationId,
@@ -109,7 +140,7 @@ impl Message {
         post: PostMessage,
         created_at: Timestamp,
     ) -> Self {
-        let PostMessage { client_id, body, reply_to, silent } = post;
+        let PostMessage { client_id, body, reply_to, silent, attachments, .. } = post;
         Self {
             id,
             conversation_id,
@@ -123,7 +154,9 @@ impl Message {
             deleted_at: None,
             reply_to,
             silent,
-            attachments: Vec::new(),
+            attachments,
+            forwarded: None,
+            quote: None,
             reactions: Vec::new(),
             changed_seq: None,
         }

@@ -25,6 +25,9 @@ use crate::{
 ///
 /// The client names the message with a ULID of its own. Sent again with the same content, the first result is
 /// answered with 200; the same name with another content is a conflict. What is answered is committed.
+///
+/// It says something (`body`), carries something (`attachments`), or passes on a message that the caller can read
+/// (`forward`). With `quote`, it picks out words that the message in `reply_to` says at this moment.
 #[utoipa::path(
     post, path = "/v1/conversations/{id}/messages", tag = "messaging", operation_id = "post_message",
     security(("access_token" = [])),

@@ -10,7 +10,7 @@ use tertulia_contracts::{
 
 use super::{
     access::{Action, Ground, may},
-    text::{Found, What},
+    text::{Found, What, find},
     words::bare,
 };
 
@@ -70,6 +70,13 @@ impl Markup {
         Self { entities: in_code_units(body, kept), links }
     }
 
+    /// What a body holds that somebody else said elsewhere. Who was called there is not called again: those words are plain.
+    pub fn passed_on(body: &str) -> Self {
+        let mut markup = Self::of(body, find(body), &HashMap::new());
+        markup.entities.retain(|entity| !entity.what.calls_many());
+        markup
+    }
+
     /// The entities, if this may be said here. Where nobody may call many, the words for it call nobody.
     pub fn said(&self, ground: Ground) -> Result<Vec<Entity>, Refusal> {
         if self.links {
@@ -122,7 +129,6 @@ fn in_code_units(body: &str, kept: Vec<(usize, usize, EntityKind)>) -> Vec<Entit
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::text::find;
     use proptest::prelude::*;
     use tertulia_runtime::Id;
     use ulid::Ulid;

@@ -25,6 +25,8 @@ pub fn apply(message: &mut Message, seq: u64, fact: &Fact, reader: Option<UserId
             message.body.clear();
             message.entities.clear();
             message.attachments.clear();
+            message.forwarded = None;
+            message.quote = None;
             message.reactions.clear();
             message.deleted_at = Some(*at);
         }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use tertulia_contracts::{
     UserId,
-    messaging::{Fact, Filters, Verdict},
+    messaging::{Fact, Filters, Forward, Forwarded, Verdict},
 };
 
 /// What stands beside the fact of an entry. It is neither broadcast nor listed with the log nor published.
@@ -18,6 +18,18 @@ pub struct Note {
     /// Which words and links are kept out from now on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub filters: Option<Filters>,
+    /// Which message is passed on, and whose words these are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub passed_on: Option<PassedOn>,
+}
+
+/// A message that passes another one on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PassedOn {
+    /// What was asked for, by which a repeat is known.
+    pub forward: Forward,
+    /// What is told of where it comes from.
+    pub forwarded: Forwarded,
 }
 
 impl Note {

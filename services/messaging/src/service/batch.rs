@@ -1,6 +1,7 @@
 //! How a writer turns commands into entries: decide, append as one run, answer, tell whoever listens.
 
 mod held;
+mod quotes;
 
 use std::{
     collections::{BTreeSet, HashMap, HashSet, VecDeque},
@@ -97,7 +98,10 @@ impl Pen {
     async fn round(&mut self, waiting: &mut VecDeque<Command>) -> Result<(), Error> {
         // What is decided on documents of a message, an invitation or a report finds them caught up with the log.
         let on_documents = |command: &Command| {
-            command.target().is_some() || command.invitation().is_some() || command.report().is_some()
+            command.target().is_some()
+                || command.quoted().is_some()
+                || command.invitation().is_some()
+                || command.report().is_some()
         };
         let read_anew = waiting.iter().any(on_documents);
         let mut held = match self.held.take() {
@@ -113,6 +117,7 @@ impl Pen {
         }
         let replies = self.standing_replies(waiting).await?;
         self.look_for_invitations(&mut held, waiting).await?;
+        self.look_for_quotes(&mut held, waiting).await?;
         let targets = Targets::load(&self.desk.store, &held.conversation, waiting).await?;
         let reservation = self.desk.ledger.reserve(waiting.len())?;
         let (run, outdated) = self.draft(&held, &replies, targets, &reservation, waiting);
@@ -143,6 +148,7 @@ impl Pen {
             others: true,
             invitations: Vec::new(),
             apart: false,
+            words: HashMap::new(),
             fresh: true,
         })
     }
@@ -218,7 +224,8 @@ impl Pen {
         let mut changing = HashSet::new();
         while let Some(command) = waiting.pop_front() {
             let depends = command.stakes().any(|stake| changing.contains(&stake))
-                || !changing.is_empty() && held.depends_on_all_before(&command);
+                || !changing.is_empty() && held.depends_on_all_before(&command)
+                || targets.is_ahead && command.quoted().is_some();
             if depends {
                 waiting.push_front(command);
                 break;
@@ -353,7 +360,7 @@ impl Pen {
 
     async fn first_result(&self, author: UserId, post: &PostMessage) -> Result<Answer, Error> {
         let first = self.desk.store.named(&self.owner, author, post.client_id).await?.ok_or(Error::Busy)?;
-        if first.is_repeated_by(post)? {
+        if self.desk.store.is_repeated(&first, post).await? {
             Ok(Answer::Repeated(first.posted()?))
         } else {
             Err(Error::ClientIdReused)

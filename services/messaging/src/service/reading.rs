@@ -1,9 +1,11 @@
 //! Posting and reading.
 
+use std::collections::BTreeSet;
+
 use tertulia_contracts::{
     ConversationId, UserId,
     live::RawEntry,
-    messaging::{Message, PostMessage},
+    messaging::{Message, PostMessage, Quoted},
 };
 use tertulia_documents::Error as StoreError;
 
@@ -13,7 +15,10 @@ use super::{
 };
 use crate::{
     Error,
-    model::access::{Action, Actor},
+    model::{
+        access::{Action, Actor},
+        quote::cut,
+    },
     store::{EntryRecord, entries::Span},
 };
 
@@ -41,6 +46,13 @@ impl Messaging {
         author: Actor,
         post: PostMessage,
     ) -> Result<Answer, Error> {
+        let rests = post.forward.is_some() || post.quote.is_some();
+        if rests && let Some(first) = self.first_result(id, author, &post).await? {
+            return Ok(first);
+        }
+        if let Some(forward) = post.forward {
+            return self.pass_on(id, author, post, forward).await;
+        }
         let markup = self.markup(&post.body).await?;
         self.writers.write(id, author, Request::Post(post, markup)).await
     }
@@ -87,7 +99,22 @@ impl Messaging {
             let reactions = message.into_iter().flat_map(|message| &mut message.reactions);
             reactions.for_each(|reaction| reaction.me = own.emoji.contains(&reaction.emoji));
         }
+        self.draw_quotes(id, &mut messages).await?;
         Ok(messages)
+    }
+
+    /// Shows what quotes say. Nobody keeps that but the quoted messages themselves.
+    async fn draw_quotes(&self, id: ConversationId, messages: &mut [Message]) -> Result<(), Error> {
+        let quotes: Vec<&mut Quoted> = messages.iter_mut().filter_map(|it| it.quote.as_deref_mut()).collect();
+        if quotes.is_empty() {
+            return Ok(());
+        }
+        let seqs: BTreeSet<u64> = quotes.iter().map(|quote| quote.seq).collect();
+        let words = self.store.words_at(&id.to_string(), seqs).await?;
+        for quote in quotes {
+            quote.text = words.get(&quote.seq).and_then(|body| cut(body, quote.offset, quote.length));
+        }
+        Ok(())
     }
 
     /// A page of the log behind a position.

@@ -6,7 +6,7 @@
 use std::collections::HashSet;
 
 use tertulia_contracts::{
-    ConversationId, UserId,
+    ConversationId,
     messaging::{MAX_SCHEDULED, Message, PostMessage, RescheduleMessage, ScheduleMessage, ScheduledMessage},
     permissions::InstanceRole,
 };
@@ -54,7 +54,7 @@ impl Messaging {
         }
         let now = self.ambient.now();
         check_time(send_at, now)?;
-        self.check_message(id, by.user_id, &message).await?;
+        self.check_message(id, by, &message).await?;
         for _ in 0..MAX_ATTEMPTS {
             let own = self.store.scheduled_of(by.user_id).await?;
             let taken: HashSet<u64> = own.iter().map(|record| record.slot).collect();
@@ -91,16 +91,19 @@ impl Messaging {
     async fn check_message(
         &self,
         id: ConversationId,
-        author: UserId,
+        author: Actor,
         message: &PostMessage,
     ) -> Result<(), Error> {
-        if self.store.named(&id.to_string(), author, message.client_id).await?.is_some() {
+        if self.store.named(&id.to_string(), author.user_id, message.client_id).await?.is_some() {
             return Err(Error::ClientIdReused);
         }
         if let Some(answered) = message.reply_to
             && self.store.postings(id, &[answered]).await?.is_empty()
         {
             return Err(Error::invalid("reply_to", "there is no such message in this conversation"));
+        }
+        if let Some(forward) = message.forward {
+            self.original(author, forward).await?;
         }
         Ok(())
     }
@@ -132,6 +135,9 @@ impl Messaging {
         for _ in 0..MAX_ATTEMPTS {
             let Versioned { value: mut record, revision } = self.idle(id, by, client_id).await?;
             if let Some(body) = &change.body {
+                if record.message.forward.is_some() {
+                    return Err(Error::invalid("body", "what is passed on says what it says"));
+                }
                 record.message.body.clone_from(body);
             }
             if let Some(send_at) = change.send_at {

@@ -108,6 +108,14 @@ impl Command {
         }
     }
 
+    /// The message it quotes.
+    pub(crate) fn quoted(&self) -> Option<MessageId> {
+        match &self.request {
+            Request::Post(PostMessage { quote: Some(_), reply_to, .. }, _) => *reply_to,
+            _ => None,
+        }
+    }
+
     /// The message it alters.
     pub(crate) fn target(&self) -> Option<MessageId> {
         match &self.request {

@@ -1,6 +1,6 @@
 //! Entries of conversations' logs. A log is named by the id of its owner.
 
-use std::fmt::Display;
+use std::{collections::HashMap, fmt::Display};
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -259,6 +259,23 @@ impl Store {
     ) -> Result<Vec<EntryRecord>, Error> {
         let places: Vec<String> = seqs.into_iter().map(|seq| entry_id(owner, seq)).collect();
         Ok(self.entries.get_many(&places).await?.into_iter().map(|entry| entry.value).collect())
+    }
+
+    /// What the messages said since these entries, that post or edit them; nothing once they are deleted.
+    pub(crate) async fn words_at(
+        &self,
+        owner: &str,
+        seqs: impl IntoIterator<Item = u64>,
+    ) -> Result<HashMap<u64, String>, Error> {
+        let mut words = HashMap::new();
+        for entry in self.entries_at(owner, seqs).await? {
+            match entry.fact()? {
+                Fact::MessagePosted { message } => drop(words.insert(entry.seq, message.body)),
+                Fact::MessageEdited { body, .. } => drop(words.insert(entry.seq, body)),
+                _ => {}
+            }
+        }
+        Ok(words)
     }
 
     /// A page of messages, ascending. One more than [`MAX_PAGE`] may be asked for, to see whether more follow.

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use tertulia_contracts::messaging::{Fact, Message, PostMessage};
 use tertulia_documents::Error;
 
-use super::{EntryRecord, encode};
-use crate::model::message::apply;
+use super::{EntryRecord, Store, encode};
+use crate::model::{message::apply, quote::cut};
 
 /// What became of a message after it was posted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,11 +38,18 @@ impl EntryRecord {
 
     /// Whether this post says what the message said when it was posted. Of a deleted one nothing is left to compare, so
     /// whatever comes under its name is taken for a repeat.
-    pub(crate) fn is_repeated_by(&self, post: &PostMessage) -> Result<bool, Error> {
+    fn is_repeated_by(&self, post: &PostMessage) -> Result<bool, Error> {
         let message = self.posted()?;
+        let passed_on = self.note.as_ref().and_then(|note| note.passed_on).map(|it| it.forward);
+        // What is passed on may say something else by now: it is known by where it stands.
         let says_the_same =
-            message.body == post.body && message.reply_to == post.reply_to && message.silent == post.silent;
-        Ok(says_the_same || message.deleted_at.is_some())
+            passed_on.is_some() || message.body == post.body && message.attachments == post.attachments;
+        let is_the_same = says_the_same
+            && passed_on == post.forward
+            && message.reply_to == post.reply_to
+            && message.silent == post.silent
+            && message.quote.is_some() == post.quote.is_some();
+        Ok(is_the_same || message.deleted_at.is_some())
     }
 
     /// Takes what the log says of the message it posts, ascending; whether that was news. Repeatable in any order of
@@ -59,7 +66,7 @@ impl EntryRecord {
         }
         if message.deleted_at.is_some() {
             self.fact = encode(&Fact::MessagePosted { message });
-            self.became = None;
+            (self.became, self.note) = (None, None);
         } else {
             self.became = Some(Became { message: Box::new(message), edits });
         }
@@ -79,5 +86,16 @@ impl EntryRecord {
         entities.clear();
         self.fact = encode(&fact);
         Ok(true)
+    }
+}
+
+impl Store {
+    /// Whether a post says what a message said that was posted under its name, as far as that can still be known.
+    pub(crate) async fn is_repeated(&self, first: &EntryRecord, post: &PostMessage) -> Result<bool, Error> {
+        let quoted = first.posted()?.quote;
+        let (Some(quoted), Some(quote)) = (quoted, &post.quote) else { return first.is_repeated_by(post) };
+        let words = self.words_at(&first.owner, [quoted.seq]).await?;
+        let text = words.get(&quoted.seq).and_then(|body| cut(body, quoted.offset, quoted.length));
+        Ok(text.is_none_or(|text| text == quote.text) && first.is_repeated_by(post)?)
     }
 }

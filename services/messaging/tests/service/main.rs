@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "in a test, a panic is the report")]
 
 mod altering;
+mod attaching;
 mod authorization;
 mod blocking;
 mod conversations;
@@ -13,6 +14,7 @@ mod drafting;
 mod faults;
 mod filtering;
 mod folds;
+mod forwarding;
 mod fuzz;
 mod harness;
 mod input;
@@ -26,6 +28,7 @@ mod places;
 mod posting;
 mod programs;
 mod purging;
+mod quoting;
 mod reacting;
 mod reading;
 mod receipts;

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use tertulia_contracts::{
     MessageId, ReportId, UserId,
-    messaging::{Fact, Message, PostMessage, Verdict},
+    messaging::{Attachment, Fact, Message, PostMessage, Quoted, Verdict},
     permissions::{Denial, InstanceRole, Refusal},
 };
 use tertulia_documents::port::MAX_RUN;
@@ -23,6 +23,7 @@ use crate::{
         membership::{Stance, steps},
         moderation::is_act,
         place::message_id,
+        quote::find_quote,
         roles::RoleChange,
     },
     service::{
@@ -47,6 +48,8 @@ pub(super) struct Held {
     pub(super) invitations: Vec<InvitationRecord>,
     /// Whether the two of a direct conversation keep apart; read for every batch, since no log says so.
     pub(super) apart: bool,
+    /// What the messages say that the commands at hand quote, and the entries that say so.
+    pub(super) words: HashMap<MessageId, (u64, String)>,
     /// Whether it was read for the commands at hand. What was remembered since an earlier batch is good enough for
     /// whatever an append confirms, and for nothing else.
     pub(super) fresh: bool,
@@ -63,7 +66,12 @@ impl Held {
     ) -> Result<Option<Fact>, Error> {
         let (by, at) = (command.by, self.at);
         let decision = match &command.request {
-            Request::Post(post, markup) => self.post(by, (post, markup), replies, seq).map(Some),
+            Request::Post(post, markup) => {
+                let passed_on = command.note.as_ref().and_then(|note| note.passed_on);
+                let posted = self.post(by, (post, markup), replies, seq);
+                let forwarded = passed_on.map(|it| Box::new(it.forwarded));
+                posted.map(|message| Some(Fact::MessagePosted { message: Message { forwarded, ..message } }))
+            }
             Request::Roles(change) => self.change_roles(change, by, at),
             Request::Change(change) => self.change(change, command),
             Request::Alter(message, alteration) => {
@@ -71,7 +79,7 @@ impl Held {
                 let decision = targets.decide(*message, alteration, by.user_id, at, ground, subject);
                 match alteration {
                     Alteration::Edit(body, _) if matches!(decision, Ok(Some(_))) => {
-                        self.sift(by, body).and(decision)
+                        self.sift(by, "body", body).and(decision)
                     }
                     _ => decision,
                 }
@@ -96,16 +104,31 @@ impl Held {
         (post, markup): (&PostMessage, &Markup),
         replies: &[MessageId],
         seq: u64,
-    ) -> Result<Fact, Error> {
+    ) -> Result<Message, Error> {
         let (id, at, ground) = (self.conversation.id, self.at, self.ground(author));
         may(Action::Post, ground)?;
-        self.sift(author, &post.body)?;
+        self.sift(author, "body", &post.body)?;
+        if !post.attachments.is_empty() {
+            may(Action::AttachMedia, ground)?;
+        }
+        for text in post.attachments.iter().flat_map(Attachment::texts) {
+            self.sift(author, "attachments", text)?;
+        }
         let entities = markup.said(ground)?;
         if post.reply_to.is_some_and(|message| !replies.contains(&message)) {
             return Err(Error::invalid("reply_to", "there is no such message in this conversation"));
         }
         let posted = Message::posted(message_id(at, id, seq), id, seq, author.user_id, post.clone(), at);
-        Ok(Fact::MessagePosted { message: Message { entities, ..posted } })
+        Ok(Message { entities, quote: self.quoted(post)?, ..posted })
+    }
+
+    /// The place of what a post quotes, if the answered message says so.
+    fn quoted(&self, post: &PostMessage) -> Result<Option<Box<Quoted>>, Error> {
+        let Some(quote) = &post.quote else { return Ok(None) };
+        let said = post.reply_to.and_then(|message| self.words.get(&message));
+        let found = said.and_then(|(seq, body)| find_quote(*seq, body, quote));
+        let wrong = || Error::invalid("quote", "the answered message does not say this now");
+        found.map(|found| Some(Box::new(found))).ok_or_else(wrong)
     }
 
     /// Whether a command has to wait until everything before it is committed that changes anything.
@@ -167,13 +190,13 @@ impl Held {
     }
 
     /// Keeps out what the conversation's filters do. Whoever may set them is not held to them.
-    fn sift(&self, author: Actor, body: &str) -> Result<(), Error> {
-        let Some(tripped) = tripped(&self.conversation.filters, body) else { return Ok(()) };
+    fn sift(&self, author: Actor, field: &str, text: &str) -> Result<(), Error> {
+        let Some(tripped) = tripped(&self.conversation.filters, text) else { return Ok(()) };
         if may(Action::ManageFilters, self.ground(author)).is_ok() {
             return Ok(());
         }
         Err(Error::invalid(
-            "body",
+            field,
             match tripped {
                 Tripped::Word => "holds a word that is kept out of this conversation",
                 Tripped::Link => "holds a link that is kept out of this conversation",

@@ -1,0 +1,77 @@
+//! Passing messages on. What is passed on is a copy, made of what the message says just then: it is the message of
+//! whoever passed it on, and what becomes of the original does not touch it.
+
+use tertulia_contracts::{
+    ConversationId,
+    messaging::{Forward, Forwarded, Message, PostMessage, Visibility},
+};
+
+use super::{
+    Messaging,
+    writer::{Answer, Request},
+};
+use crate::{
+    Error,
+    model::{
+        access::{Action, Actor},
+        markup::Markup,
+        moderation::{Note, PassedOn},
+    },
+};
+
+impl Messaging {
+    /// What a post came to that rests on another message, if it was posted before: a repeat is one although that other
+    /// message is gone since. Whoever may not post here does not learn what there is elsewhere.
+    pub(super) async fn first_result(
+        &self,
+        id: ConversationId,
+        by: Actor,
+        post: &PostMessage,
+    ) -> Result<Option<Answer>, Error> {
+        self.view(id, by, Action::Post).await?;
+        let named = self.store.named(&id.to_string(), by.user_id, post.client_id).await?;
+        let Some(first) = named else { return Ok(None) };
+        let same = self.store.is_repeated(&first, post).await?;
+        if same { Ok(Some(Answer::Repeated(first.posted()?))) } else { Err(Error::ClientIdReused) }
+    }
+
+    /// Posts a copy of a message.
+    pub(super) async fn pass_on(
+        &self,
+        id: ConversationId,
+        by: Actor,
+        post: PostMessage,
+        forward: Forward,
+    ) -> Result<Answer, Error> {
+        let (original, forwarded) = self.original(by, forward).await?;
+        let markup = Markup::passed_on(&original.body);
+        let post = PostMessage { body: original.body, attachments: original.attachments, ..post };
+        let note = Note { passed_on: Some(PassedOn { forward, forwarded }), ..Note::default() };
+        self.writers.write_noted(id, by, Request::Post(post, markup), Some(note)).await
+    }
+
+    /// A message that somebody may read, and what others may know of where it comes from.
+    pub(super) async fn original(&self, by: Actor, forward: Forward) -> Result<(Message, Forwarded), Error> {
+        let Forward { conversation_id, message_id } = forward;
+        let none = || Error::invalid("forward", "there is no such message that you can read");
+        let seen = self.view(conversation_id, by, Action::Read).await.map_err(|error| match error {
+            Error::NoSuchConversation | Error::NotAllowed(_) => none(),
+            error => error,
+        })?;
+        let posting = self.store.postings(conversation_id, &[message_id]).await?.pop().ok_or_else(none)?;
+        let (message, _) = posting.message()?;
+        if message.deleted_at.is_some() {
+            return Err(Error::invalid("forward", "this message was deleted"));
+        }
+        let is_public = seen.conversation.visibility() == Visibility::Public;
+        let here = Forwarded {
+            author_id: message.author_id,
+            conversation_id: is_public.then_some(conversation_id),
+            message_id: is_public.then_some(message_id),
+            at: message.created_at,
+        };
+        // Who passed it on before is nobody's business.
+        let forwarded = message.forwarded.as_deref().copied().unwrap_or(here);
+        Ok((message, forwarded))
+    }
+}
