@@ -1,6 +1,7 @@
 //! The figures, a file for each group that is measured together.
 
 mod fanout;
+mod groups;
 mod idle;
 mod ingest;
 mod log;
@@ -32,6 +33,10 @@ impl Group {
 pub(crate) const GROUPS: &[Group] = &[
     Group { names: &["ingest.ratio"], measure: |_, folder| Box::pin(ingest::measure(folder)) },
     Group { names: &["fanout.ratio"], measure: |_, folder| Box::pin(fanout::measure(folder)) },
+    Group {
+        names: &["groups.to_ejabberd", "groups.to_prosody"],
+        measure: |_, folder| Box::pin(groups::measure(folder)),
+    },
     Group {
         names: &["pairs.p50_ms", "pairs.p99_ms", "pairs.p99_to_p50"],
         measure: |_, folder| Box::pin(pairs::measure(folder)),

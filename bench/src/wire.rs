@@ -24,7 +24,7 @@ const MASKED: u8 = 0x80;
 /// Stands in the place of a length that takes two bytes of its own.
 const LONGER: u8 = 0x7e;
 /// One read of a socket takes at most so much.
-const BUFFER_BYTES: usize = 64 << 10;
+pub(crate) const BUFFER_BYTES: usize = 64 << 10;
 
 /// The hearing half.
 pub(crate) struct Ear {
