@@ -15,6 +15,7 @@ mod process;
 mod product;
 mod pump;
 mod report;
+mod uwebsockets;
 mod wire;
 mod xmpp;
 
@@ -22,7 +23,6 @@ use std::{fs::Permissions, os::unix::fs::PermissionsExt as _, path::PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
 use clap::{Args, Parser, Subcommand};
-use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 use crate::{figures::GROUPS, report::Report};
 
@@ -45,6 +45,9 @@ struct Plan {
     /// How many entries the large log has.
     #[arg(long, default_value_t = 1_000_000)]
     entries: u64,
+    /// How many subscribers the large channel has.
+    #[arg(long, default_value_t = 1_000_000)]
+    subscribers: u64,
     /// A folder to keep data in while measuring, on the disk in question [default: the system's].
     #[arg(long)]
     scratch: Option<PathBuf>,
@@ -60,8 +63,7 @@ enum Helper {
 #[tokio::main]
 async fn main() -> Result<()> {
     let cli = Cli::parse();
-    let (_, most) = getrlimit(Resource::RLIMIT_NOFILE)?;
-    setrlimit(Resource::RLIMIT_NOFILE, most, most).context("raising the number of open files")?;
+    process::raise_open_files()?;
     if let Some(Helper::Loopback(args)) = cli.helper {
         return loopback::serve(&args).await;
     }

@@ -1,5 +1,5 @@
-//! uWebSockets as PyPI's `socketify` ships it, for `make bench` to be measured against: what one socket says, all others
-//! hear.
+//! `uWebSockets` as the Python package `socketify` ships it, for `make bench` to be measured against: what one socket says, all
+//! others hear.
 
 use anyhow::Result;
 use nix::sys::signal::Signal;
