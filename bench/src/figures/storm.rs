@@ -75,7 +75,7 @@ pub(super) async fn measure(folder: PathBuf) -> Result<Vec<Figure>> {
         let api = pair.people[0].api.at(&product.base());
         let (conversation, client_id) = (pair.conversation, ambient.ids.next_ulid());
         async move {
-            let message = PostMessage { client_id, body: BODY.to_owned(), reply_to: None };
+            let message = PostMessage::new(client_id, BODY.to_owned());
             api.post(conversation, &message).await
         }
     };

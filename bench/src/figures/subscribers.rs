@@ -58,7 +58,7 @@ pub(super) async fn measure(plan: Plan, folder: PathBuf) -> Result<Vec<Figure>> 
 
     let seen = format!("{POSTS} posts to {} subscribers", plan.subscribers);
     let mut figures =
-        vec![Figure::at_most(2.0, "subscribers.writes_per_post", writes_per_post, "documents", seen)];
+        vec![Figure::at_most(1.1, "subscribers.writes_per_post", writes_per_post, "documents", seen)];
     let names = [
         "subscribers.post_ratio",
         "subscribers.page_ratio",
@@ -140,7 +140,7 @@ impl Channel {
 
     async fn post(&self, ambient: &Ambient) -> Result<()> {
         let client_id = ambient.ids.next_ulid();
-        let message = PostMessage { client_id, body: BODY.to_owned(), reply_to: None };
+        let message = PostMessage::new(client_id, BODY.to_owned());
         self.owner.post(self.conversation, &message).await?;
         Ok(())
     }
