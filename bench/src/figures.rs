@@ -1,10 +1,13 @@
 //! The figures, a file for each group that is measured together.
 
 mod fanout;
+mod groups;
 mod idle;
 mod ingest;
 mod log;
 mod pairs;
+mod storm;
+mod subscribers;
 mod whole;
 
 use std::path::PathBuf;
@@ -31,12 +34,30 @@ impl Group {
 /// All of them, in the order of the table.
 pub(crate) const GROUPS: &[Group] = &[
     Group { names: &["ingest.ratio"], measure: |_, folder| Box::pin(ingest::measure(folder)) },
-    Group { names: &["fanout.ratio"], measure: |_, folder| Box::pin(fanout::measure(folder)) },
+    Group {
+        names: &["fanout.ratio", "fanout.to_uwebsockets"],
+        measure: |_, folder| Box::pin(fanout::measure(folder)),
+    },
+    Group {
+        names: &["groups.to_ejabberd", "groups.to_prosody"],
+        measure: |_, folder| Box::pin(groups::measure(folder)),
+    },
     Group {
         names: &["pairs.p50_ms", "pairs.p99_ms", "pairs.p99_to_p50"],
         measure: |_, folder| Box::pin(pairs::measure(folder)),
     },
     Group { names: &["idle.bytes_per_socket"], measure: |_, folder| Box::pin(idle::measure(folder)) },
+    Group { names: &["storm.resumed_s"], measure: |_, folder| Box::pin(storm::measure(folder)) },
+    Group {
+        names: &[
+            "subscribers.writes_per_post",
+            "subscribers.post_ratio",
+            "subscribers.page_ratio",
+            "subscribers.unread_ratio",
+            "subscribers.join_ratio",
+        ],
+        measure: |plan, folder| Box::pin(subscribers::measure(plan, folder)),
+    },
     Group {
         names: &["log.page_ratio", "log.post_ratio"],
         measure: |plan, folder| Box::pin(log::measure(plan, folder)),

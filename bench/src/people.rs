@@ -79,11 +79,13 @@ pub(crate) async fn public_channel(owner: &Person) -> Result<ConversationId> {
     Ok(owner.api.create(&channel).await?.id)
 }
 
-/// Makes a group of one.
-pub(crate) async fn group(owner: &Person) -> Result<ConversationId> {
+/// Makes a group of these, the first of whom is its owner.
+pub(crate) async fn group_of(people: &[Person]) -> Result<ConversationId> {
+    let (owner, others) = people.split_first().context("a group has an owner")?;
+    let members = others.iter().map(|person| person.id).collect();
     let group = CreateConversation {
         title: Some("Bench".to_owned()),
-        ..conversation(ConversationKind::Group, Vec::new())
+        ..conversation(ConversationKind::Group, members)
     };
     Ok(owner.api.create(&group).await?.id)
 }

@@ -122,6 +122,11 @@ impl Product {
         Ok(())
     }
 
+    /// Kills it, as a machine that fails would.
+    pub(crate) async fn kill(self) -> Result<()> {
+        process::kill_now(self.child).await
+    }
+
     /// Asks it to stop and waits until it has.
     pub(crate) async fn stop(self) -> Result<()> {
         process::stop(self.child).await

@@ -107,13 +107,14 @@ impl Report {
 
 fn page(plan: &Plan, table: &str) -> Result<String> {
     let machine = machine::describe()?;
-    let entries = plan.entries;
+    let reading = include_str!("reading.md")
+        .replace("SUBSCRIBERS", &plan.subscribers.to_string())
+        .replace("ENTRIES", &plan.entries.to_string());
     Ok(format!(
         "# Benchmarks\n\n\
              Written by `make bench`; do not edit. What was changed because of these figures is in\n\
              [performance.md](performance.md).\n\n\
-             {machine}\n\n{table}\n{}",
-        include_str!("reading.md").replace("ENTRIES", &entries.to_string())
+             {machine}\n\n{table}\n{reading}"
     ))
 }
 

@@ -3,12 +3,12 @@
 //!
 //! Frames from here are masked with zeros, which the RFC's letter allows and which costs no pass over the bytes.
 
-use std::{net::SocketAddr, ops::ControlFlow};
+use std::net::SocketAddr;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use tertulia_contracts::{
     ConversationId,
-    frames::{ClientFrame, SUBPROTOCOL},
+    frames::{ClientFrame, Resume, SUBPROTOCOL},
 };
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -24,7 +24,7 @@ const MASKED: u8 = 0x80;
 /// Stands in the place of a length that takes two bytes of its own.
 const LONGER: u8 = 0x7e;
 /// One read of a socket takes at most so much.
-const BUFFER_BYTES: usize = 64 << 10;
+pub(crate) const BUFFER_BYTES: usize = 64 << 10;
 
 /// The hearing half.
 pub(crate) struct Ear {
@@ -44,7 +44,7 @@ pub(crate) async fn open(
     token: &str,
     conversations: &[ConversationId],
 ) -> Result<(Ear, Mouth)> {
-    let (mut ear, mut mouth) = handshake(address).await?;
+    let (mut ear, mut mouth) = connect(address).await?;
     mouth.say(&ClientFrame::Hello { token: token.to_owned(), resume: None }).await?;
     ear.until(br#"{"t":"ready""#).await?;
     for &c in conversations {
@@ -54,7 +54,21 @@ pub(crate) async fn open(
     Ok((ear, mouth))
 }
 
-async fn handshake(address: SocketAddr) -> Result<(Ear, Mouth)> {
+/// Opens a socket, says hello, and waits for a frame that begins so.
+pub(crate) async fn greet(
+    address: SocketAddr,
+    token: &str,
+    resume: Option<Resume>,
+    beginning: &[u8],
+) -> Result<(Ear, Mouth, Vec<u8>)> {
+    let (mut ear, mut mouth) = connect(address).await?;
+    mouth.say(&ClientFrame::Hello { token: token.to_owned(), resume }).await?;
+    let answer = ear.until(beginning).await?;
+    Ok((ear, mouth, answer))
+}
+
+/// Opens a socket, and says nothing yet.
+pub(crate) async fn connect(address: SocketAddr) -> Result<(Ear, Mouth)> {
     let mut stream = TcpStream::connect(address).await.context("connecting a socket")?;
     stream.set_nodelay(true)?;
     let request = format!(
@@ -100,14 +114,14 @@ impl Ear {
         Ok(())
     }
 
-    /// Hears until a frame begins so; what comes before it does not matter.
-    async fn until(&mut self, beginning: &[u8]) -> Result<()> {
-        let mut step = ControlFlow::Continue(());
-        while step.is_continue() {
+    /// Hears until a frame begins so, and gives it; what comes with it does not matter.
+    async fn until(&mut self, beginning: &[u8]) -> Result<Vec<u8>> {
+        let mut found = None;
+        loop {
             let mut refused = None;
             self.hear(|payload| {
                 if payload.starts_with(beginning) {
-                    step = ControlFlow::Break(());
+                    found = Some(payload.to_vec());
                 } else if payload.starts_with(br#"{"t":"error""#) {
                     refused = Some(String::from_utf8_lossy(payload).into_owned());
                 }
@@ -116,8 +130,10 @@ impl Ear {
             if let Some(refused) = refused {
                 bail!("the server refused: {refused}");
             }
+            if let Some(found) = found {
+                return Ok(found);
+            }
         }
-        Ok(())
     }
 
     /// Gives the buffer back: an idle socket of a harness should not cost the machine its memory.
@@ -151,9 +167,16 @@ impl Mouth {
 /// Appends a client's frame.
 pub(crate) fn write_frame(bytes: &mut Vec<u8>, frame: &ClientFrame) {
     let payload = serde_json::to_vec(frame).expect("a frame is plain data and encodes");
-    write_head(bytes, payload.len(), MASKED);
+    bytes.extend_from_slice(&client_frame(&payload));
+}
+
+/// A client's text frame.
+pub(crate) fn client_frame(payload: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(payload.len() + 8);
+    write_head(&mut bytes, payload.len(), MASKED);
     bytes.extend_from_slice(&[0; 4]);
-    bytes.extend_from_slice(&payload);
+    bytes.extend_from_slice(payload);
+    bytes
 }
 
 /// A server's text frame.

@@ -1,4 +1,5 @@
-//! One channel to a thousand sockets, against a bare server that writes the same bytes.
+//! One channel to a thousand sockets, against a bare server that writes the same bytes, and against a broadcast of
+//! uWebSockets.
 
 use std::{
     path::{Path, PathBuf},
@@ -11,6 +12,7 @@ use std::{
 use anyhow::{Context as _, Result, bail, ensure};
 use tertulia_contracts::ConversationId;
 use tertulia_runtime::Ambient;
+use tertulia_testbed::{Testbed, uwebsockets};
 use tokio::{
     sync::Semaphore,
     task::JoinSet,
@@ -24,6 +26,7 @@ use crate::{
     product::Product,
     pump::{BODY, message},
     report::Figure,
+    uwebsockets::Broadcast,
     wire::{Ear, Mouth, seq_of, write_frame},
 };
 
@@ -33,8 +36,8 @@ const PENS: usize = 64;
 /// Messages that may be on their way to the average listener: so many that the product is never idle for want of
 /// them, and half of what may wait for one socket.
 const WINDOW: usize = 256;
-/// Rounds of the product and of the bare server in turn; both depend on what the machine does beside them.
-const PAIRS: usize = 5;
+/// Turns of the product and of what it is held against; all depend on what the machine does beside them.
+const TURNS: usize = 5;
 const WARM_UP: u64 = 500;
 const MEASURED: u64 = 5_000;
 const WITHIN: Duration = Duration::from_mins(2);
@@ -49,10 +52,13 @@ pub(super) async fn measure(folder: PathBuf) -> Result<Vec<Figure>> {
     let (mut ears, _mouths): (Vec<Ear>, Vec<Mouth>) = listening.into_iter().unzip();
     let mut pens = people::sockets(&product, vec![(owner, Vec::new()); PENS]).await?;
 
+    let bed = Testbed::new_in(&folder)?;
+    let peer = uwebsockets::start(&bed).await?;
+    let mut broadcast = Broadcast::join(peer.address(), usize::try_from(LISTENERS)?).await?;
     let mut from = owner.api.conversation(channel).await?.head_seq;
     (ears, from) = round(&mut pens, ears, channel, from, WARM_UP).await?.into_next();
-    let mut pairs = Vec::with_capacity(PAIRS);
-    for _ in 0..PAIRS {
+    let mut turns = Vec::with_capacity(TURNS);
+    for _ in 0..TURNS {
         let written = Written::read(&product).await?;
         let measured = round(&mut pens, ears, channel, from, MEASURED).await?;
         let frames_per_write = Written::read(&product).await?.frames_per_write_since(&written);
@@ -60,37 +66,42 @@ pub(super) async fn measure(folder: PathBuf) -> Result<Vec<Figure>> {
         (ears, from) = measured.into_next();
         let product_rate = real(LISTENERS * MEASURED) / took.as_secs_f64();
         // Right after, while the machine is as it was: the product waits meanwhile.
-        let bare_rate = ceiling(&folder, &payload, frames_per_write).await?;
-        pairs.push(Pair { product_rate, bare_rate, frames_per_write, payload_bytes: payload.len() });
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is some tens")]
+        let coalescing = frames_per_write.round().max(1.0) as usize;
+        let bare_rate = ceiling(&folder, &payload, coalescing).await?;
+        let peer_rate = broadcast_rate(&mut broadcast, &payload, coalescing).await?;
+        let payload_bytes = payload.len();
+        turns.push(Turn { product_rate, bare_rate, peer_rate, frames_per_write, payload_bytes });
     }
     product.stop().await?;
-    Ok(vec![figure(pairs)])
+    Ok(vec![
+        figure("fanout.ratio", "bare", &mut turns, |turn| turn.bare_rate),
+        figure("fanout.to_uwebsockets", "uWebSockets", &mut turns, |turn| turn.peer_rate),
+    ])
 }
 
-/// One round of the product, and one of the bare server at the same coalescing.
-struct Pair {
+/// One round of the product, and of each that it is held against, at the same coalescing.
+struct Turn {
     product_rate: f64,
     bare_rate: f64,
+    peer_rate: f64,
     frames_per_write: f64,
     payload_bytes: usize,
 }
 
-impl Pair {
-    fn ratio(&self) -> f64 {
-        self.product_rate / self.bare_rate
-    }
-}
-
-/// The pair with the median ratio speaks for all.
-fn figure(mut pairs: Vec<Pair>) -> Figure {
-    pairs.sort_by(|a, b| a.ratio().total_cmp(&b.ratio()));
-    let (lowest, highest) = (pairs[0].ratio(), pairs[PAIRS - 1].ratio());
-    let Pair { product_rate, bare_rate, frames_per_write, payload_bytes } = &pairs[PAIRS / 2];
+/// The turn with the median ratio speaks for all.
+fn figure(name: &'static str, against: &str, turns: &mut [Turn], rate: fn(&Turn) -> f64) -> Figure {
+    let ratio = |turn: &Turn| turn.product_rate / rate(turn);
+    turns.sort_by(|a, b| ratio(a).total_cmp(&ratio(b)));
+    let (lowest, highest) = (ratio(&turns[0]), ratio(&turns[TURNS - 1]));
+    let middle = &turns[TURNS / 2];
+    let Turn { product_rate, frames_per_write, payload_bytes, .. } = middle;
     let seen = format!(
-        "{product_rate:.0} deliveries/s of {payload_bytes} bytes at {frames_per_write:.1} frames a write; bare \
-         {bare_rate:.0}; the median of {PAIRS} pairs from {lowest:.2} to {highest:.2}"
+        "{product_rate:.0} deliveries/s of {payload_bytes} bytes at {frames_per_write:.1} frames a write; {against} \
+         {:.0}; the median of {TURNS} turns from {lowest:.2} to {highest:.2}",
+        rate(middle)
     );
-    Figure::at_least(0.5, "fanout.ratio", product_rate / bare_rate, "ratio", seen)
+    Figure::at_least(0.7, name, ratio(middle), "ratio", seen)
 }
 
 /// A round of messages that reached everybody.
@@ -236,11 +247,9 @@ impl Written {
 }
 
 /// Deliveries a second of the bare server.
-async fn ceiling(folder: &Path, payload: &[u8], frames_per_write: f64) -> Result<f64> {
+async fn ceiling(folder: &Path, payload: &[u8], frames_per_write: usize) -> Result<f64> {
     let file = folder.join("payload");
     std::fs::write(&file, payload)?;
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is some tens")]
-    let frames_per_write = frames_per_write.round().max(1.0) as usize;
     let writes = usize::try_from(MEASURED)?.div_ceil(frames_per_write);
     let sockets = usize::try_from(LISTENERS)?;
     let mut bare =
@@ -254,5 +263,30 @@ async fn ceiling(folder: &Path, payload: &[u8], frames_per_write: f64) -> Result
     let began = Instant::now();
     bare.go().await?;
     timeout(WITHIN, gather(&mut listeners)).await.context("the bare server was not done in time")??;
+    Ok(real(LISTENERS * frames) / began.elapsed().as_secs_f64())
+}
+
+/// Deliveries a second of the broadcast, whose author keeps to the same window and says as much at once as the product
+/// wrote at once.
+async fn broadcast_rate(broadcast: &mut Broadcast, payload: &[u8], frames_per_turn: usize) -> Result<f64> {
+    let turns = usize::try_from(MEASURED)?.div_ceil(frames_per_turn);
+    let frames = (turns * frames_per_turn) as u64;
+    let hall = Arc::new(Hall::default());
+    let mut listeners = JoinSet::new();
+    for ear in std::mem::take(&mut broadcast.ears) {
+        listeners.spawn(listen(hall.clone(), ear, None, frames));
+    }
+    let began = Instant::now();
+    let speaking = async {
+        let permits = u32::try_from(frames_per_turn.min(WINDOW))?;
+        for _ in 0..turns {
+            hall.window.acquire_many(permits).await.context("the window closed")?.forget();
+            broadcast.say(payload, frames_per_turn).await?;
+        }
+        Ok(())
+    };
+    let both = async { futures_util::try_join!(gather(&mut listeners), speaking) };
+    let (ears, ()) = timeout(WITHIN, both).await.context("uWebSockets was not done in time")??;
+    broadcast.ears = ears;
     Ok(real(LISTENERS * frames) / began.elapsed().as_secs_f64())
 }

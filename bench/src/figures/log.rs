@@ -76,7 +76,7 @@ impl Shelf {
     async fn fill(data: &Path, entries: u64) -> Result<Self> {
         let product = Product::start(data).await?;
         let people = people::people(&product, 1).await?;
-        let conversation = people::group(&people[0]).await?;
+        let conversation = people::group_of(&people).await?;
         let api = people[0].api.clone();
         let sockets = people::sockets(&product, vec![(&people[0], Vec::new()); SENDERS]).await?;
         let began = Instant::now();

@@ -74,7 +74,7 @@ pub(super) async fn measure(folder: PathBuf) -> Result<Vec<Figure>> {
     Ok(vec![
         Figure::free("pairs.p50_ms", p50, "ms", seen.clone()),
         Figure::free("pairs.p99_ms", p99, "ms", seen.clone()),
-        Figure::free("pairs.p99_to_p50", p99 / p50, "ratio", seen),
+        Figure::at_most(3.0, "pairs.p99_to_p50", p99 / p50, "ratio", seen),
     ])
 }
 

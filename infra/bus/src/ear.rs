@@ -4,7 +4,7 @@
 //! emptied and its listener hears [`Heard::Gap`] before anything newer.
 
 use std::{
-    collections::{HashMap, HashSet, VecDeque},
+    collections::{HashMap, VecDeque},
     sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
 };
 
@@ -93,9 +93,14 @@ impl Hub {
         }
     }
 
+    /// A channel has few listeners, one for each node at most: who is among them is looked up right there.
     fn join(&self, channel: &str, ear: &Arc<Ear>) {
         let mut channels = self.channels.write().unwrap_or_else(PoisonError::into_inner);
-        channels.entry(channel.to_owned()).or_default().push(ear.clone());
+        match channels.get_mut(channel) {
+            Some(ears) if ears.iter().any(|other| Arc::ptr_eq(other, ear)) => {}
+            Some(ears) => ears.push(ear.clone()),
+            None => drop(channels.insert(channel.to_owned(), vec![ear.clone()])),
+        }
     }
 
     fn leave(&self, channel: &str, ear: &Arc<Ear>) {
@@ -107,36 +112,36 @@ impl Hub {
             }
         }
     }
+
+    fn leave_all(&self, ear: &Arc<Ear>) {
+        self.channels.write().unwrap_or_else(PoisonError::into_inner).retain(|_, ears| {
+            ears.retain(|other| !Arc::ptr_eq(other, ear));
+            !ears.is_empty()
+        });
+    }
 }
 
 /// A listener on a [`Hub`]. Leaves all its channels when it is dropped.
 pub(crate) struct HubListener {
     hub: Arc<Hub>,
     ear: Arc<Ear>,
-    joined: Mutex<HashSet<String>>,
 }
 
 impl HubListener {
     pub(crate) fn new(hub: Arc<Hub>) -> Self {
-        Self { hub, ear: Arc::default(), joined: Mutex::default() }
+        Self { hub, ear: Arc::default() }
     }
 }
 
 #[async_trait]
 impl Listener for HubListener {
     async fn join(&self, channel: &str) -> Result<(), Error> {
-        let mut joined = self.joined.lock().unwrap_or_else(PoisonError::into_inner);
-        if joined.insert(channel.to_owned()) {
-            self.hub.join(channel, &self.ear);
-        }
+        self.hub.join(channel, &self.ear);
         Ok(())
     }
 
     async fn leave(&self, channel: &str) -> Result<(), Error> {
-        let mut joined = self.joined.lock().unwrap_or_else(PoisonError::into_inner);
-        if joined.remove(channel) {
-            self.hub.leave(channel, &self.ear);
-        }
+        self.hub.leave(channel, &self.ear);
         Ok(())
     }
 
@@ -147,8 +152,6 @@ impl Listener for HubListener {
 
 impl Drop for HubListener {
     fn drop(&mut self) {
-        for channel in self.joined.get_mut().unwrap_or_else(PoisonError::into_inner).iter() {
-            self.hub.leave(channel, &self.ear);
-        }
+        self.hub.leave_all(&self.ear);
     }
 }

@@ -31,8 +31,9 @@ use crate::{
     websocket::Ws,
 };
 
-/// Clients send little and seldom: a large buffer a socket would be most of its memory.
-const READ_BUFFER_BYTES: usize = 1 << 10;
+/// Clients send little and seldom: a large buffer a socket would be most of its memory. A hello and a message of some
+/// sentences fit.
+const READ_BUFFER_BYTES: usize = 512;
 
 /// Opens a socket of the protocol `tertulia.v1`.
 ///

@@ -49,8 +49,9 @@ pub(crate) async fn serve(mut transport: impl Transport, hub: Arc<Hub>, session:
     let Some(parting) = socket.parting() else { return };
     hub.meters.closed(parting.code);
     if let Some(in_hand) = in_hand {
+        // Apart, since every socket that sleeps would keep the room for its last moment.
         let goodbye = timeout(GRACE, say_goodbye(&mut transport, &hub, &socket, in_hand, parting));
-        if goodbye.await.is_err() {
+        if Box::pin(goodbye).await.is_err() {
             tracing::debug!(socket = %socket.id, "a client did not read the goodbye");
         }
     }

@@ -262,6 +262,10 @@ impl Session {
                 Done::Opened(attachment, outcome)
             }));
         }
+        if self.waiting_opens.is_empty() {
+            // Most sockets open what they open at once, and then sleep.
+            self.waiting_opens = VecDeque::new();
+        }
     }
 
     fn opening_failed(&mut self, attachment: &Arc<Attachment>, refusal: Refusal) {

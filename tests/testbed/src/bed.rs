@@ -29,12 +29,17 @@ struct Inner {
 impl Testbed {
     /// An empty test bed in a new temporary folder.
     pub fn new() -> Result<Self> {
+        Self::new_in(&std::env::temp_dir())
+    }
+
+    /// The same below this folder, which decides on whose disk the servers write.
+    pub fn new_in(folder: &Path) -> Result<Self> {
         // Others may pass through the folder, since a server that refuses to be root runs as another user;
         // only what is theirs is open to them.
         let folder = tempfile::Builder::new()
             .prefix("tertulia-testbed-")
             .permissions(Permissions::from_mode(0o711))
-            .tempdir()
+            .tempdir_in(folder)
             .context("making the test bed's folder")?
             .keep();
         let watchdog = Watchdog::start(&folder)?;

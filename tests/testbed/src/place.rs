@@ -45,5 +45,5 @@ pub(crate) fn on_path(server: &str, program: impl AsRef<Path>) -> Result<PathBuf
 }
 
 fn is_missing(server: &str) -> String {
-    format!("{server} is not installed on this machine. Get it with: make testbed")
+    format!("{server} is not installed on this machine. Get it with: tests/testbed/install {server}")
 }

@@ -1,4 +1,4 @@
-//! A PostgreSQL cluster of the test's own, for FerretDB.
+//! A PostgreSQL cluster of the test's own, for FerretDB, and for ejabberd when it is measured.
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -17,6 +17,25 @@ const USER: &str = "postgres";
 
 /// Starts a PostgreSQL without passwords; its URL is `postgres://postgres@ADDRESS/postgres`.
 pub(crate) async fn start(bed: &Testbed) -> Result<Server> {
+    // What a kill of the process leaves is safe without waiting for the disk.
+    start_with(bed, &["-F", "-c", "shared_buffers=32MB"]).await
+}
+
+/// The same, but what it has acknowledged is on the disk; large enough to be fast, and for 100 connections.
+pub(crate) async fn start_durable(bed: &Testbed) -> Result<Server> {
+    start_with(bed, &["-c", "shared_buffers=256MB", "-c", "max_wal_size=4GB"]).await
+}
+
+/// Runs a file of SQL.
+pub(crate) async fn load(server: &Server, file: &Path) -> Result<()> {
+    let program = place::packaged("postgresql", PACKAGES, "bin/psql")?;
+    let flags = ["-q", "-v", "ON_ERROR_STOP=1", "-d", server.url(), "-f"];
+    let mut command = command(&[], program.into(), &flags);
+    command.push(file.into());
+    run(server.folder(), &command).await
+}
+
+async fn start_with(bed: &Testbed, settings: &[&str]) -> Result<Server> {
     let address = bed.free_address()?;
     let folder = bed.server_folder("postgresql")?;
     let as_user: &[&str] = if bed.is_root()? {
@@ -28,8 +47,7 @@ pub(crate) async fn start(bed: &Testbed) -> Result<Server> {
         run(&folder, &["chown", USER, "."].map(Into::into)).await?;
     }
 
-    // FerretDB insists on this encoding and order of strings. What a kill of the process leaves is safe
-    // without waiting for the disk.
+    // FerretDB insists on this encoding and order of strings.
     let initdb = place::packaged("postgresql", PACKAGES, "bin/initdb")?;
     let flags = [
         "-D",
@@ -48,9 +66,9 @@ pub(crate) async fn start(bed: &Testbed) -> Result<Server> {
 
     let server = place::packaged("postgresql", PACKAGES, "bin/postgres")?;
     let port = address.port().to_string();
-    let settings =
-        ["-D", "data", "-h", "127.0.0.1", "-p", &port, "-k", "", "-F", "-c", "shared_buffers=32MB"];
-    let mut arguments = command(as_user, server.into(), &settings);
+    let mut all = vec!["-D", "data", "-h", "127.0.0.1", "-p", &port, "-k", ""];
+    all.extend(settings);
+    let mut arguments = command(as_user, server.into(), &all);
     let launch = Launch {
         program: arguments.remove(0).into(),
         arguments,

@@ -1,10 +1,12 @@
 //! Documents in a SQLite file of the service's own: the default, with nothing to install beside it.
 //!
 //! Write-ahead log with `synchronous=FULL`: what is acknowledged has been synced. One thread writes and
-//! groups the commits that arrive together; readers see the last commit and wait for nobody. A full disk or
+//! groups the commits that arrive together, and another carries what they wrote from the log into the file; readers see
+//! the last commit and wait for nobody. A full disk or
 //! any other failure of the file is [`Error::Unavailable`] and leaves the file sound; once there is room
 //! again, the same handle serves again.
 
+mod checkpointer;
 mod reader;
 mod schema;
 mod statements;
@@ -13,6 +15,7 @@ mod writer;
 use std::{collections::HashMap, path::Path, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
+use checkpointer::Checkpointer;
 use reader::Readers;
 use rusqlite::{Connection, Row};
 use statements::Statements;
@@ -34,8 +37,9 @@ use crate::{
 const QUEUE: usize = 1024;
 /// How long to wait for another process that has the file, before giving up.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
-/// 16 MiB of log between two checkpoints: each costs syncs of its own.
-const CHECKPOINT_PAGES: u32 = 4096;
+/// 64 MiB of log, after which a commit carries over what is left, and the log begins anew. Nearly all of it was carried over
+/// beside the commits before.
+const CHECKPOINT_PAGES: u32 = 16_384;
 /// Above the number of statements that one service has.
 const STATEMENTS: usize = 256;
 
@@ -96,15 +100,26 @@ impl SqliteDocuments {
     pub async fn open(path: &Path, collections: &[Collection], ambient: &Ambient) -> Result<Self, Error> {
         let (path, all) = (path.to_owned(), collections.to_vec());
         let readers = Readers::new(&path);
-        let opening = tokio::task::spawn_blocking(move || open_writer(&path, &all));
-        let connection = opening.await.map_err(|error| Error::Unavailable(error.to_string()))??;
+        let opening = tokio::task::spawn_blocking(move || {
+            let connection = open_writer(&path, &all)?;
+            Ok::<_, Error>((connection, Checkpointer::start(&path)?))
+        });
+        let (connection, checkpointer) =
+            opening.await.map_err(|error| Error::Unavailable(error.to_string()))??;
 
         let handle = ambient.ids.next_ulid().to_string();
         let stats = Arc::<WriterStats>::default();
         let (committed, nudge) = watch::channel(None);
         let (jobs, queue) = mpsc::channel(QUEUE);
         let (clock, stats_of_writer) = (ambient.clock.clone(), stats.clone());
-        let writer = Writer { connection, clock, handle: handle.clone(), committed, stats: stats_of_writer };
+        let writer = Writer {
+            connection,
+            checkpointer,
+            clock,
+            handle: handle.clone(),
+            committed,
+            stats: stats_of_writer,
+        };
         let thread = std::thread::Builder::new().name("documents-writer".to_owned());
         thread.spawn(move || writer.run(queue)).map_err(|error| Error::Unavailable(error.to_string()))?;
 

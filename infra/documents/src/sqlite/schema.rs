@@ -45,6 +45,9 @@ fn migrate(connection: &mut Connection, migrations: &[&str]) -> Result<(), Error
 /// A table with a row id, since documents of a kilobyte would spill out of a clustered index; the keys stand
 /// before the body, so that reading them never walks through a long one.
 ///
+/// A document is in the indexes that it has a key of, and in no others: SQLite would keep a place for it in each, and
+/// write one more page of each for every document.
+///
 /// An index that is new to an existing table starts empty: a document enters it when it is next written.
 fn create_table(connection: &Connection, collection: &Collection) -> rusqlite::Result<()> {
     let table = collection.name;
@@ -65,7 +68,8 @@ fn create_table(connection: &Connection, collection: &Collection) -> rusqlite::R
             ("", format!("\"{column}\", id"))
         };
         connection.execute_batch(&format!(
-            "CREATE {unique} INDEX IF NOT EXISTS \"{table}.{column}\" ON \"{table}\" ({columns})"
+            "CREATE {unique} INDEX IF NOT EXISTS \"{table}.{column}\" ON \"{table}\" ({columns})
+                WHERE \"{column}\" IS NOT NULL"
         ))?;
     }
     Ok(())

@@ -11,7 +11,7 @@ use rusqlite::{Connection, ErrorCode, ToSql, params};
 use tertulia_runtime::{Clock, event::EventId};
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::{WriterStats, statements::Statements, unavailable};
+use super::{WriterStats, checkpointer::Checkpointer, statements::Statements, unavailable};
 use crate::{Appended, Draft, Error, Revision, Write, bounds::EncodedEvent};
 
 /// The most documents of one transaction, but for the last run in it, which is never split.
@@ -59,6 +59,7 @@ impl Job {
 
 pub(super) struct Writer {
     pub(super) connection: Connection,
+    pub(super) checkpointer: Checkpointer,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) handle: String,
     pub(super) committed: watch::Sender<Option<EventId>>,
@@ -67,7 +68,7 @@ pub(super) struct Writer {
 
 impl Writer {
     /// Writes until the last sender is gone.
-    pub(super) fn run(self, mut jobs: mpsc::Receiver<Job>) {
+    pub(super) fn run(mut self, mut jobs: mpsc::Receiver<Job>) {
         while let Some(first) = jobs.blocking_recv() {
             let mut documents = first.documents();
             let mut batch = vec![first];
@@ -81,7 +82,7 @@ impl Writer {
         }
     }
 
-    fn write(&self, batch: Vec<Job>, documents: usize) {
+    fn write(&mut self, batch: Vec<Job>, documents: usize) {
         match self.transact(&batch) {
             Ok(answers) => {
                 self.stats.count(u32::try_from(documents).unwrap_or(u32::MAX));
@@ -92,6 +93,7 @@ impl Writer {
                 if last_event.is_some() {
                     self.committed.send_replace(last_event);
                 }
+                self.checkpointer.committed(documents);
             }
             Err(cause) => {
                 let error = unavailable(cause);

@@ -7,8 +7,17 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
+use sha2::{Digest as _, Sha256};
+
 /// So many tokens a generation; there are two.
 const GENERATION: usize = 4096;
+
+/// Stands for a token, of which it is a tenth: nobody finds another token with the same one.
+type Fingerprint = [u8; 32];
+
+fn fingerprint(token: &str) -> Fingerprint {
+    Sha256::digest(token).into()
+}
 
 /// A bounded memory of verified tokens in two generations: when the young one is full it becomes the old
 /// one, and what was not asked for since is forgotten. Only what was verified gets in, so strangers
@@ -16,8 +25,8 @@ const GENERATION: usize = 4096;
 pub(super) struct Verified<T>(Mutex<Generations<T>>);
 
 struct Generations<T> {
-    young: HashMap<Box<str>, T>,
-    old: HashMap<Box<str>, T>,
+    young: HashMap<Fingerprint, T>,
+    old: HashMap<Fingerprint, T>,
 }
 
 impl<T> Default for Verified<T> {
@@ -33,7 +42,7 @@ impl<T> Default for Generations<T> {
 }
 
 impl<T> Generations<T> {
-    fn put(&mut self, token: Box<str>, found: T) {
+    fn put(&mut self, token: Fingerprint, found: T) {
         // An old answer about the same token would come back when the young one is forgotten.
         self.old.remove(&token);
         if self.young.len() >= GENERATION {
@@ -49,17 +58,18 @@ impl<T: Copy> Verified<T> {
     }
 
     pub(super) fn get(&self, token: &str) -> Option<T> {
+        let token = fingerprint(token);
         let mut generations = self.generations();
-        if let Some(found) = generations.young.get(token) {
+        if let Some(found) = generations.young.get(&token) {
             return Some(*found);
         }
-        let (token, found) = generations.old.remove_entry(token)?;
+        let found = generations.old.remove(&token)?;
         generations.put(token, found);
         Some(found)
     }
 
     pub(super) fn put(&self, token: &str, found: T) {
-        self.generations().put(token.into(), found);
+        self.generations().put(fingerprint(token), found);
     }
 
     /// Forgets those of which this is so.
@@ -98,7 +108,7 @@ mod tests {
         verified.put("old", 1);
         (0..GENERATION).for_each(|n| verified.put(&n.to_string(), 2));
         verified.put("young", 1);
-        assert!(verified.0.lock().unwrap().old.contains_key("old"));
+        assert!(verified.0.lock().unwrap().old.contains_key(&fingerprint("old")));
         verified.forget(|found| *found == 1);
         assert_eq!((verified.get("old"), verified.get("young"), verified.get("7")), (None, None, Some(2)));
     }

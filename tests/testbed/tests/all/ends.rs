@@ -62,7 +62,7 @@ fn a_missing_server_is_an_error_that_names_the_remedy() {
     assert!(!output.status.success());
     let error = String::from_utf8(output.stderr).unwrap();
     assert!(error.contains("consul is not installed"), "{error}");
-    assert!(error.contains("make testbed"), "{error}");
+    assert!(error.contains("tests/testbed/install consul"), "{error}");
 }
 
 /// A `testbed up`, which ends with its test.
