@@ -19,6 +19,7 @@ pub mod quote;
 pub mod roles;
 pub mod schedule;
 pub mod settings;
+pub mod slack;
 pub mod snapshot;
 pub mod text;
 pub mod unread;

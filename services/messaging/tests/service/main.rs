@@ -17,6 +17,7 @@ mod folds;
 mod forwarding;
 mod fuzz;
 mod harness;
+mod hooks;
 mod input;
 mod invitations;
 mod live;
