@@ -4,6 +4,7 @@ mod contents;
 mod conversations;
 mod directory;
 mod entities;
+mod export;
 mod facts;
 mod filters;
 mod hooks;
@@ -36,6 +37,9 @@ pub use conversations::{
 pub use directory::{Directory, DirectoryEntry, DirectoryOrder};
 pub use entities::{
     CALLED_ROLES, Entity, EntityKind, MAX_COUNTED_MENTIONS, MAX_ENTITIES, MAX_MENTIONED, MAX_URL_BYTES,
+};
+pub use export::{
+    EXPORT_VERSION, ExportCover, ExportFormat, ExportLine, ExportMember, ExportMessage, ExportQuery,
 };
 pub use facts::{Entry, Fact, Log};
 pub use filters::{Filters, LinkFilter, LinkMode};

@@ -2,6 +2,7 @@
 
 mod conversations;
 mod directory;
+mod export;
 mod hooks;
 mod invitations;
 mod logs;
@@ -64,6 +65,7 @@ pub(crate) fn router() -> OpenApiRouter<Api> {
         .routes(routes!(invitations::withdraw))
         .routes(routes!(invitations::preview))
         .routes(routes!(invitations::accept))
+        .routes(routes!(export::export))
         .routes(routes!(hooks::create, hooks::list))
         .routes(routes!(hooks::delete))
         .routes(routes!(hooks::post))

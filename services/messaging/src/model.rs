@@ -5,6 +5,7 @@ pub mod alteration;
 pub mod callee;
 pub mod change;
 pub mod emoji;
+pub mod export;
 pub mod filters;
 pub mod founding;
 pub mod invitation;

@@ -7,6 +7,7 @@ pub(crate) mod conversations;
 pub(crate) mod directory;
 pub(crate) mod drafts;
 pub(crate) mod forwarding;
+pub(crate) mod export;
 pub(crate) mod hooks;
 pub(crate) mod invitations;
 pub(crate) mod keeper;

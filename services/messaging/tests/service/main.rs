@@ -11,6 +11,7 @@ mod conversations;
 mod custom_roles;
 mod directory;
 mod drafting;
+mod export;
 mod faults;
 mod filtering;
 mod folds;
