@@ -114,7 +114,7 @@ pub struct Message {
     pub silent: bool,
     /// The hook that it came through. Then `author_id` is the hook's own, and no account has it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub via: Option<Via>,
+    pub via: Option<Box<Via>>,
     /// What hangs on it.
     #[serde(default)]
     pub attachments: Vec<Attachment>,

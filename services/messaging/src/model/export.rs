@@ -12,7 +12,7 @@ use tertulia_runtime::Timestamp;
 const MAX_NAME_CHARS: usize = 60;
 
 /// A line as it is written into the file.
-pub fn written(format: ExportFormat, line: &ExportLine) -> String {
+pub(crate) fn written(format: ExportFormat, line: &ExportLine) -> String {
     match format {
         ExportFormat::Json => {
             let mut text = serde_json::to_string(line).expect("a line is plain data and encodes");
@@ -24,7 +24,7 @@ pub fn written(format: ExportFormat, line: &ExportLine) -> String {
 }
 
 /// The media type of such a file.
-pub const fn media_type(format: ExportFormat) -> &'static str {
+pub(crate) const fn media_type(format: ExportFormat) -> &'static str {
     match format {
         ExportFormat::Json => "application/jsonl; charset=utf-8",
         ExportFormat::Html => "text/html; charset=utf-8",
@@ -33,7 +33,7 @@ pub const fn media_type(format: ExportFormat) -> &'static str {
 
 /// The value of `Content-Disposition` for such a file (RFC 6266, RFC 8187): a name without anything that leads elsewhere or
 /// means something to a shell, and the title as it is spelled for whoever reads that.
-pub fn disposition(format: ExportFormat, title: Option<&str>, at: Timestamp) -> String {
+pub(crate) fn disposition(format: ExportFormat, title: Option<&str>, at: Timestamp) -> String {
     let extension = match format {
         ExportFormat::Json => "jsonl",
         ExportFormat::Html => "html",

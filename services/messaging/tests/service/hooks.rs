@@ -55,7 +55,7 @@ async fn what_comes_through_a_hook_is_the_hooks_own() {
     let hooks = UserId::from_ulid(issued.hook.id.ulid());
     let via = |name: &str, icon_emoji: Option<&str>| {
         let icon_emoji = icon_emoji.map(str::to_owned);
-        Some(Via { name: Some(name.to_owned()), icon_emoji, ..Via::hook(issued.hook.id) })
+        Some(Box::new(Via { name: Some(name.to_owned()), icon_emoji, ..Via::hook(issued.hook.id) }))
     };
     let said: Vec<_> =
         shown.iter().map(|message| (message.author_id, message.body.as_str(), message.via.clone())).collect();
@@ -79,7 +79,7 @@ async fn what_comes_through_a_hook_is_the_hooks_own() {
     anns.delete(&message_path(&shown[1])).await.expect(204);
     let log = serde_json::to_string(&whole_log(&bens, group).await).unwrap();
     assert!(!log.contains("Deploy") && !log.contains(":ghost:"), "{log}");
-    assert_eq!(messages(&bens, group).await[1].via, Some(Via::hook(issued.hook.id)));
+    assert_eq!(messages(&bens, group).await[1].via, Some(Box::new(Via::hook(issued.hook.id))));
     let purge = format!("/v1/conversations/{group}/members/{hooks}/purge");
     let purged: Purged = anns.post(&purge, &json!({})).await.expect(200).read();
     assert_eq!((purged.deleted, purged.more), (2, false));

@@ -3,7 +3,9 @@
 
 use std::fmt::Write as _;
 
-use tertulia_contracts::messaging::{ExportCover, ExportLine, ExportMember, ExportMessage, Message};
+use tertulia_contracts::messaging::{
+    Attachment, ExportCover, ExportLine, ExportMember, ExportMessage, Message,
+};
 
 use super::markdown::{escaped, rendered};
 
@@ -100,8 +102,17 @@ fn author(line: &ExportMessage) -> String {
 /// What hangs on a message.
 fn below(message: &Message) -> String {
     let mut out = String::new();
-    if !message.attachments.is_empty() {
-        let _ = writeln!(out, "<p class=\"note\">Attachments: {}</p>", message.attachments.len());
+    if let Some(forwarded) = &message.forwarded {
+        let _ = writeln!(out, "<p class=\"note\">Passed on, from {}</p>", forwarded.at);
+    }
+    for attachment in &message.attachments {
+        let sort = match attachment {
+            Attachment::Media(_) => "Media",
+            Attachment::Location(_) => "Location",
+            Attachment::Contact(_) => "Contact",
+        };
+        let texts: Vec<String> = attachment.texts().map(escaped).collect();
+        let _ = writeln!(out, "<p class=\"note\">{sort}: {}</p>", texts.join(", "));
     }
     if !message.reactions.is_empty() {
         let shown = message.reactions.iter().map(|it| format!("{} {}", escaped(&it.emoji), it.count));

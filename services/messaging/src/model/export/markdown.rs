@@ -46,7 +46,7 @@ pub(super) fn rendered(body: &str) -> String {
 /// Writes how an element begins, and says how it ends.
 fn begin(tag: &Tag<'_>, out: &mut String) -> &'static str {
     let (beginning, end) = match tag {
-        Tag::Paragraph => ("<p>", "</p>\n"),
+        Tag::Paragraph | Tag::HtmlBlock => ("<p>", "</p>\n"),
         // A message is no chapter of the page.
         Tag::Heading { level: HeadingLevel::H1 | HeadingLevel::H2, .. } => ("<h3>", "</h3>\n"),
         Tag::Heading { .. } => ("<h4>", "</h4>\n"),
@@ -54,7 +54,6 @@ fn begin(tag: &Tag<'_>, out: &mut String) -> &'static str {
         Tag::CodeBlock(CodeBlockKind::Indented | CodeBlockKind::Fenced(_)) => {
             ("<pre><code>", "</code></pre>\n")
         }
-        Tag::HtmlBlock => ("<p>", "</p>\n"),
         Tag::List(None) => ("<ul>\n", "</ul>\n"),
         Tag::List(Some(first)) => {
             let _ = writeln!(out, "<ol start=\"{first}\">");

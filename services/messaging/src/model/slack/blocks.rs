@@ -55,22 +55,16 @@ pub(super) enum Element {
 
 /// A part of a rich text.
 #[derive(Debug, Deserialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
+#[serde(tag = "type")]
 pub(super) enum Rich {
-    RichTextSection {
-        elements: Option<Vec<Bit>>,
-    },
-    RichTextQuote {
-        elements: Option<Vec<Bit>>,
-    },
-    RichTextPreformatted {
-        elements: Option<Vec<Bit>>,
-    },
-    RichTextList {
-        elements: Option<Vec<Rich>>,
-        style: Option<String>,
-        indent: Option<u8>,
-    },
+    #[serde(rename = "rich_text_section")]
+    Section { elements: Option<Vec<Bit>> },
+    #[serde(rename = "rich_text_quote")]
+    Quote { elements: Option<Vec<Bit>> },
+    #[serde(rename = "rich_text_preformatted")]
+    Preformatted { elements: Option<Vec<Bit>> },
+    #[serde(rename = "rich_text_list")]
+    List { elements: Option<Vec<Rich>>, style: Option<String>, indent: Option<u8> },
     #[serde(other)]
     Other,
 }
@@ -108,6 +102,7 @@ pub(super) enum Bit {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
+#[expect(clippy::struct_excessive_bools, reason = "it is Slack's, and each of them is by itself")]
 pub(super) struct Style {
     bold: bool,
     italic: bool,
@@ -172,16 +167,16 @@ fn line_of(bits: Option<Vec<Bit>>) -> String {
 impl Rich {
     fn shown(self) -> String {
         match self {
-            Self::RichTextSection { elements } => stacked(line_of(elements).split('\n')),
-            Self::RichTextQuote { elements } => {
+            Self::Section { elements } => stacked(line_of(elements).split('\n')),
+            Self::Quote { elements } => {
                 let said = stacked(line_of(elements).split('\n'));
                 said.split('\n').map(|line| format!("> {line}")).collect::<Vec<_>>().join("\n")
             }
-            Self::RichTextPreformatted { elements } => {
+            Self::Preformatted { elements } => {
                 let text = elements.unwrap_or_default().into_iter().map(Bit::said).collect::<String>();
                 fenced(&tidy(&text))
             }
-            Self::RichTextList { elements, style, indent } => {
+            Self::List { elements, style, indent } => {
                 let indent = " ".repeat(4 * usize::from(indent.unwrap_or(0)).min(MAX_INDENT));
                 let mark = if style.as_deref() == Some("ordered") { "1." } else { "-" };
                 let items = elements.unwrap_or_default().into_iter().map(Self::shown);

@@ -334,17 +334,14 @@ fn plain(text: &str) -> String {
         let behind = &rest[begin + 1..];
         let end = behind.find(['<', '>']).filter(|end| behind[*end..].starts_with('>'));
         out.push_str(&rest[..begin]);
-        match end {
-            Some(end) => {
-                let inner = &behind[..end];
-                out.push_str(inner.split_once('|').map_or(inner, |(_, label)| label));
-                rest = &behind[end + 1..];
-            }
-            None => {
-                out.push('<');
-                rest = behind;
-            }
-        }
+        let Some(end) = end else {
+            out.push('<');
+            rest = behind;
+            continue;
+        };
+        let inner = &behind[..end];
+        out.push_str(inner.split_once('|').map_or(inner, |(_, label)| label));
+        rest = &behind[end + 1..];
     }
     out.push_str(rest);
     decoded(&out).replace('`', "'")

@@ -98,7 +98,9 @@ impl Held {
         Ok(fact.map(|fact| match fact {
             Fact::MessagePosted { message } => {
                 let author_id = via.author();
-                Fact::MessagePosted { message: Message { author_id, via: Some(via.clone()), ..message } }
+                Fact::MessagePosted {
+                    message: Message { author_id, via: Some(Box::new(via.clone())), ..message },
+                }
             }
             fact => fact,
         }))
