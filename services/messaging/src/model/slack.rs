@@ -36,19 +36,12 @@ pub struct Payload {
     mrkdwn: Option<bool>,
     /// Whether names behind an `@` call people; they do not if absent. `true` or `1`.
     #[schema(value_type = Option<bool>)]
-    link_names: Option<Switch>,
+    link_names: Option<serde_json::Value>,
     /// Shown below.
     attachments: Option<Vec<Attachment>>,
     /// Shown instead of `text`: `section`, `header`, `divider`, `context`, `image` and `rich_text`.
     #[schema(value_type = Option<Vec<Object>>)]
     blocks: Option<Vec<Block>>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(untagged)]
-enum Switch {
-    Word(bool),
-    Number(i64),
 }
 
 /// An attachment of the older kind.
@@ -127,7 +120,7 @@ impl Payload {
         if blocks.len() + inner.sum::<usize>() > MAX_BLOCKS {
             return Err(Unsayable::TooManyBlocks);
         }
-        let names = matches!(self.link_names, Some(Switch::Word(true) | Switch::Number(1)));
+        let names = self.link_names.is_some_and(|said| said == true || said == 1);
         let mut parts: Vec<String> = blocks.into_iter().flat_map(Block::parts).collect();
         if parts.iter().all(|part| is_blank(part)) {
             let text = tidy(&self.text.unwrap_or_default());

@@ -40,7 +40,9 @@ fn blocks_and_attachments_are_shown_as_text() {
     );
     assert_eq!(read(json!({"text": "*a*", "mrkdwn": false})).unwrap(), "\\*a\\*");
     assert_eq!(read(json!({"text": "@ana", "link_names": 1})).unwrap(), "@ana");
-    assert_eq!(read(json!({"text": "@ana", "link_names": false})).unwrap(), "\\@ana");
+    for no in [json!(false), json!("yes"), json!(null)] {
+        assert_eq!(read(json!({"text": "@ana", "link_names": no})).unwrap(), "\\@ana");
+    }
 }
 
 #[test]
