@@ -33,6 +33,8 @@ id_kinds! {
     Role = "rol" => RoleId;
     /// A picture, a recording or any other file.
     Media = "med" => MediaId;
+    /// A way for programs to post in a conversation. It is an author, too, whose [`UserId`] has the same ULID.
+    Hook = "hok" => HookId;
     /// One running process.
     Node = "nod" => NodeId;
     /// One run of one process's log: a client whose epoch is another cannot resume by position.

@@ -16,6 +16,6 @@ pub mod permissions;
 pub mod routes;
 
 pub use ids::{
-    ConnectionId, ConversationId, InvitationId, MediaId, MessageId, NodeId, ReportId, RoleId, SessionId,
-    TokenId, UserId,
+    ConnectionId, ConversationId, HookId, InvitationId, MediaId, MessageId, NodeId, ReportId, RoleId,
+    SessionId, TokenId, UserId,
 };

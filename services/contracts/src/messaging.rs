@@ -4,8 +4,10 @@ mod contents;
 mod conversations;
 mod directory;
 mod entities;
+mod export;
 mod facts;
 mod filters;
+mod hooks;
 mod invitations;
 mod messages;
 mod moderation;
@@ -36,8 +38,12 @@ pub use directory::{Directory, DirectoryEntry, DirectoryOrder};
 pub use entities::{
     CALLED_ROLES, Entity, EntityKind, MAX_COUNTED_MENTIONS, MAX_ENTITIES, MAX_MENTIONED, MAX_URL_BYTES,
 };
+pub use export::{
+    EXPORT_VERSION, ExportCover, ExportFormat, ExportLine, ExportMember, ExportMessage, ExportQuery,
+};
 pub use facts::{Entry, Fact, Log};
 pub use filters::{Filters, LinkFilter, LinkMode};
+pub use hooks::{CreateHook, Hook, Hooks, IssuedHook, Via};
 pub use invitations::{CreateInvitation, Invitation, InvitationPreview, Invitations, MadeInvitation};
 pub use messages::{
     EditMessage, Message, Messages, Pin, Pins, PostMessage, Posted, Reaction, Version, Versions,
@@ -112,6 +118,12 @@ pub const MAX_TAG_CHARS: usize = 32;
 pub const MAX_GROUP_MEMBERS: u64 = 5_000;
 /// The most invitations of a conversation that work at one time.
 pub const MAX_INVITATIONS: usize = 50;
+/// The most hooks of a conversation.
+pub const MAX_HOOKS: usize = 20;
+/// The most characters of a hook's name, and of the name that a post through it gives itself.
+pub const MAX_HOOK_NAME_CHARS: usize = 64;
+/// The longest address of a picture that a post through a hook shows itself with.
+pub const MAX_ICON_URL_BYTES: usize = 2_048;
 /// The most uses that an invitation can be given; without a number it is bounded by its end alone.
 pub const MAX_INVITATION_USES: u32 = 10_000;
 /// The shortest life of an invitation: a minute.

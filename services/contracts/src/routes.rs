@@ -195,6 +195,11 @@ pub const ROUTES: &[Route] = &[
     Route::new(Method::DELETE, "/v1/me/blocks/{user_id}", role::MESSAGING),
     Route::new(Method::GET, "/v1/me/privacy", role::MESSAGING),
     Route::new(Method::PUT, "/v1/me/privacy", role::MESSAGING),
+    Route::new(Method::GET, "/v1/conversations/{id}/export", role::MESSAGING).endless(),
+    Route::new(Method::POST, "/v1/conversations/{id}/hooks", role::MESSAGING),
+    Route::new(Method::GET, "/v1/conversations/{id}/hooks", role::MESSAGING),
+    Route::new(Method::DELETE, "/v1/conversations/{id}/hooks/{hook_id}", role::MESSAGING),
+    Route::new(Method::POST, "/v1/hooks/{secret}", role::MESSAGING).public(),
     Route::new(Method::GET, "/v1/realtime", role::REALTIME).socket(),
     Route::new(Method::GET, "/v1/events", role::REALTIME).endless(),
 ];

@@ -2,6 +2,8 @@
 
 mod conversations;
 mod directory;
+mod export;
+mod hooks;
 mod invitations;
 mod logs;
 mod members;
@@ -63,6 +65,10 @@ pub(crate) fn router() -> OpenApiRouter<Api> {
         .routes(routes!(invitations::withdraw))
         .routes(routes!(invitations::preview))
         .routes(routes!(invitations::accept))
+        .routes(routes!(export::export))
+        .routes(routes!(hooks::create, hooks::list))
+        .routes(routes!(hooks::delete))
+        .routes(routes!(hooks::post))
         .routes(routes!(requests::ask, requests::list))
         .routes(routes!(requests::end))
         .routes(routes!(requests::approve))

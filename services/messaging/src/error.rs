@@ -65,6 +65,9 @@ pub enum Error {
     /// The conversation has as many invitations as it can have, and all of them work.
     #[error("the conversation has too many invitations")]
     TooManyInvitations,
+    /// The conversation has as many hooks as it can have.
+    #[error("the conversation has too many hooks")]
+    TooManyHooks,
     /// The group has as many members as it can have.
     #[error("the group is full")]
     GroupFull,
@@ -175,6 +178,7 @@ impl Fault for Error {
             | Self::TooManyReactions
             | Self::TooManyPins
             | Self::TooManyInvitations
+            | Self::TooManyHooks
             | Self::GroupFull
             | Self::AlreadyMember
             | Self::JoinInstead
@@ -213,6 +217,7 @@ impl Fault for Error {
             Self::UserBanned => "user_banned",
             Self::NoSuchInvitation => "invitation_not_found",
             Self::TooManyInvitations => "too_many_invitations",
+            Self::TooManyHooks => "too_many_hooks",
             Self::GroupFull => "group_full",
             Self::NoSuchRequest => "request_not_found",
             Self::AlreadyMember => "already_member",
@@ -266,6 +271,7 @@ impl Fault for Error {
                 "This invitation does not work. It may have expired, been used up or been withdrawn."
             }
             Self::TooManyInvitations => "This conversation has 50 invitations that work; withdraw one first.",
+            Self::TooManyHooks => "This conversation has 20 hooks; delete one first.",
             Self::GroupFull => "This group has 5,000 members, and no room for another.",
             Self::NoSuchRequest => "Nobody of this id waits to be let in here.",
             Self::AlreadyMember => "You are a member of this conversation.",

@@ -49,9 +49,9 @@ use service::{
     writer::{Limits, Writers},
 };
 use store::{
-    CheckpointRecord, ConversationRecord, EntryRecord, InvitationRecord, ListingRecord, MemberRecord,
-    MentionRecord, PersonRecord, PrivateRecord, ReactionRecord, ReportRecord, RequestRecord, ScheduledRecord,
-    Store, UserHeadRecord,
+    CheckpointRecord, ConversationRecord, EntryRecord, HookRecord, InvitationRecord, ListingRecord,
+    MemberRecord, MentionRecord, PersonRecord, PrivateRecord, ReactionRecord, ReportRecord, RequestRecord,
+    ScheduledRecord, Store, UserHeadRecord,
 };
 use telemetry::Telemetry;
 
@@ -67,6 +67,7 @@ pub const COLLECTIONS: &[Collection] = &[
     UserHeadRecord::COLLECTION,
     CheckpointRecord::COLLECTION,
     InvitationRecord::COLLECTION,
+    HookRecord::COLLECTION,
     ListingRecord::COLLECTION,
     RequestRecord::COLLECTION,
     ReportRecord::COLLECTION,

@@ -3,6 +3,7 @@
 pub(crate) mod checkpoints;
 pub(crate) mod conversations;
 pub(crate) mod entries;
+pub(crate) mod hooks;
 pub(crate) mod invitations;
 pub(crate) mod listings;
 pub(crate) mod members;
@@ -24,6 +25,7 @@ use tertulia_documents::{Documents, Table};
 pub(crate) use checkpoints::CheckpointRecord;
 pub(crate) use conversations::ConversationRecord;
 pub(crate) use entries::{Class, EntryRecord, Head};
+pub(crate) use hooks::HookRecord;
 pub(crate) use invitations::InvitationRecord;
 pub(crate) use listings::ListingRecord;
 pub(crate) use members::MemberRecord;
@@ -52,6 +54,8 @@ pub(crate) struct Store {
     pub people: Table<PersonRecord>,
     /// Links by which people join.
     pub invitations: Table<InvitationRecord>,
+    /// Ways for programs to post.
+    pub hooks: Table<HookRecord>,
     /// Wishes to be let in.
     pub requests: Table<RequestRecord>,
     /// What channels are found by: a projection of the logs.
@@ -79,6 +83,7 @@ impl Store {
             mentions: Table::new(documents.clone()),
             people: Table::new(documents.clone()),
             invitations: Table::new(documents.clone()),
+            hooks: Table::new(documents.clone()),
             requests: Table::new(documents.clone()),
             listings: Table::new(documents.clone()),
             reports: Table::new(documents.clone()),

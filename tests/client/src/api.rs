@@ -295,6 +295,26 @@ impl Api {
         path: &str,
         body: Option<&Q>,
     ) -> Result<A, ApiError> {
+        let bytes = self.ask(method, path, body).await?;
+        Ok(serde_json::from_slice(if bytes.is_empty() { b"null" } else { &bytes })?)
+    }
+
+    /// Any request in JSON whose answer is text.
+    pub async fn send_for_text<Q: Serialize + Sync>(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Q>,
+    ) -> Result<String, ApiError> {
+        Ok(String::from_utf8_lossy(&self.ask(method, path, body).await?).into_owned())
+    }
+
+    async fn ask<Q: Serialize + Sync>(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Q>,
+    ) -> Result<Vec<u8>, ApiError> {
         let mut request = self.http.request(method, format!("{}{path}", self.base));
         let token = self.token();
         if !token.is_empty() {
@@ -309,7 +329,7 @@ impl Api {
         if !status.is_success() {
             return Err(refused(status, &bytes));
         }
-        Ok(serde_json::from_slice(if bytes.is_empty() { b"null" } else { &bytes })?)
+        Ok(bytes.to_vec())
     }
 }
 

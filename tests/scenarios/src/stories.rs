@@ -75,6 +75,10 @@ pub const STORIES: &[Story] = &[
         tell: |system| Box::pin(programs::a_bot_answers_until_its_token_is_revoked(system)),
     },
     Story {
+        name: "a_hook_posts_and_the_export_holds_it",
+        tell: |system| Box::pin(programs::a_hook_posts_and_the_export_holds_it(system)),
+    },
+    Story {
         name: "resume_on_another_node_with_a_gap",
         tell: |system| Box::pin(resume::on_another_node(system)),
     },

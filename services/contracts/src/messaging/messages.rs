@@ -7,7 +7,7 @@ use ulid::Ulid;
 use utoipa::ToSchema;
 
 use super::{
-    Attachment, Entity, Forward, Forwarded, MAX_ATTACHMENTS, MAX_BODY_CHARS, Quote, Quoted,
+    Attachment, Entity, Forward, Forwarded, MAX_ATTACHMENTS, MAX_BODY_CHARS, Quote, Quoted, Via,
     contents::{alone, answering, said},
 };
 use crate::{ConversationId, MessageId, UserId};
@@ -112,6 +112,9 @@ pub struct Message {
     /// Whether it was posted so as to notify nobody.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub silent: bool,
+    /// The hook that it came through. Then `author_id` is the hook's own, and no account has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub via: Option<Box<Via>>,
     /// What hangs on it.
     #[serde(default)]
     pub attachments: Vec<Attachment>,
@@ -154,6 +157,7 @@ impl Message {
             deleted_at: None,
             reply_to,
             silent,
+            via: None,
             attachments,
             forwarded: None,
             quote: None,

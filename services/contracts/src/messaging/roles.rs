@@ -91,7 +91,7 @@ pub struct MemberOverride {
 }
 
 /// The custom roles of a conversation, and what is noted beside names.
-#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Roles {
     /// The roles in the order of their ids, at most 20.
     pub items: Vec<Role>,

@@ -28,6 +28,7 @@ pub fn apply(message: &mut Message, seq: u64, fact: &Fact, reader: Option<UserId
             message.forwarded = None;
             message.quote = None;
             message.reactions.clear();
+            message.via.iter_mut().for_each(|via| via.forget());
             message.deleted_at = Some(*at);
         }
         Fact::ReactionSet { emoji, by, .. } => set(&mut message.reactions, emoji, *by, reader),

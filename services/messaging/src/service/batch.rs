@@ -11,7 +11,7 @@ use std::{
 use tertulia_contracts::{
     ConversationId, InvitationId, MessageId, UserId,
     live::Control,
-    messaging::{Fact, PostMessage, Visibility},
+    messaging::{Fact, PostMessage, Via, Visibility},
 };
 use tertulia_documents::Error as StoreError;
 use tertulia_runtime::Ambient;
@@ -354,7 +354,8 @@ impl Pen {
     /// Answers a post whose client id stands in the log already.
     async fn repeat(&self, command: Command) {
         let Request::Post(post, _) = &command.request else { return command.answer(Err(Error::Stopped)) };
-        let answer = self.first_result(command.by.user_id, post).await;
+        let author = command.via.as_ref().map_or(command.by.user_id, Via::author);
+        let answer = self.first_result(author, post).await;
         command.answer(answer);
     }
 

@@ -11,7 +11,7 @@ use std::{sync::Arc, time::Duration};
 use moka::future::Cache;
 use tertulia_contracts::{
     ConversationId, InvitationId, MessageId, ReportId, UserId,
-    messaging::{Message, PostMessage},
+    messaging::{Message, PostMessage, Via},
 };
 use tertulia_documents::port::MAX_RUN;
 use tertulia_runtime::{Supervisor, trace::current_traceparent};
@@ -47,6 +47,8 @@ pub(crate) struct Command {
     pub request: Request,
     /// What is to stand beside its entry and is not for everybody.
     pub note: Option<Note>,
+    /// The hook that it comes through: what is posted is the hook's, and whoever made that answers for it.
+    pub via: Option<Via>,
     /// The trace it belongs to.
     pub traceparent: Option<String>,
     reply: oneshot::Sender<Result<Answer, Error>>,
@@ -210,8 +212,30 @@ impl Writers {
         request: Request,
         note: Option<Note>,
     ) -> Result<Answer, Error> {
+        self.command(id, by, request, (note, None)).await
+    }
+
+    /// The same, for what comes through a hook that `by` made.
+    pub(crate) async fn write_via(
+        &self,
+        id: ConversationId,
+        by: Actor,
+        request: Request,
+        via: Via,
+    ) -> Result<Answer, Error> {
+        self.command(id, by, request, (None, Some(via))).await
+    }
+
+    async fn command(
+        &self,
+        id: ConversationId,
+        by: Actor,
+        request: Request,
+        (note, via): (Option<Note>, Option<Via>),
+    ) -> Result<Answer, Error> {
         let (reply, answer) = oneshot::channel();
-        self.submit(id, Command { by, request, note, traceparent: current_traceparent(), reply }).await?;
+        let traceparent = current_traceparent();
+        self.submit(id, Command { by, request, note, via, traceparent, reply }).await?;
         answer.await.unwrap_or(Err(Error::Stopped))
     }
 

@@ -46,6 +46,16 @@ impl Store {
         Ok(ids.iter().copied().filter(|id| !known.contains(id)).collect())
     }
 
+    /// What those of these users are called of whom that is known.
+    pub(crate) async fn handles_of(
+        &self,
+        ids: impl IntoIterator<Item = UserId>,
+    ) -> Result<HashMap<UserId, String>, Error> {
+        let ids: Vec<String> = ids.into_iter().map(|id| id.to_string()).collect();
+        let found = self.people.get_many(&ids).await?.into_iter().map(|found| found.value);
+        Ok(found.filter_map(|person| Some((person.id, person.handle?))).collect())
+    }
+
     /// Who is called so, for those of these handles that somebody has.
     pub(crate) async fn people_called(&self, handles: &[&str]) -> Result<HashMap<String, UserId>, Error> {
         let keys: Vec<Key> = handles.iter().map(|handle| Key::new().text(handle)).collect();

@@ -3,14 +3,15 @@
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail, ensure};
-use http::Method;
-use tertulia_client::{ApiError, Closed, Socket, SocketError};
+use http::{Method, StatusCode};
+use serde_json::json;
+use tertulia_client::{Api, ApiError, Closed, Socket, SocketError};
 use tertulia_contracts::{
     ConversationId,
     auth::{Bot, CreateBot, CreateToken, IssuedToken, User},
     frames::{ClientFrame, ServerFrame},
     identity::Scope,
-    messaging::{ConversationKind, MAX_PAGE},
+    messaging::{ConversationKind, ExportLine, IssuedHook, MAX_PAGE, PostMessage},
 };
 use tertulia_runtime::testkit::eventually_true;
 use tokio::time::timeout;
@@ -61,6 +62,57 @@ pub(super) async fn a_bot_answers_until_its_token_is_revoked(system: &System) ->
     Ok(())
 }
 
+/// How many messages there are: more than the parts in which a file is written.
+const MANY: usize = 120;
+
+/// A program posts at one gateway through a hook that was made at another; what it posted and all that was said before is in
+/// the file that Ana takes along, whole. Then the hook is ended, and nothing comes through it at any gateway.
+pub(super) async fn a_hook_posts_and_the_export_holds_it(system: &System) -> Result<()> {
+    let journal = Arc::new(Journal::default());
+    let ana = Person::sign_up(system, 0, "ana", &journal).await?;
+    let chat = ana.start(ConversationKind::Group, &[]).await?;
+    for number in 0..MANY {
+        let post = PostMessage::new(Ulid::generate(), format!("Number {number}"));
+        ana.api.post(chat, &post).await.context("posting")?;
+    }
+    let path = format!("/v1/conversations/{chat}/hooks");
+    let hook: IssuedHook = ana.api.send(Method::POST, &path, Some(&json!({"name": "CI"}))).await?;
+    // Whoever posts through it signs in nowhere.
+    let programs: Vec<Api> = ana.gateways.iter().map(|gateway| Api::new(gateway)).collect();
+    let payload = json!({"text": "*Build 7* failed"});
+    for program in &programs {
+        let answer = program.send_for_text(Method::POST, &hook.path, Some(&payload)).await?;
+        ensure!(answer == "ok", "{answer}");
+    }
+
+    let file = format!("/v1/conversations/{chat}/export");
+    let lines = ana.api.send_for_text::<()>(Method::GET, &file, None).await.context("exporting")?;
+    let lines: Vec<ExportLine> = lines.lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
+    let count = MANY + programs.len();
+    ensure!(lines.len() == 1 + 1 + count + 1, "{} lines", lines.len());
+    ensure!(lines.last() == Some(&ExportLine::End { messages: count as u64 }), "{:?}", lines.last());
+    let through = lines.iter().filter(|line| match line {
+        ExportLine::Message(line) => {
+            let via = line.message.via.as_ref().is_some_and(|via| via.hook_id == hook.hook.id);
+            via && line.message.body == "**Build 7** failed" && line.message.author_id != ana.id()
+        }
+        _ => false,
+    });
+    ensure!(through.count() == programs.len(), "what came through the hook is the hook's");
+    let page = ana.api.send_for_text::<()>(Method::GET, &format!("{file}?format=html"), None).await?;
+    ensure!(page.contains("<strong>Build 7</strong>") && page.ends_with("</html>\n"), "{page}");
+
+    let _: serde_json::Value =
+        ana.api.send::<(), _>(Method::DELETE, &format!("{path}/{}", hook.hook.id), None).await?;
+    for program in &programs {
+        let refused = program.send_for_text(Method::POST, &hook.path, Some(&payload)).await.err();
+        let gone =
+            matches!(&refused, Some(ApiError::Refused { status, .. }) if *status == StatusCode::NOT_FOUND);
+        ensure!(gone, "{refused:?}");
+    }
+    Ok(())
+}
+
 async fn make_bot(ana: &Person) -> Result<(Bot, IssuedToken)> {
     let wish = CreateBot { handle: format!("bot-{}", ana.account.handle), display_name: None };
     let bot: Bot = ana.api.send(Method::POST, "/v1/bots", Some(&wish)).await.context("making a bot")?;
@@ -103,5 +155,5 @@ async fn end_of(socket: &mut Socket) -> Result<Closed> {
 }
 
 fn is_unauthorized(error: &ApiError) -> bool {
-    matches!(error, ApiError::Refused { status, .. } if *status == http::StatusCode::UNAUTHORIZED)
+    matches!(error, ApiError::Refused { status, .. } if *status == StatusCode::UNAUTHORIZED)
 }

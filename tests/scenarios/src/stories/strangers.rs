@@ -34,6 +34,7 @@ pub(super) async fn a_stranger_finds_nothing(system: &System) -> Result<()> {
             let path = path.replace("{report_id}", &ReportId::from_ulid(secret.ulid()).to_string());
             let path = path.replace("{message_id}", &secret.to_string()).replace("{emoji}", "%F0%9F%91%8D");
             let path = path.replace("{invitation_id}", "inv_01J00000000000000000000000");
+            let path = path.replace("{hook_id}", "hok_01J00000000000000000000000");
             let path = path.replace("{role_id}", "rol_01J00000000000000000000000");
             let path = path.replace("{client_id}", "01J00000000000000000000000");
             let body = body_of(route.method.as_str(), route.path, eve.id());
@@ -71,6 +72,7 @@ fn body_of(method: &str, path: &str, eve: UserId) -> Option<serde_json::Value> {
         ("POST", path) if path.ends_with("/invitations") || path.ends_with("/requests") => {
             Some(serde_json::json!({}))
         }
+        ("POST", path) if path.ends_with("/hooks") => Some(serde_json::json!({"name": "Mine"})),
         ("POST", path) if path.ends_with("/scheduled") => {
             let message = serde_json::json!({"client_id": Ulid::generate().to_string(), "body": "let me in"});
             Some(serde_json::json!({"message": message, "send_at": "2100-01-01T00:00:00Z"}))

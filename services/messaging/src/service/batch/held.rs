@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use tertulia_contracts::{
     MessageId, ReportId, UserId,
-    messaging::{Attachment, Fact, Message, PostMessage, Quoted, Verdict},
+    messaging::{Attachment, Fact, Message, PostMessage, Quoted, Verdict, Via},
     permissions::{Denial, InstanceRole, Refusal},
 };
 use tertulia_documents::port::MAX_RUN;
@@ -85,7 +85,25 @@ impl Held {
                 }
             }
         };
-        decision.and_then(|fact| self.in_reach(command, fact))
+        let fact = decision.and_then(|fact| self.in_reach(command, fact))?;
+        match &command.via {
+            Some(via) => self.through(via, command.by, fact),
+            None => Ok(fact),
+        }
+    }
+
+    /// What comes through a hook is the hook's own, for as long as its maker may manage hooks.
+    fn through(&self, via: &Via, maker: Actor, fact: Option<Fact>) -> Result<Option<Fact>, Error> {
+        may(Action::ManageHooks, self.ground(maker))?;
+        Ok(fact.map(|fact| match fact {
+            Fact::MessagePosted { message } => {
+                let author_id = via.author();
+                Fact::MessagePosted {
+                    message: Message { author_id, via: Some(Box::new(via.clone())), ..message },
+                }
+            }
+            fact => fact,
+        }))
     }
 
     /// What the two of a pair may no longer say to each other, in whatever way, once they keep apart.
