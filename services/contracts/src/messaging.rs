@@ -9,6 +9,7 @@ mod filters;
 mod invitations;
 mod messages;
 mod moderation;
+mod polls;
 mod private;
 mod reports;
 mod requests;
@@ -43,6 +44,10 @@ pub use messages::{
     EditMessage, Message, Messages, Pin, Pins, PostMessage, Posted, Reaction, Version, Versions,
 };
 pub use moderation::{Act, ModerationLog, PurgeMember, Purged, Restrict, Sanction, Sanctions};
+pub use polls::{
+    MAX_OPTION_CHARS, MAX_OPTIONS, MAX_POLL_LIFE, MAX_QUESTION_CHARS, MIN_OPTIONS, NewPoll, Poll, PollOption,
+    PutVote, Vote, Votes,
+};
 pub use private::{
     Block, Blocks, Draft, Drafts, Privacy, PutDraft, Receipt, Receipts, SaveMessage, Saved, SavedMessages,
     UpdateMembership,

@@ -51,7 +51,7 @@ use service::{
 use store::{
     CheckpointRecord, ConversationRecord, EntryRecord, InvitationRecord, ListingRecord, MemberRecord,
     MentionRecord, PersonRecord, PrivateRecord, ReactionRecord, ReportRecord, RequestRecord, ScheduledRecord,
-    Store, UserHeadRecord,
+    Store, UserHeadRecord, VoteRecord,
 };
 use telemetry::Telemetry;
 
@@ -71,6 +71,7 @@ pub const COLLECTIONS: &[Collection] = &[
     RequestRecord::COLLECTION,
     ReportRecord::COLLECTION,
     ScheduledRecord::COLLECTION,
+    VoteRecord::COLLECTION,
 ];
 
 /// What an operator may set.

@@ -16,6 +16,7 @@ pub(crate) mod mentions;
 pub(crate) mod moderation;
 pub(crate) mod people;
 pub(crate) mod places;
+pub(crate) mod polls;
 pub(crate) mod postman;
 pub(crate) mod reading;
 pub(crate) mod receipts;

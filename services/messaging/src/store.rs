@@ -14,6 +14,7 @@ pub(crate) mod reactions;
 pub(crate) mod reports;
 pub(crate) mod requests;
 pub(crate) mod scheduled;
+pub(crate) mod votes;
 
 use std::sync::Arc;
 
@@ -34,6 +35,7 @@ pub(crate) use reactions::ReactionRecord;
 pub(crate) use reports::ReportRecord;
 pub(crate) use requests::RequestRecord;
 pub(crate) use scheduled::ScheduledRecord;
+pub(crate) use votes::VoteRecord;
 
 /// Every table of the service. Cheap to clone.
 #[derive(Clone)]
@@ -66,6 +68,8 @@ pub(crate) struct Store {
     pub checkpoints: Table<CheckpointRecord>,
     /// What is to be posted later.
     pub scheduled: Table<ScheduledRecord>,
+    /// Who chose what in polls: a projection of the logs.
+    pub votes: Table<VoteRecord>,
 }
 
 impl Store {
@@ -86,6 +90,7 @@ impl Store {
             user_heads: Table::new(documents.clone()),
             checkpoints: Table::new(documents.clone()),
             scheduled: Table::new(documents.clone()),
+            votes: Table::new(documents.clone()),
         }
     }
 }

@@ -7,7 +7,7 @@ use ulid::Ulid;
 use utoipa::ToSchema;
 
 use super::{
-    Attachment, Entity, Forward, Forwarded, MAX_ATTACHMENTS, MAX_BODY_CHARS, Quote, Quoted,
+    Attachment, Entity, Forward, Forwarded, MAX_ATTACHMENTS, MAX_BODY_CHARS, NewPoll, Poll, Quote, Quoted,
     contents::{alone, answering, said},
 };
 use crate::{ConversationId, MessageId, UserId};
@@ -37,7 +37,7 @@ pub struct PostMessage {
     #[garde(length(max = MAX_ATTACHMENTS), dive)]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub attachments: Vec<Attachment>,
-    /// The message that is passed on: this one says what that one says. Body, attachments, answer and quote are left out
+    /// The message that is passed on: this one says what that one says. Body, attachments, answer, quote and poll are left out
     /// then.
     #[garde(custom(alone(self)))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -46,6 +46,10 @@ pub struct PostMessage {
     #[garde(dive, custom(answering(self)))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quote: Option<Quote>,
+    /// What it asks.
+    #[garde(dive)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub poll: Option<Box<NewPoll>>,
 }
 
 impl PostMessage {
@@ -59,6 +63,7 @@ impl PostMessage {
             attachments: Vec::new(),
             forward: None,
             quote: None,
+            poll: None,
         }
     }
 }
@@ -121,6 +126,9 @@ pub struct Message {
     /// What it picks out of the message it answers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quote: Option<Box<Quoted>>,
+    /// What it asks, and what was answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub poll: Option<Box<Poll>>,
     /// How people reacted, the emoji that came first first.
     #[serde(default)]
     pub reactions: Vec<Reaction>,
@@ -140,7 +148,7 @@ impl Message {
         post: PostMessage,
         created_at: Timestamp,
     ) -> Self {
-        let PostMessage { client_id, body, reply_to, silent, attachments, .. } = post;
+        let PostMessage { client_id, body, reply_to, silent, attachments, poll, .. } = post;
         Self {
             id,
             conversation_id,
@@ -157,6 +165,7 @@ impl Message {
             attachments,
             forwarded: None,
             quote: None,
+            poll: poll.map(|poll| Box::new((*poll).into())),
             reactions: Vec::new(),
             changed_seq: None,
         }

@@ -12,6 +12,7 @@ use super::{
     markup::Markup,
     membership::Stance,
     message::Pinned,
+    poll::{check_choice, is_over, voted},
 };
 use crate::Error;
 
@@ -32,6 +33,10 @@ pub enum Alteration {
     Unpin,
     /// That it be deleted for everybody, as all that this person wrote.
     Purge(UserId),
+    /// That they choose this in its poll, ascending; nothing to take their vote back.
+    Vote(Vec<u8>),
+    /// That its poll be closed.
+    ClosePoll,
 }
 
 impl Alteration {
@@ -53,6 +58,8 @@ pub struct Standing<'a> {
     pub edits: u32,
     /// The emoji with which whoever asks has reacted to it.
     pub own_emoji: &'a [String],
+    /// What whoever asks has chosen in its poll.
+    pub own_vote: &'a [u8],
     /// What is pinned in its conversation.
     pub pins: &'a [Pinned],
     /// How whom the alteration is about stands.
@@ -77,10 +84,22 @@ pub fn decide(
         Some(_) => drop(decide_toward(&ground.seat(), action, ground.place(), standing.subject.role)?),
         None => may(action, ground)?,
     }
-    if is_so(alteration, standing) {
+    let asks = matches!(alteration, Alteration::Vote(_) | Alteration::ClosePoll);
+    let poll = standing.message.poll.as_deref();
+    if asks && poll.is_none() && standing.message.deleted_at.is_none() {
+        return Err(Error::NoSuchPoll);
+    }
+    if is_so(alteration, at, standing) {
         return Ok(None);
     }
     check_room(alteration, standing)?;
+    if let (Alteration::Vote(options), Some(poll)) = (alteration, poll) {
+        if is_over(poll, at) {
+            return Err(Error::PollClosed);
+        }
+        check_choice(poll, options)?;
+        return Ok(Some(voted((standing.message, poll), standing.own_vote, options, by, at)));
+    }
     let (message_id, message_seq) = (standing.message.id, standing.message.seq);
     Ok(Some(match alteration {
         Alteration::Edit(body, markup) => {
@@ -94,6 +113,8 @@ pub fn decide(
         Alteration::Unreact(emoji) => {
             Fact::ReactionRemoved { message_id, message_seq, emoji: emoji.clone(), by, at }
         }
+        Alteration::Vote(_) => return Err(Error::NoSuchPoll),
+        Alteration::ClosePoll => Fact::PollClosed { message_id, message_seq, by, at },
         Alteration::Pin => Fact::MessagePinned { message_id, message_seq, by, at },
         Alteration::Unpin => Fact::MessageUnpinned { message_id, message_seq, by, at },
     }))
@@ -102,18 +123,18 @@ pub fn decide(
 fn action(alteration: &Alteration, by: UserId, message: &Message) -> Action {
     let own = message.author_id == by;
     match alteration {
-        Alteration::Edit(..) if own => Action::EditOwn,
+        Alteration::Edit(..) | Alteration::ClosePoll if own => Action::EditOwn,
         Alteration::Edit(..) => Action::EditOthers,
         Alteration::Delete if own => Action::DeleteOwn,
-        Alteration::Delete => Action::DeleteOthers,
+        Alteration::Delete | Alteration::ClosePoll => Action::DeleteOthers,
         Alteration::Purge(_) => Action::Purge,
-        Alteration::React(_) | Alteration::Unreact(_) => Action::React,
+        Alteration::React(_) | Alteration::Unreact(_) | Alteration::Vote(_) => Action::React,
         Alteration::Pin | Alteration::Unpin => Action::Pin,
     }
 }
 
-fn is_so(alteration: &Alteration, standing: Standing<'_>) -> bool {
-    let Standing { message, own_emoji, pins, .. } = standing;
+fn is_so(alteration: &Alteration, at: Timestamp, standing: Standing<'_>) -> bool {
+    let Standing { message, own_emoji, own_vote, pins, .. } = standing;
     let deleted = message.deleted_at.is_some();
     let pinned = pins.iter().any(|pin| pin.message_seq == message.seq);
     match alteration {
@@ -121,6 +142,9 @@ fn is_so(alteration: &Alteration, standing: Standing<'_>) -> bool {
         Alteration::Delete | Alteration::Purge(_) => deleted,
         Alteration::React(emoji) => !deleted && own_emoji.contains(emoji),
         Alteration::Unreact(emoji) => deleted || !own_emoji.contains(emoji),
+        Alteration::Vote(options) if deleted => options.is_empty(),
+        Alteration::Vote(options) => own_vote == options,
+        Alteration::ClosePoll => message.poll.as_deref().is_some_and(|poll| is_over(poll, at)),
         Alteration::Pin => pinned,
         Alteration::Unpin => !pinned,
     }

@@ -23,6 +23,7 @@ use crate::{
         membership::{Stance, steps},
         moderation::is_act,
         place::message_id,
+        poll::check_end,
         quote::find_quote,
         roles::RoleChange,
     },
@@ -93,7 +94,10 @@ impl Held {
         let reaches = matches!(
             command.request,
             Request::Post(..)
-                | Request::Alter(_, Alteration::Edit(..) | Alteration::React(_) | Alteration::Pin)
+                | Request::Alter(
+                    _,
+                    Alteration::Edit(..) | Alteration::React(_) | Alteration::Vote(_) | Alteration::Pin
+                )
         );
         if self.apart && reaches { Err(Error::OutOfReach) } else { Ok(fact) }
     }
@@ -113,6 +117,13 @@ impl Held {
         }
         for text in post.attachments.iter().flat_map(Attachment::texts) {
             self.sift(author, "attachments", text)?;
+        }
+        if let Some(poll) = &post.poll {
+            may(Action::CreatePoll, ground)?;
+            check_end(poll, at)?;
+            for text in poll.options.iter().chain([&poll.question]) {
+                self.sift(author, "poll", text)?;
+            }
         }
         let entities = markup.said(ground)?;
         if post.reply_to.is_some_and(|message| !replies.contains(&message)) {

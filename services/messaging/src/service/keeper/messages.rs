@@ -33,7 +33,9 @@ impl Keeper {
                     deleted.insert(message_seq);
                     of_messages.entry(message_seq).or_default().push((seq, fact));
                 }
-                Fact::MessageEdited { message_seq, .. } => {
+                Fact::MessageEdited { message_seq, .. }
+                | Fact::PollVoted { message_seq, .. }
+                | Fact::PollClosed { message_seq, .. } => {
                     of_messages.entry(message_seq).or_default().push((seq, fact));
                 }
                 Fact::MessagePosted { .. } => of_messages.entry(seq).or_default().push((seq, fact)),
