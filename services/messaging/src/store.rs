@@ -3,6 +3,7 @@
 pub(crate) mod checkpoints;
 pub(crate) mod conversations;
 pub(crate) mod entries;
+pub(crate) mod expiries;
 pub(crate) mod invitations;
 pub(crate) mod listings;
 pub(crate) mod members;
@@ -25,6 +26,7 @@ use tertulia_documents::{Documents, Table};
 pub(crate) use checkpoints::CheckpointRecord;
 pub(crate) use conversations::ConversationRecord;
 pub(crate) use entries::{Class, EntryRecord, Head};
+pub(crate) use expiries::ExpiryRecord;
 pub(crate) use invitations::InvitationRecord;
 pub(crate) use listings::ListingRecord;
 pub(crate) use members::MemberRecord;
@@ -70,6 +72,8 @@ pub(crate) struct Store {
     pub scheduled: Table<ScheduledRecord>,
     /// Who chose what in polls: a projection of the logs.
     pub votes: Table<VoteRecord>,
+    /// Which messages disappear when: a projection of the logs.
+    pub expiries: Table<ExpiryRecord>,
 }
 
 impl Store {
@@ -91,6 +95,7 @@ impl Store {
             checkpoints: Table::new(documents.clone()),
             scheduled: Table::new(documents.clone()),
             votes: Table::new(documents.clone()),
+            expiries: Table::new(documents.clone()),
         }
     }
 }

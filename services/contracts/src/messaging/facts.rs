@@ -44,6 +44,9 @@ pub enum Fact {
         /// Who may find and read it from now on.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         visibility: Option<Visibility>,
+        /// After how many seconds messages disappear that are posted from now on; 0 for never.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        disappear_after_s: Option<u32>,
         /// Who changed it.
         by: UserId,
         /// When.

@@ -114,6 +114,9 @@ pub struct Message {
     /// The message it answers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reply_to: Option<MessageId>,
+    /// When it disappears: from this moment on it is as good as deleted, and deleted soon after.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Timestamp>,
     /// Whether it was posted so as to notify nobody.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub silent: bool,
@@ -161,6 +164,7 @@ impl Message {
             edited_at: None,
             deleted_at: None,
             reply_to,
+            expires_at: None,
             silent,
             attachments,
             forwarded: None,

@@ -37,6 +37,8 @@ pub enum Alteration {
     Vote(Vec<u8>),
     /// That its poll be closed.
     ClosePoll,
+    /// That it be deleted for everybody, since its time is over. Nobody asks for this; the clock does.
+    Expire,
 }
 
 impl Alteration {
@@ -76,6 +78,9 @@ pub fn decide(
     ground: Ground,
     standing: Option<Standing<'_>>,
 ) -> Result<Option<Fact>, Error> {
+    if *alteration == Alteration::Expire {
+        return Ok(standing.and_then(|standing| expired(by, at, standing.message)));
+    }
     may(Action::Read, ground)?;
     let standing = standing.ok_or(Error::NoSuchMessage)?;
     let action = action(alteration, by, standing.message);
@@ -88,6 +93,10 @@ pub fn decide(
     let poll = standing.message.poll.as_deref();
     if asks && poll.is_none() && standing.message.deleted_at.is_none() {
         return Err(Error::NoSuchPoll);
+    }
+    let deletes = matches!(alteration, Alteration::Delete | Alteration::Purge(_));
+    if !deletes && is_past(standing.message, at) {
+        return Err(Error::MessageDeleted);
     }
     if is_so(alteration, at, standing) {
         return Ok(None);
@@ -106,7 +115,9 @@ pub fn decide(
             let entities = markup.said(ground)?;
             Fact::MessageEdited { message_id, message_seq, body: body.clone(), entities, by, at }
         }
-        Alteration::Delete | Alteration::Purge(_) => Fact::MessageDeleted { message_id, message_seq, by, at },
+        Alteration::Delete | Alteration::Purge(_) | Alteration::Expire => {
+            Fact::MessageDeleted { message_id, message_seq, by, at }
+        }
         Alteration::React(emoji) => {
             Fact::ReactionSet { message_id, message_seq, emoji: emoji.clone(), by, at }
         }
@@ -120,13 +131,25 @@ pub fn decide(
     }))
 }
 
+/// The fact that a message disappears, if its time is over and it has not. It stands in its author's name.
+fn expired(by: UserId, at: Timestamp, message: &Message) -> Option<Fact> {
+    let due = message.deleted_at.is_none() && is_past(message, at) && message.author_id == by;
+    let (message_id, message_seq) = (message.id, message.seq);
+    due.then_some(Fact::MessageDeleted { message_id, message_seq, by, at })
+}
+
+/// Whether a message is over at this moment.
+fn is_past(message: &Message, at: Timestamp) -> bool {
+    message.expires_at.is_some_and(|end| end <= at)
+}
+
 fn action(alteration: &Alteration, by: UserId, message: &Message) -> Action {
     let own = message.author_id == by;
     match alteration {
         Alteration::Edit(..) | Alteration::ClosePoll if own => Action::EditOwn,
         Alteration::Edit(..) => Action::EditOthers,
         Alteration::Delete if own => Action::DeleteOwn,
-        Alteration::Delete | Alteration::ClosePoll => Action::DeleteOthers,
+        Alteration::Delete | Alteration::ClosePoll | Alteration::Expire => Action::DeleteOthers,
         Alteration::Purge(_) => Action::Purge,
         Alteration::React(_) | Alteration::Unreact(_) | Alteration::Vote(_) => Action::React,
         Alteration::Pin | Alteration::Unpin => Action::Pin,
@@ -139,7 +162,7 @@ fn is_so(alteration: &Alteration, at: Timestamp, standing: Standing<'_>) -> bool
     let pinned = pins.iter().any(|pin| pin.message_seq == message.seq);
     match alteration {
         Alteration::Edit(body, _) => !deleted && message.body == *body,
-        Alteration::Delete | Alteration::Purge(_) => deleted,
+        Alteration::Delete | Alteration::Purge(_) | Alteration::Expire => deleted,
         Alteration::React(emoji) => !deleted && own_emoji.contains(emoji),
         Alteration::Unreact(emoji) => deleted || !own_emoji.contains(emoji),
         Alteration::Vote(options) if deleted => options.is_empty(),

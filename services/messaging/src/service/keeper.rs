@@ -6,6 +6,7 @@
 //! since each document remembers the seq it follows from and never goes back. A conversation itself begins with
 //! its charter, in one commit; its first entries are written by the same rule.
 
+mod expiries;
 mod listings;
 mod mentions;
 mod messages;

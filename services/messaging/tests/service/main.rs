@@ -11,6 +11,7 @@ mod carrying;
 mod conversations;
 mod custom_roles;
 mod directory;
+mod disappearing;
 mod drafting;
 mod faults;
 mod filtering;

@@ -118,7 +118,9 @@ impl Run {
 
     /// Somebody does something somewhere; whether they may is for the service to say. Tells where.
     async fn act(&mut self) -> usize {
-        self.house.clock.advance(std::time::Duration::from_millis(1));
+        // Now and then they sleep over it, and what disappears has.
+        let pause = if self.dice.roll(50) == 0 { 61_000 } else { 1 };
+        self.house.clock.advance(std::time::Duration::from_millis(pause));
         let (place, service) = (self.dice.roll(3), self.dice.roll(2));
         let (user, method, path, body) = match self.asked.take() {
             // An answer was lost, or a finger slipped: the same is asked again, perhaps elsewhere.
@@ -326,7 +328,9 @@ fn settings(place: usize, dice: &mut Dice) -> Value {
     let description = ["", "What it is about"][dice.roll(2)];
     let tags = [["a", "b"], ["b", "c"]][dice.roll(2)];
     let visibility = ["public", "private", "paid"][dice.roll(3)];
-    match dice.roll(4) {
+    match dice.roll(6) {
+        4 => json!({"disappear_after_s": 60}),
+        5 => json!({"disappear_after_s": 0}),
         0 => json!({"description": description, "title": title}),
         1 => json!({"tags": tags}),
         2 if place == 2 => json!({"visibility": visibility}),
@@ -372,6 +376,7 @@ async fn loaded(client: &TestClient, id: ConversationId, reader: UserId) -> Snap
             tags: conversation.tags,
             visibility: Some(conversation.visibility),
             archived_at: conversation.archived_at,
+            disappear_after_s: conversation.disappear_after_s,
         },
         handle: conversation.handle,
         members: members.items.into_iter().map(|member| (member.user_id, member)).collect::<BTreeMap<_, _>>(),
