@@ -57,8 +57,8 @@ pub(crate) fn poll_deed(dice: &mut Dice, path: &str, who: usize, follower: &Snap
     };
     let own = format!("{path}/messages/{id}/poll");
     match dice.roll(20) {
-        0 => (who, Method::POST, format!("{own}/close"), Value::Null),
-        1..5 => (who, Method::DELETE, format!("{own}/vote"), Value::Null),
+        0..4 => (who, Method::POST, format!("{own}/close"), Value::Null),
+        4..8 => (who, Method::DELETE, format!("{own}/vote"), Value::Null),
         _ => (who, Method::PUT, format!("{own}/vote"), json!({"options": [dice.roll(3)]})),
     }
 }

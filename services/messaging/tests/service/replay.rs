@@ -119,7 +119,7 @@ impl Run {
     /// Somebody does something somewhere; whether they may is for the service to say. Tells where.
     async fn act(&mut self) -> usize {
         // Now and then they sleep over it, and what disappears has.
-        let pause = if self.dice.roll(50) == 0 { 61_000 } else { 1 };
+        let pause = if self.dice.roll(120) == 0 { 61_000 } else { 1 };
         self.house.clock.advance(std::time::Duration::from_millis(pause));
         let (place, service) = (self.dice.roll(3), self.dice.roll(2));
         let (user, method, path, body) = match self.asked.take() {
