@@ -11,6 +11,7 @@ mod hooks;
 mod invitations;
 mod messages;
 mod moderation;
+mod polls;
 mod private;
 mod reports;
 mod requests;
@@ -49,6 +50,10 @@ pub use messages::{
     EditMessage, Message, Messages, Pin, Pins, PostMessage, Posted, Reaction, Version, Versions,
 };
 pub use moderation::{Act, ModerationLog, PurgeMember, Purged, Restrict, Sanction, Sanctions};
+pub use polls::{
+    MAX_OPTION_CHARS, MAX_OPTIONS, MAX_POLL_LIFE, MAX_QUESTION_CHARS, MIN_OPTIONS, NewPoll, Poll, PollOption,
+    PutVote, Vote, Votes,
+};
 pub use private::{
     Block, Blocks, Draft, Drafts, Privacy, PutDraft, Receipt, Receipts, SaveMessage, Saved, SavedMessages,
     UpdateMembership,
@@ -143,6 +148,19 @@ pub const ASK_AGAIN_AFTER: Duration = Duration::from_hours(7 * 24);
 pub const MAX_LISTED_WORDS: usize = 16;
 /// The most characters of a search in the directory.
 pub const MAX_SEARCH_CHARS: usize = 64;
+
+/// The shortest time after which messages disappear: a minute.
+pub const MIN_DISAPPEAR_S: u32 = 60;
+/// The longest time after which messages disappear: a year.
+pub const MAX_DISAPPEAR_S: u32 = 365 * 86_400;
+
+/// The rule for the time after which messages disappear: 0, or a minute to a year.
+pub fn disappearance<C>(seconds: &u32, _: &C) -> garde::Result {
+    if *seconds == 0 || (MIN_DISAPPEAR_S..=MAX_DISAPPEAR_S).contains(seconds) {
+        return Ok(());
+    }
+    Err(garde::Error::new("use 0, or 60 to 31,536,000 seconds"))
+}
 
 /// The rule for a message's body: something to see, and no control characters but tab and line feed.
 pub fn body(body: &str, _: &()) -> garde::Result {

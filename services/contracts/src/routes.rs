@@ -200,6 +200,13 @@ pub const ROUTES: &[Route] = &[
     Route::new(Method::GET, "/v1/conversations/{id}/hooks", role::MESSAGING),
     Route::new(Method::DELETE, "/v1/conversations/{id}/hooks/{hook_id}", role::MESSAGING),
     Route::new(Method::POST, "/v1/hooks/{secret}", role::MESSAGING).public(),
+    Route::new(Method::PUT, "/v1/conversations/{id}/messages/{message_id}/poll/vote", role::MESSAGING)
+        .by("id"),
+    Route::new(Method::DELETE, "/v1/conversations/{id}/messages/{message_id}/poll/vote", role::MESSAGING)
+        .by("id"),
+    Route::new(Method::POST, "/v1/conversations/{id}/messages/{message_id}/poll/close", role::MESSAGING)
+        .by("id"),
+    Route::new(Method::GET, "/v1/conversations/{id}/messages/{message_id}/poll/votes", role::MESSAGING),
     Route::new(Method::GET, "/v1/realtime", role::REALTIME).socket(),
     Route::new(Method::GET, "/v1/events", role::REALTIME).endless(),
 ];

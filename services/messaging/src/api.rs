@@ -11,6 +11,7 @@ mod messages;
 mod moderation;
 mod paging;
 mod pins;
+mod polls;
 mod private;
 mod reactions;
 mod reports;
@@ -82,6 +83,9 @@ pub(crate) fn router() -> OpenApiRouter<Api> {
         .routes(routes!(reactions::set, reactions::remove))
         .routes(routes!(pins::pin, pins::unpin))
         .routes(routes!(pins::list))
+        .routes(routes!(polls::vote, polls::unvote))
+        .routes(routes!(polls::close))
+        .routes(routes!(polls::votes))
         .routes(routes!(roles::list))
         .routes(routes!(roles::put, roles::delete))
         .routes(routes!(roles::give, roles::take))
@@ -144,7 +148,7 @@ enum Refused {
     #[response(status = 403, content_type = "application/problem+json")]
     Forbidden(Problem),
     /// There is no such conversation, or none the caller may know of (`conversation_not_found`); or it has no such
-    /// message (`message_not_found`) or role (`role_not_found`), or the caller has scheduled none of this name (`scheduled_not_found`).
+    /// message (`message_not_found`) or poll (`poll_not_found`) or role (`role_not_found`), or the caller has scheduled none of this name (`scheduled_not_found`).
     #[response(status = 404, content_type = "application/problem+json")]
     NotFound(Problem),
     /// Fields are wrong; each is listed (`invalid_fields`).
@@ -174,7 +178,7 @@ struct OneMessage {
 #[expect(dead_code, reason = "it only describes what problems there are")]
 enum RefusedAlteration {
     /// The message is deleted (`message_deleted`), or has as many as it can have (`too_many_edits`,
-    /// `too_many_reactions`, `too_many_pins`).
+    /// `too_many_reactions`, `too_many_pins`), or its poll is closed (`poll_closed`).
     #[response(status = 409, content_type = "application/problem+json")]
     Conflict(Problem),
 }

@@ -32,6 +32,15 @@ pub enum Error {
     /// As many messages are pinned as can be.
     #[error("the conversation has too many pins")]
     TooManyPins,
+    /// The message asks nothing.
+    #[error("the message has no poll")]
+    NoSuchPoll,
+    /// Nobody may vote any more.
+    #[error("the poll is closed")]
+    PollClosed,
+    /// Nobody learns who voted.
+    #[error("the poll is anonymous")]
+    PollAnonymous,
     /// The author used this client id for another message in this conversation.
     #[error("the client id names another message already")]
     ClientIdReused,
@@ -166,8 +175,9 @@ impl Fault for Error {
             | Self::NoSuchRequest
             | Self::NoSuchRole
             | Self::NoSuchReport
-            | Self::NoSuchDraft => Kind::NotFound,
-            Self::NotAllowed(_) | Self::OutOfReach => Kind::Forbidden,
+            | Self::NoSuchDraft
+            | Self::NoSuchPoll => Kind::NotFound,
+            Self::NotAllowed(_) | Self::OutOfReach | Self::PollAnonymous => Kind::Forbidden,
             Self::ClientIdReused
             | Self::HandleTaken
             | Self::UserBanned
@@ -188,6 +198,7 @@ impl Fault for Error {
             | Self::TooManyRoles
             | Self::TooManyNoted
             | Self::DraftChanged
+            | Self::PollClosed
             | Self::NoRoom(_) => Kind::Conflict,
             Self::InvalidFields(_) => Kind::Invalid,
             Self::Busy | Self::AskedTooSoon(_) => Kind::RateLimited,
@@ -206,6 +217,9 @@ impl Fault for Error {
             Self::TooManyEdits => "too_many_edits",
             Self::TooManyReactions => "too_many_reactions",
             Self::TooManyPins => "too_many_pins",
+            Self::NoSuchPoll => "poll_not_found",
+            Self::PollClosed => "poll_closed",
+            Self::PollAnonymous => "poll_anonymous",
             Self::ClientIdReused => "client_id_reused",
             Self::NoSuchRole => "role_not_found",
             Self::TooManyRoles => "too_many_roles",
@@ -253,6 +267,9 @@ impl Fault for Error {
             Self::TooManyEdits => "This message was edited 100 times; it cannot be edited again.",
             Self::TooManyReactions => "This message has 20 different reactions; add to one of them.",
             Self::TooManyPins => "50 messages are pinned here; unpin one first.",
+            Self::NoSuchPoll => "This message has no poll.",
+            Self::PollClosed => "This poll is closed.",
+            Self::PollAnonymous => "Nobody learns who voted in this poll.",
             Self::ClientIdReused => "This client_id names another message of yours in this conversation.",
             Self::NoSuchRole => "There is no such role in this conversation.",
             Self::TooManyRoles => "There are 20 roles in this conversation; delete one first.",

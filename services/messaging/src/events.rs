@@ -54,6 +54,8 @@ pub(crate) fn event_of(entry: &EntryRecord) -> Result<Event, StoreError> {
         | Fact::ReactionRemoved { .. }
         | Fact::MessagePinned { .. }
         | Fact::MessageUnpinned { .. }
+        | Fact::PollVoted { .. }
+        | Fact::PollClosed { .. }
         | Fact::ConversationArchived { .. }
         | Fact::ConversationUnarchived { .. }
         | Fact::RolePut { .. }

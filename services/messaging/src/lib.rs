@@ -9,6 +9,7 @@
 //! * **Erased.** When a deletion is acknowledged, what the message said is in no document of this service any more, its
 //!   history and its log included.
 //! * **In time.** A scheduled message is posted once at its time, whatever process dies then, or its author is told why not.
+//! * **Gone in time.** A message that disappears is shown to nobody from that moment on, and erased soon after.
 //! * **Told.** Every entry becomes an event on the durable bus at least once, with the same id each time, and
 //!   is broadcast at most once, after it is committed.
 //!
@@ -39,6 +40,7 @@ pub use error::Error;
 use service::{
     Messaging,
     batch::Desk,
+    expiring::Sweeper,
     keeper::Keeper,
     ledger::Ledger,
     live::Live,
@@ -49,9 +51,9 @@ use service::{
     writer::{Limits, Writers},
 };
 use store::{
-    CheckpointRecord, ConversationRecord, EntryRecord, HookRecord, InvitationRecord, ListingRecord,
-    MemberRecord, MentionRecord, PersonRecord, PrivateRecord, ReactionRecord, ReportRecord, RequestRecord,
-    ScheduledRecord, Store, UserHeadRecord,
+    CheckpointRecord, ConversationRecord, EntryRecord, ExpiryRecord, HookRecord, InvitationRecord,
+    ListingRecord, MemberRecord, MentionRecord, PersonRecord, PrivateRecord, ReactionRecord, ReportRecord,
+    RequestRecord, ScheduledRecord, Store, UserHeadRecord, VoteRecord,
 };
 use telemetry::Telemetry;
 
@@ -72,6 +74,8 @@ pub const COLLECTIONS: &[Collection] = &[
     RequestRecord::COLLECTION,
     ReportRecord::COLLECTION,
     ScheduledRecord::COLLECTION,
+    VoteRecord::COLLECTION,
+    ExpiryRecord::COLLECTION,
 ];
 
 /// What an operator may set.
@@ -92,7 +96,7 @@ pub struct Config {
     pub relay_lease_ms: u64,
     /// How many events of one sort are handled at once.
     pub consumer_prefetch: u16,
-    /// How often a process looks for messages that are to be posted now, at the least.
+    /// How often a process looks for messages that are to be posted now or to disappear, at the least.
     pub schedule_tick_ms: u64,
 }
 
@@ -175,6 +179,7 @@ pub async fn build(config: Config, deps: Deps) -> Result<Router, Error> {
         nudge: Arc::default(),
     };
     run_postman(&config, messaging.clone(), &supervisor.stage("messaging.postman"));
+    run_sweeper(&config, messaging.clone(), &supervisor.stage("messaging.sweeper"));
     let (router, _) = api::router().with_state(api::Api { messaging, verifier }).split_for_parts();
     Ok(problem::layers(router))
 }
@@ -214,6 +219,15 @@ fn run_postman(config: &Config, messaging: Messaging, supervisor: &Supervisor) {
     supervisor.supervise("messaging.postman", move || {
         let (postman, shutdown) = (postman.clone(), shutdown.clone());
         async move { postman.run(tick, shutdown).await }
+    });
+}
+
+fn run_sweeper(config: &Config, messaging: Messaging, supervisor: &Supervisor) {
+    let tick = Duration::from_millis(config.schedule_tick_ms.max(1));
+    let (sweeper, shutdown) = (Arc::new(Sweeper::new(messaging)), supervisor.shutdown_token());
+    supervisor.supervise("messaging.sweeper", move || {
+        let (sweeper, shutdown) = (sweeper.clone(), shutdown.clone());
+        async move { sweeper.run(tick, shutdown).await }
     });
 }
 

@@ -15,6 +15,7 @@ pub mod membership;
 pub mod message;
 pub mod moderation;
 pub mod place;
+pub mod poll;
 pub mod private;
 pub mod quote;
 pub mod roles;

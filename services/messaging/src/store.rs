@@ -3,6 +3,7 @@
 pub(crate) mod checkpoints;
 pub(crate) mod conversations;
 pub(crate) mod entries;
+pub(crate) mod expiries;
 pub(crate) mod hooks;
 pub(crate) mod invitations;
 pub(crate) mod listings;
@@ -15,6 +16,7 @@ pub(crate) mod reactions;
 pub(crate) mod reports;
 pub(crate) mod requests;
 pub(crate) mod scheduled;
+pub(crate) mod votes;
 
 use std::sync::Arc;
 
@@ -25,6 +27,7 @@ use tertulia_documents::{Documents, Table};
 pub(crate) use checkpoints::CheckpointRecord;
 pub(crate) use conversations::ConversationRecord;
 pub(crate) use entries::{Class, EntryRecord, Head};
+pub(crate) use expiries::ExpiryRecord;
 pub(crate) use hooks::HookRecord;
 pub(crate) use invitations::InvitationRecord;
 pub(crate) use listings::ListingRecord;
@@ -36,6 +39,7 @@ pub(crate) use reactions::ReactionRecord;
 pub(crate) use reports::ReportRecord;
 pub(crate) use requests::RequestRecord;
 pub(crate) use scheduled::ScheduledRecord;
+pub(crate) use votes::VoteRecord;
 
 /// Every table of the service. Cheap to clone.
 #[derive(Clone)]
@@ -70,6 +74,10 @@ pub(crate) struct Store {
     pub checkpoints: Table<CheckpointRecord>,
     /// What is to be posted later.
     pub scheduled: Table<ScheduledRecord>,
+    /// Who chose what in polls: a projection of the logs.
+    pub votes: Table<VoteRecord>,
+    /// Which messages disappear when: a projection of the logs.
+    pub expiries: Table<ExpiryRecord>,
 }
 
 impl Store {
@@ -91,6 +99,8 @@ impl Store {
             user_heads: Table::new(documents.clone()),
             checkpoints: Table::new(documents.clone()),
             scheduled: Table::new(documents.clone()),
+            votes: Table::new(documents.clone()),
+            expiries: Table::new(documents.clone()),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod afterthoughts;
 mod calls;
+mod carrying;
 mod chaos;
 mod crowd;
 mod custom_role;
@@ -53,6 +54,10 @@ pub const STORIES: &[Story] = &[
     Story {
         name: "edit_react_and_delete_are_seen_live_in_history_and_after_resume",
         tell: |system| Box::pin(afterthoughts::second_thoughts(system)),
+    },
+    Story {
+        name: "a_message_is_passed_on_and_quoted_and_a_poll_is_voted_in",
+        tell: |system| Box::pin(carrying::passed_on_and_asked(system)),
     },
     Story {
         name: "a_mention_is_counted_on_every_device_until_it_is_read_on_one",

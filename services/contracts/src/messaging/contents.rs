@@ -228,7 +228,7 @@ pub struct Quoted {
 
 /// The rule for a body: it may be empty where something else is said.
 pub(super) fn said(post: &PostMessage) -> impl Fn(&str, &()) -> garde::Result + use<> {
-    let otherwise = post.forward.is_some() || !post.attachments.is_empty();
+    let otherwise = post.forward.is_some() || post.poll.is_some() || !post.attachments.is_empty();
     move |text, context| if text.is_empty() && otherwise { Ok(()) } else { super::body(text, context) }
 }
 
@@ -237,10 +237,11 @@ pub(super) fn alone(post: &PostMessage) -> impl Fn(&Option<Forward>, &()) -> gar
     let more = !post.body.is_empty()
         || !post.attachments.is_empty()
         || post.reply_to.is_some()
-        || post.quote.is_some();
+        || post.quote.is_some()
+        || post.poll.is_some();
     move |forward, ()| {
         if forward.is_some() && more {
-            return Err(garde::Error::new("leave out body, attachments, reply_to and quote"));
+            return Err(garde::Error::new("leave out body, attachments, reply_to, quote and poll"));
         }
         Ok(())
     }

@@ -53,6 +53,10 @@ pub struct UpdateConversation {
     #[garde(skip)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub visibility: Option<Visibility>,
+    /// After how many seconds messages disappear that are posted from then on: a minute to a year; 0 for never.
+    #[garde(inner(custom(super::disappearance)))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disappear_after_s: Option<u32>,
 }
 
 /// `PUT /v1/conversations/{id}/members/{user_id}`; the body may be left out.
@@ -98,6 +102,9 @@ pub struct Conversation {
     /// Since when it is closed for writing; absent while it is open.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub archived_at: Option<Timestamp>,
+    /// After how many seconds messages disappear that are posted now; absent if they stay.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disappear_after_s: Option<u32>,
     /// How many belong to it; absent where nobody counted from the beginning.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub member_count: Option<u64>,

@@ -44,6 +44,9 @@ pub enum Fact {
         /// Who may find and read it from now on.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         visibility: Option<Visibility>,
+        /// After how many seconds messages disappear that are posted from now on; 0 for never.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        disappear_after_s: Option<u32>,
         /// Who changed it.
         by: UserId,
         /// When.
@@ -333,6 +336,38 @@ pub enum Fact {
         /// What they may not do.
         #[schema(value_type = Vec<String>)]
         deny: Permissions,
+        /// Who did it.
+        by: UserId,
+        /// When.
+        at: Timestamp,
+    },
+    /// Somebody voted, chose otherwise, or took their vote back.
+    #[serde(rename = "poll.voted")]
+    PollVoted {
+        /// Which message asks.
+        message_id: MessageId,
+        /// The position at which it was posted.
+        message_seq: u64,
+        /// How many chose each option now, in their order.
+        votes: Vec<u64>,
+        /// How many people have chosen something now.
+        voters: u64,
+        /// Who did it; absent if the poll is anonymous.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<UserId>,
+        /// All that they choose now; absent if the poll is anonymous, or if they took their vote back.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        options: Vec<u8>,
+        /// When.
+        at: Timestamp,
+    },
+    /// A poll was closed before its time, or without one.
+    #[serde(rename = "poll.closed")]
+    PollClosed {
+        /// Which message asks.
+        message_id: MessageId,
+        /// The position at which it was posted.
+        message_seq: u64,
         /// Who did it.
         by: UserId,
         /// When.

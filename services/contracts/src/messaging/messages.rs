@@ -7,7 +7,8 @@ use ulid::Ulid;
 use utoipa::ToSchema;
 
 use super::{
-    Attachment, Entity, Forward, Forwarded, MAX_ATTACHMENTS, MAX_BODY_CHARS, Quote, Quoted, Via,
+    Attachment, Entity, Forward, Forwarded, MAX_ATTACHMENTS, MAX_BODY_CHARS, NewPoll, Poll, Quote, Quoted,
+    Via,
     contents::{alone, answering, said},
 };
 use crate::{ConversationId, MessageId, UserId};
@@ -37,7 +38,7 @@ pub struct PostMessage {
     #[garde(length(max = MAX_ATTACHMENTS), dive)]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub attachments: Vec<Attachment>,
-    /// The message that is passed on: this one says what that one says. Body, attachments, answer and quote are left out
+    /// The message that is passed on: this one says what that one says. Body, attachments, answer, quote and poll are left out
     /// then.
     #[garde(custom(alone(self)))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -46,6 +47,10 @@ pub struct PostMessage {
     #[garde(dive, custom(answering(self)))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quote: Option<Quote>,
+    /// What it asks.
+    #[garde(dive)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub poll: Option<Box<NewPoll>>,
 }
 
 impl PostMessage {
@@ -59,6 +64,7 @@ impl PostMessage {
             attachments: Vec::new(),
             forward: None,
             quote: None,
+            poll: None,
         }
     }
 }
@@ -109,6 +115,9 @@ pub struct Message {
     /// The message it answers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reply_to: Option<MessageId>,
+    /// When it disappears: from this moment on it is as good as deleted, and deleted soon after.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Timestamp>,
     /// Whether it was posted so as to notify nobody.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub silent: bool,
@@ -124,6 +133,9 @@ pub struct Message {
     /// What it picks out of the message it answers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quote: Option<Box<Quoted>>,
+    /// What it asks, and what was answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub poll: Option<Box<Poll>>,
     /// How people reacted, the emoji that came first first.
     #[serde(default)]
     pub reactions: Vec<Reaction>,
@@ -143,7 +155,7 @@ impl Message {
         post: PostMessage,
         created_at: Timestamp,
     ) -> Self {
-        let PostMessage { client_id, body, reply_to, silent, attachments, .. } = post;
+        let PostMessage { client_id, body, reply_to, silent, attachments, poll, .. } = post;
         Self {
             id,
             conversation_id,
@@ -156,11 +168,13 @@ impl Message {
             edited_at: None,
             deleted_at: None,
             reply_to,
+            expires_at: None,
             silent,
             via: None,
             attachments,
             forwarded: None,
             quote: None,
+            poll: poll.map(|poll| Box::new((*poll).into())),
             reactions: Vec::new(),
             changed_seq: None,
         }

@@ -12,6 +12,7 @@ use super::{
     markup::Markup,
     membership::Stance,
     message::Pinned,
+    poll::{check_choice, is_over, voted},
 };
 use crate::Error;
 
@@ -32,6 +33,12 @@ pub enum Alteration {
     Unpin,
     /// That it be deleted for everybody, as all that this person wrote.
     Purge(UserId),
+    /// That they choose this in its poll, ascending; nothing to take their vote back.
+    Vote(Vec<u8>),
+    /// That its poll be closed.
+    ClosePoll,
+    /// That it be deleted for everybody, since its time is over. Nobody asks for this; the clock does.
+    Expire,
 }
 
 impl Alteration {
@@ -53,6 +60,8 @@ pub struct Standing<'a> {
     pub edits: u32,
     /// The emoji with which whoever asks has reacted to it.
     pub own_emoji: &'a [String],
+    /// What whoever asks has chosen in its poll.
+    pub own_vote: &'a [u8],
     /// What is pinned in its conversation.
     pub pins: &'a [Pinned],
     /// How whom the alteration is about stands.
@@ -69,6 +78,9 @@ pub fn decide(
     ground: Ground,
     standing: Option<Standing<'_>>,
 ) -> Result<Option<Fact>, Error> {
+    if *alteration == Alteration::Expire {
+        return Ok(standing.and_then(|standing| expired(by, at, standing.message)));
+    }
     may(Action::Read, ground)?;
     let standing = standing.ok_or(Error::NoSuchMessage)?;
     let action = action(alteration, by, standing.message);
@@ -77,50 +89,85 @@ pub fn decide(
         Some(_) => drop(decide_toward(&ground.seat(), action, ground.place(), standing.subject.role)?),
         None => may(action, ground)?,
     }
-    if is_so(alteration, standing) {
+    let asks = matches!(alteration, Alteration::Vote(_) | Alteration::ClosePoll);
+    let poll = standing.message.poll.as_deref();
+    if asks && poll.is_none() && standing.message.deleted_at.is_none() {
+        return Err(Error::NoSuchPoll);
+    }
+    let deletes = matches!(alteration, Alteration::Delete | Alteration::Purge(_));
+    if !deletes && is_past(standing.message, at) {
+        return Err(Error::MessageDeleted);
+    }
+    if is_so(alteration, at, standing) {
         return Ok(None);
     }
     check_room(alteration, standing)?;
+    if let (Alteration::Vote(options), Some(poll)) = (alteration, poll) {
+        if is_over(poll, at) {
+            return Err(Error::PollClosed);
+        }
+        check_choice(poll, options)?;
+        return Ok(Some(voted((standing.message, poll), standing.own_vote, options, by, at)));
+    }
     let (message_id, message_seq) = (standing.message.id, standing.message.seq);
     Ok(Some(match alteration {
         Alteration::Edit(body, markup) => {
             let entities = markup.said(ground)?;
             Fact::MessageEdited { message_id, message_seq, body: body.clone(), entities, by, at }
         }
-        Alteration::Delete | Alteration::Purge(_) => Fact::MessageDeleted { message_id, message_seq, by, at },
+        Alteration::Delete | Alteration::Purge(_) | Alteration::Expire => {
+            Fact::MessageDeleted { message_id, message_seq, by, at }
+        }
         Alteration::React(emoji) => {
             Fact::ReactionSet { message_id, message_seq, emoji: emoji.clone(), by, at }
         }
         Alteration::Unreact(emoji) => {
             Fact::ReactionRemoved { message_id, message_seq, emoji: emoji.clone(), by, at }
         }
+        Alteration::Vote(_) => return Err(Error::NoSuchPoll),
+        Alteration::ClosePoll => Fact::PollClosed { message_id, message_seq, by, at },
         Alteration::Pin => Fact::MessagePinned { message_id, message_seq, by, at },
         Alteration::Unpin => Fact::MessageUnpinned { message_id, message_seq, by, at },
     }))
 }
 
+/// The fact that a message disappears, if its time is over and it has not. It stands in its author's name.
+fn expired(by: UserId, at: Timestamp, message: &Message) -> Option<Fact> {
+    let due = message.deleted_at.is_none() && is_past(message, at) && message.author_id == by;
+    let (message_id, message_seq) = (message.id, message.seq);
+    due.then_some(Fact::MessageDeleted { message_id, message_seq, by, at })
+}
+
+/// Whether a message is over at this moment.
+fn is_past(message: &Message, at: Timestamp) -> bool {
+    message.expires_at.is_some_and(|end| end <= at)
+}
+
 fn action(alteration: &Alteration, by: UserId, message: &Message) -> Action {
     let own = message.author_id == by;
     match alteration {
-        Alteration::Edit(..) if own => Action::EditOwn,
+        Alteration::Edit(..) | Alteration::ClosePoll if own => Action::EditOwn,
         Alteration::Edit(..) => Action::EditOthers,
         Alteration::Delete if own => Action::DeleteOwn,
-        Alteration::Delete => Action::DeleteOthers,
+        Alteration::Delete | Alteration::ClosePoll | Alteration::Expire => Action::DeleteOthers,
         Alteration::Purge(_) => Action::Purge,
-        Alteration::React(_) | Alteration::Unreact(_) => Action::React,
+        Alteration::React(_) | Alteration::Unreact(_) | Alteration::Vote(_) => Action::React,
         Alteration::Pin | Alteration::Unpin => Action::Pin,
     }
 }
 
-fn is_so(alteration: &Alteration, standing: Standing<'_>) -> bool {
-    let Standing { message, own_emoji, pins, .. } = standing;
+fn is_so(alteration: &Alteration, at: Timestamp, standing: Standing<'_>) -> bool {
+    let Standing { message, own_emoji, own_vote, pins, .. } = standing;
     let deleted = message.deleted_at.is_some();
     let pinned = pins.iter().any(|pin| pin.message_seq == message.seq);
     match alteration {
         Alteration::Edit(body, _) => !deleted && message.body == *body,
-        Alteration::Delete | Alteration::Purge(_) => deleted,
+        Alteration::Delete | Alteration::Purge(_) | Alteration::Expire => deleted,
         Alteration::React(emoji) => !deleted && own_emoji.contains(emoji),
         Alteration::Unreact(emoji) => deleted || !own_emoji.contains(emoji),
+        Alteration::Vote(options) if deleted => options.is_empty(),
+        Alteration::Vote(options) => own_vote == options,
+        Alteration::ClosePoll => message.poll.as_deref().is_some_and(|poll| is_over(poll, at)),
         Alteration::Pin => pinned,
         Alteration::Unpin => !pinned,
     }

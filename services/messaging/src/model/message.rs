@@ -10,6 +10,8 @@ use tertulia_contracts::{
 };
 use tertulia_runtime::Timestamp;
 
+use super::poll::apply_to_poll;
+
 /// Folds the entry at `seq` into the message it is about, as `reader` sees it, if the message does not show it yet.
 pub fn apply(message: &mut Message, seq: u64, fact: &Fact, reader: Option<UserId>) {
     if message.changed_seq.is_some_and(|newest| newest >= seq) {
@@ -27,12 +29,16 @@ pub fn apply(message: &mut Message, seq: u64, fact: &Fact, reader: Option<UserId
             message.attachments.clear();
             message.forwarded = None;
             message.quote = None;
+            message.poll = None;
             message.reactions.clear();
             message.via.iter_mut().for_each(|via| via.forget());
             message.deleted_at = Some(*at);
         }
         Fact::ReactionSet { emoji, by, .. } => set(&mut message.reactions, emoji, *by, reader),
         Fact::ReactionRemoved { emoji, by, .. } => remove(&mut message.reactions, emoji, *by, reader),
+        Fact::PollVoted { .. } | Fact::PollClosed { .. } => {
+            message.poll.iter_mut().for_each(|poll| apply_to_poll(poll, fact, reader));
+        }
         _ => return,
     }
     message.changed_seq = Some(seq);

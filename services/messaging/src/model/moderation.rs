@@ -1,5 +1,6 @@
 //! Which entries of a log are acts of moderation, and what stands beside them that is not for everybody.
 
+use super::poll::Ballot;
 use serde::{Deserialize, Serialize};
 use tertulia_contracts::{
     UserId,
@@ -21,6 +22,9 @@ pub struct Note {
     /// Which message is passed on, and whose words these are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub passed_on: Option<PassedOn>,
+    /// Who chose what in a poll.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ballot: Option<Ballot>,
 }
 
 /// A message that passes another one on.
@@ -44,7 +48,9 @@ impl Note {
 pub fn is_act(fact: &Fact, author: impl Fn(u64) -> Option<UserId>) -> bool {
     match fact {
         Fact::MemberLeft { user_id, by, .. } => user_id != by,
-        Fact::MessageDeleted { message_seq, by, .. } => author(*message_seq) != Some(*by),
+        Fact::MessageDeleted { message_seq, by, .. } | Fact::PollClosed { message_seq, by, .. } => {
+            author(*message_seq) != Some(*by)
+        }
         Fact::MemberRoleChanged { .. }
         | Fact::OwnerChanged { .. }
         | Fact::MemberBanned { .. }

@@ -31,6 +31,9 @@ pub struct Settings {
     /// Since when it is closed for writing.
     #[serde(default)]
     pub archived_at: Option<Timestamp>,
+    /// After how many seconds messages disappear that are posted now; none if they stay.
+    #[serde(default)]
+    pub disappear_after_s: Option<u32>,
 }
 
 impl Settings {
@@ -41,7 +44,7 @@ impl Settings {
                 self.title.clone_from(title);
                 self.visibility = Some(*visibility);
             }
-            Fact::ConversationUpdated { title, description, tags, visibility, .. } => {
+            Fact::ConversationUpdated { title, description, tags, visibility, disappear_after_s, .. } => {
                 if title.is_some() {
                     self.title.clone_from(title);
                 }
@@ -52,6 +55,9 @@ impl Settings {
                     self.tags.clone_from(tags);
                 }
                 self.visibility = visibility.or(self.visibility);
+                if let Some(seconds) = disappear_after_s {
+                    self.disappear_after_s = Some(*seconds).filter(|seconds| *seconds > 0);
+                }
             }
             Fact::ConversationArchived { at, .. } => self.archived_at = Some(*at),
             Fact::ConversationUnarchived { .. } => self.archived_at = None,
@@ -68,7 +74,10 @@ pub fn updated(
     ground: Ground,
     settings: &Settings,
 ) -> Result<Option<Fact>, Rejection> {
-    may(Action::Update, ground)?;
+    // The two of a direct conversation are equals, who set nothing but this.
+    let only_time = UpdateConversation { disappear_after_s: wanted.disappear_after_s, ..Default::default() };
+    let of_equals = ground.kind == ConversationKind::Direct && *wanted == only_time;
+    may(if of_equals { Action::Pin } else { Action::Update }, ground)?;
     let open = wanted.visibility.is_some_and(|visibility| visibility != Visibility::Private);
     if open && ground.kind != ConversationKind::Channel {
         return Err(Rejection::NoChannel);
@@ -77,8 +86,15 @@ pub fn updated(
     let description = wanted.description.clone().filter(|description| settings.description != *description);
     let tags = wanted.tags.as_deref().map(normalised).filter(|tags| settings.tags != *tags);
     let visibility = wanted.visibility.filter(|visibility| ground.visibility != *visibility);
-    let changes = title.is_some() || description.is_some() || tags.is_some() || visibility.is_some();
-    Ok(changes.then_some(Fact::ConversationUpdated { title, description, tags, visibility, by, at }))
+    let known = settings.disappear_after_s.unwrap_or(0);
+    let disappear_after_s = wanted.disappear_after_s.filter(|seconds| known != *seconds);
+    let changes = title.is_some()
+        || description.is_some()
+        || tags.is_some()
+        || visibility.is_some()
+        || disappear_after_s.is_some();
+    let fact = Fact::ConversationUpdated { title, description, tags, visibility, disappear_after_s, by, at };
+    Ok(changes.then_some(fact))
 }
 
 /// The fact that a wish to close a conversation for writing, or to open it again, becomes; none if it is so.

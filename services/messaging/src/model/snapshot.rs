@@ -75,7 +75,9 @@ impl Snapshot {
             Fact::MessageEdited { message_seq, .. }
             | Fact::MessageDeleted { message_seq, .. }
             | Fact::ReactionSet { message_seq, .. }
-            | Fact::ReactionRemoved { message_seq, .. } => {
+            | Fact::ReactionRemoved { message_seq, .. }
+            | Fact::PollVoted { message_seq, .. }
+            | Fact::PollClosed { message_seq, .. } => {
                 if let Ok(index) = self.messages.binary_search_by_key(message_seq, |message| message.seq) {
                     apply(&mut self.messages[index], entry.seq, &entry.e, self.reader);
                 }

@@ -251,7 +251,7 @@ impl Pen {
             let posted = u64::from(matches!(class, Class::Message { .. }));
             place = Head { seq: place.seq + 1, messages: place.messages + posted };
             if command.target().is_some() {
-                targets.draft(place.seq, &fact);
+                targets.draft(place.seq, &fact, command.ballot());
             }
             let entry = EntryRecord {
                 owner: self.owner.clone(),

@@ -44,7 +44,11 @@ pub(crate) struct View {
 impl Messaging {
     /// The conversation, if this user may do this in it.
     pub(crate) async fn view(&self, id: ConversationId, by: Actor, action: Action) -> Result<View, Error> {
-        let conversation = self.keeper.settle(id).await?.ok_or(Error::NoSuchConversation)?;
+        let mut conversation = self.keeper.settle(id).await?.ok_or(Error::NoSuchConversation)?;
+        if conversation.disappears {
+            self.erase_expired(id).await?;
+            conversation = self.keeper.settle(id).await?.ok_or(Error::NoSuchConversation)?;
+        }
         let member = self.store.member(id, by.user_id).await?.map(|member| member.value);
         let stance = member.as_ref().map_or_else(Stance::default, MemberRecord::stance);
         let ground = conversation.ground(by, stance, self.ambient.now());
@@ -106,6 +110,7 @@ impl Messaging {
             tags: settings.tags,
             visibility,
             archived_at: settings.archived_at,
+            disappear_after_s: settings.disappear_after_s,
             member_count: members,
             created_by: charter.created_by,
             created_at: charter.created_at,

@@ -20,8 +20,8 @@ use crate::{
 };
 
 impl Messaging {
-    /// What a post came to that rests on another message, if it was posted before: a repeat is one although that other
-    /// message is gone since. Whoever may not post here does not learn what there is elsewhere.
+    /// What a post came to that rests on another message or on the time, if it was posted before: a repeat is one although
+    /// that message is gone since, or that time is over. Whoever may not post here does not learn what there is elsewhere.
     pub(super) async fn first_result(
         &self,
         id: ConversationId,
@@ -62,6 +62,9 @@ impl Messaging {
         let (message, _) = posting.message()?;
         if message.deleted_at.is_some() {
             return Err(Error::invalid("forward", "this message was deleted"));
+        }
+        if message.poll.is_some() {
+            return Err(Error::invalid("forward", "a poll is asked where it is asked"));
         }
         let is_public = seen.conversation.visibility() == Visibility::Public;
         let here = Forwarded {

@@ -6,9 +6,11 @@
 //! since each document remembers the seq it follows from and never goes back. A conversation itself begins with
 //! its charter, in one commit; its first entries are written by the same rule.
 
+mod expiries;
 mod listings;
 mod mentions;
 mod messages;
+mod votes;
 
 use std::collections::BTreeMap;
 
@@ -120,6 +122,7 @@ impl Keeper {
         let mut memberships = Vec::new();
         let mut about_messages = Vec::new();
         let mut listed_seq = None;
+        let mut ballots = Vec::new();
         let mut uses: BTreeMap<InvitationId, Vec<u64>> = BTreeMap::new();
         for change in changes {
             let fact = change.fact()?;
@@ -128,6 +131,10 @@ impl Keeper {
             match &fact {
                 Fact::MemberJoined { invitation_id: Some(invitation), .. } => {
                     uses.entry(*invitation).or_default().push(change.seq);
+                }
+                Fact::PollVoted { message_seq, .. } => {
+                    let ballot = change.note.as_ref().and_then(|note| note.ballot.clone());
+                    ballots.extend(ballot.map(|ballot| (change.seq, *message_seq, ballot)));
                 }
                 Fact::ReportDecided { report_id, .. } => self.apply_decision(*report_id, change).await?,
                 _ => {}
@@ -142,6 +149,7 @@ impl Keeper {
         }
         let id = conversation.id;
         self.apply_to_messages(id, about_messages).await?;
+        self.apply_to_votes(id, ballots).await?;
         self.count_uses(uses).await?;
         let writes =
             memberships.into_iter().map(|(place, user, step)| self.apply_membership(id, user, step, place));

@@ -137,7 +137,9 @@ impl Messaging {
         for entry in page.items {
             let e = entry.fact()?;
             match e {
-                Fact::MessageDeleted { message_seq, .. } => deleted.push((items.len(), message_seq)),
+                Fact::MessageDeleted { message_seq, .. } | Fact::PollClosed { message_seq, .. } => {
+                    deleted.push((items.len(), message_seq));
+                }
                 Fact::ReportDecided { report_id, .. } => decided.push((items.len(), report_id)),
                 _ => {}
             }

@@ -46,7 +46,7 @@ impl Messaging {
         author: Actor,
         post: PostMessage,
     ) -> Result<Answer, Error> {
-        let rests = post.forward.is_some() || post.quote.is_some();
+        let rests = post.forward.is_some() || post.quote.is_some() || post.poll.is_some();
         if rests && let Some(first) = self.first_result(id, author, &post).await? {
             return Ok(first);
         }
@@ -100,6 +100,7 @@ impl Messaging {
             reactions.for_each(|reaction| reaction.me = own.emoji.contains(&reaction.emoji));
         }
         self.draw_quotes(id, &mut messages).await?;
+        self.show_own_votes(id, user, &mut messages).await?;
         Ok(messages)
     }
 

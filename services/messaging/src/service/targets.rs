@@ -18,6 +18,7 @@ use crate::{
         membership::Stance,
         message::{Pinned, apply, apply_to_pins},
         place::seq_of,
+        poll::Ballot,
     },
     store::{ConversationRecord, Store, reactions::toggle},
 };
@@ -27,6 +28,7 @@ use crate::{
 pub(super) struct Targets {
     messages: BTreeMap<u64, (Message, u32)>,
     own_emoji: HashMap<(u64, UserId), Vec<String>>,
+    own_votes: HashMap<(u64, UserId), Vec<u8>>,
     pins: Vec<Pinned>,
     /// Whether it shows anything that is not committed yet.
     pub(super) is_ahead: bool,
@@ -41,8 +43,13 @@ impl Targets {
     ) -> Result<Self, StoreError> {
         let wanted: Vec<(MessageId, UserId)> =
             waiting.iter().filter_map(|command| Some((command.target()?, command.by.user_id))).collect();
-        let mut targets =
-            Self { messages: BTreeMap::new(), own_emoji: HashMap::new(), pins: Vec::new(), is_ahead: false };
+        let mut targets = Self {
+            messages: BTreeMap::new(),
+            own_emoji: HashMap::new(),
+            own_votes: HashMap::new(),
+            pins: Vec::new(),
+            is_ahead: false,
+        };
         if wanted.is_empty() {
             return Ok(targets);
         }
@@ -54,6 +61,11 @@ impl Targets {
         let whose = wanted.iter().map(|(message, by)| (seq_of(*message), *by));
         for own in store.reactions_among(conversation.id, whose).await? {
             targets.own_emoji.insert((own.message_seq, own.user_id), own.emoji);
+        }
+        let voters = waiting.iter().filter(|command| command.ballot().is_some());
+        let whose = voters.filter_map(|command| Some((seq_of(command.target()?), command.by.user_id)));
+        for own in store.votes_among(conversation.id, whose).await? {
+            targets.own_votes.insert((own.message_seq, own.user_id), own.options);
         }
         targets.pins.clone_from(&conversation.pins);
         Ok(targets)
@@ -72,9 +84,16 @@ impl Targets {
         let seq = seq_of(message);
         let found = self.messages.get(&seq).filter(|(found, _)| found.id == message);
         let own_emoji = self.own_emoji.get(&(seq, by)).map_or(&[][..], Vec::as_slice);
+        let own_vote = self.own_votes.get(&(seq, by)).map_or(&[][..], Vec::as_slice);
         let pins = &self.pins;
-        let standing =
-            found.map(|(message, edits)| Standing { message, edits: *edits, own_emoji, pins, subject });
+        let standing = found.map(|(message, edits)| Standing {
+            message,
+            edits: *edits,
+            own_emoji,
+            own_vote,
+            pins,
+            subject,
+        });
         decide(alteration, by, at, ground, standing)
     }
 
@@ -83,8 +102,8 @@ impl Targets {
         self.messages.get(&message_seq).map(|(message, _)| message.author_id)
     }
 
-    /// Moves on by a fact that was drafted at `seq`.
-    pub(super) fn draft(&mut self, seq: u64, fact: &Fact) {
+    /// Moves on by a fact that was drafted at `seq`, with the ballot that stands beside it.
+    pub(super) fn draft(&mut self, seq: u64, fact: &Fact, ballot: Option<&Ballot>) {
         self.is_ahead = true;
         apply_to_pins(&mut self.pins, seq, fact);
         match *fact {
@@ -92,7 +111,13 @@ impl Targets {
                 toggle(self.own_emoji.entry((message_seq, by)).or_default(), fact);
                 self.draft_message(message_seq, seq, fact);
             }
-            Fact::MessageEdited { message_seq, .. } | Fact::MessageDeleted { message_seq, .. } => {
+            Fact::MessageEdited { message_seq, .. }
+            | Fact::MessageDeleted { message_seq, .. }
+            | Fact::PollVoted { message_seq, .. }
+            | Fact::PollClosed { message_seq, .. } => {
+                if let Some(Ballot { user_id, options }) = ballot {
+                    self.own_votes.insert((message_seq, *user_id), options.clone());
+                }
                 self.draft_message(message_seq, seq, fact);
             }
             _ => {}

@@ -23,7 +23,7 @@ use crate::{
     Error,
     model::{
         access::Actor, alteration::Alteration, change::Change, markup::Markup, moderation::Note,
-        roles::RoleChange,
+        poll::Ballot, roles::RoleChange,
     },
 };
 
@@ -116,6 +116,11 @@ impl Command {
             Request::Post(PostMessage { quote: Some(_), reply_to, .. }, _) => *reply_to,
             _ => None,
         }
+    }
+
+    /// What is chosen in a poll, if it is a vote.
+    pub(crate) fn ballot(&self) -> Option<&Ballot> {
+        self.note.as_ref().and_then(|note| note.ballot.as_ref())
     }
 
     /// The message it alters.

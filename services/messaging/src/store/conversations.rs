@@ -45,6 +45,9 @@ pub(crate) struct ConversationRecord {
     /// Its custom roles and what is noted beside names, as of `applied_seq`.
     #[serde(default)]
     pub roles: Roles,
+    /// Whether messages have ever disappeared from it: only then somebody looks for some that are to.
+    #[serde(default)]
+    pub disappears: bool,
     /// The newest change in its log that its documents show; 0 before its founding is written.
     pub applied_seq: u64,
 }
@@ -84,6 +87,7 @@ impl ConversationRecord {
             roles: Roles::default(),
             owner: None,
             filters: Filters::default(),
+            disappears: false,
             applied_seq: 0,
         }
     }
@@ -91,6 +95,7 @@ impl ConversationRecord {
     /// Takes the next change of its log: an entry and its fact.
     pub(crate) fn take(&mut self, entry: &EntryRecord, fact: &Fact) {
         self.settings.apply(fact);
+        self.disappears |= self.settings.disappear_after_s.is_some();
         apply_to_pins(&mut self.pins, entry.seq, fact);
         self.roles.apply(entry.seq, fact);
         match fact {

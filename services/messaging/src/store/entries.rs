@@ -68,7 +68,7 @@ pub(crate) enum Class {
         author: UserId,
         /// Its name.
         client_id: Ulid,
-        /// Whether other documents follow from it: it calls somebody.
+        /// Whether other documents follow from it: it calls somebody, or is to disappear.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         calls: bool,
     },

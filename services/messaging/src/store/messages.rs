@@ -4,7 +4,7 @@
 //! deletion reaches into the log: it leaves the message without its content, and nothing from which that could be guessed.
 
 use serde::{Deserialize, Serialize};
-use tertulia_contracts::messaging::{Fact, Message, PostMessage};
+use tertulia_contracts::messaging::{Fact, Message, Poll, PostMessage};
 use tertulia_documents::Error;
 
 use super::{EntryRecord, Store, encode};
@@ -44,10 +44,12 @@ impl EntryRecord {
         // What is passed on may say something else by now: it is known by where it stands.
         let says_the_same =
             passed_on.is_some() || message.body == post.body && message.attachments == post.attachments;
+        let asked = post.poll.clone().map(|poll| Box::new(Poll::from(*poll)));
         let is_the_same = says_the_same
             && passed_on == post.forward
             && message.reply_to == post.reply_to
             && message.silent == post.silent
+            && message.poll == asked
             && message.quote.is_some() == post.quote.is_some();
         Ok(is_the_same || message.deleted_at.is_some())
     }

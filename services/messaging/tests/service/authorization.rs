@@ -40,6 +40,8 @@ fn body_of(route: &Route, client_id: Ulid, user: UserId) -> Option<String> {
         ("POST", path) if path.ends_with("/purge") => json!({}),
         ("POST", path) if path.ends_with("/invitations") || path.ends_with("/requests") => json!({}),
         ("POST", path) if path.ends_with("/hooks") => json!({"name": "Mine"}),
+        ("PUT", path) if path.ends_with("/poll/vote") => json!({"options": [0]}),
+        ("POST", path) if path.ends_with("/poll/close") => return None,
         ("POST", path) if path.ends_with("/accept") || path.ends_with("/approve") => return None,
         ("POST", path) if path.ends_with("/owner") => json!({"user_id": user}),
         ("PUT", path) if path.ends_with("/roles/{role_id}") && !path.contains("{user_id}") => {

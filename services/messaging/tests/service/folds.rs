@@ -25,6 +25,8 @@ pub(crate) const FOLDS_THAT_SKIP: &[(&str, Takes)] = &[
     ("reactions taken back", |fact| !matches!(fact, Fact::ReactionRemoved { .. })),
     ("pins", |fact| !matches!(fact, Fact::MessagePinned { .. })),
     ("unpins", |fact| !matches!(fact, Fact::MessageUnpinned { .. })),
+    ("votes", |fact| !matches!(fact, Fact::PollVoted { .. })),
+    ("polls closed", |fact| !matches!(fact, Fact::PollClosed { .. })),
     ("leavings", |fact| !matches!(fact, Fact::MemberLeft { .. })),
     ("roles", |fact| !matches!(fact, Fact::MemberRoleChanged { .. })),
     ("owners", |fact| !matches!(fact, Fact::OwnerChanged { .. })),

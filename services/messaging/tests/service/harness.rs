@@ -104,7 +104,9 @@ impl House {
             mesh: self.mesh.clone(),
             verifier: self.signer.verifier(),
         };
-        let config = Config { relay_tick_ms: 10, schedule_tick_ms: 10, ..config };
+        let patient = config.schedule_tick_ms != Config::default().schedule_tick_ms;
+        let schedule_tick_ms = if patient { config.schedule_tick_ms } else { 10 };
+        let config = Config { relay_tick_ms: 10, schedule_tick_ms, ..config };
         let router = tertulia_messaging::build(config, deps).await.unwrap();
         Instance { client: TestClient::new(router), supervisor, store, bus, metrics }
     }

@@ -21,6 +21,7 @@ use tertulia_runtime::{Timestamp, testkit::TestClient};
 use tertulia_testbed::{Testbed, secantusdb};
 
 use crate::{
+    carrying::{carry, check_polls, poll_deed},
     custom_roles::role_deed,
     folds::{FOLDS_THAT_SKIP, Sight, judge},
     harness::{House, Instance, handle_of, make, message_path, reaction_path, whole_log},
@@ -117,7 +118,9 @@ impl Run {
 
     /// Somebody does something somewhere; whether they may is for the service to say. Tells where.
     async fn act(&mut self) -> usize {
-        self.house.clock.advance(std::time::Duration::from_millis(1));
+        // Now and then they sleep over it, and what disappears has.
+        let pause = if self.dice.roll(120) == 0 { 61_000 } else { 1 };
+        self.house.clock.advance(std::time::Duration::from_millis(pause));
         let (place, service) = (self.dice.roll(3), self.dice.roll(2));
         let (user, method, path, body) = match self.asked.take() {
             // An answer was lost, or a finger slipped: the same is asked again, perhaps elsewhere.
@@ -132,7 +135,7 @@ impl Run {
         let expected = [200, 201, 204, 403, 404, 409].contains(&status);
         let late = ["/owner", "/bans/", "/mutes/", "/roles/", "/override"].iter().any(|part| path.contains(part))
                 // What was to be quoted or passed on says something else by now, or nothing.
-                || ["quote", "forward"].iter().any(|field| !body[field].is_null());
+                || ["quote", "forward", "poll"].iter().any(|field| !body[field].is_null());
         assert!(expected || status == 422 && late, "{method} {path}: {}", answer.text());
         if status == 201 && path.ends_with("/messages") {
             let message: Message = serde_json::from_value(answer.json()["message"].clone()).unwrap();
@@ -158,12 +161,12 @@ impl Run {
         if follower.settings.archived_at.is_some() && dice.roll(5) == 0 {
             return (boss, Method::DELETE, format!("{path}/archive"), Value::Null);
         }
-        let (what, called) = (dice.roll(149), self.users[*reader]);
+        let (what, called) = (dice.roll(169), self.users[*reader]);
         if what < 25 || posted.is_empty() {
             let (client_id, body) = (self.house.client_id(), words(dice, called, &self.users));
             let mut post = json!({"client_id": client_id, "body": body, "silent": dice.roll(4) == 0});
             let elsewhere = self.places[dice.roll(3)].posted.iter().rev().nth(dice.roll(6));
-            carry(dice, &mut post, &follower.messages, elsewhere);
+            carry(dice, &mut post, &follower.messages, elsewhere, self.house.ambient.now());
             return (talker, Method::POST, format!("{path}/messages"), post);
         }
         // Mostly what was said lately, so that much happens to one message.
@@ -205,7 +208,8 @@ impl Run {
                 let code = code.as_deref().unwrap_or("none");
                 (user_of(subject), Method::POST, format!("/v1/invitations/{code}/accept"), Value::Null)
             }
-            127.. => role_deed(dice, &path, boss, subject, &follower.roles.shown()),
+            149.. => poll_deed(dice, &path, anybody, follower),
+            127..149 => role_deed(dice, &path, boss, subject, &follower.roles.shown()),
             113..125 => restriction_deed(dice, &path, boss, subject, follower, self.house.ambient.now()),
             _ => {
                 (*reader, Method::PUT, format!("{path}/cursor"), json!({"seq": dice.roll(posted.len() * 2)}))
@@ -233,6 +237,7 @@ impl Run {
         let mut loaded = loaded(&client, place.id, reader).await;
         let log: Vec<Entry> = whole_log(&client, place.id).await;
         check_quotes(&log, &mut loaded.messages)?;
+        check_polls(&log, &mut loaded.messages)?;
         let posted = log.iter().filter(|entry| matches!(entry.e, Fact::MessagePosted { .. })).count();
         if posted != loaded.messages.len() {
             return Err(format!("{posted} messages were posted, {} are there", loaded.messages.len()));
@@ -266,24 +271,6 @@ fn restriction_deed(
     let soon = now.plus(std::time::Duration::from_millis(30));
     let body = if dice.roll(2) == 0 { json!({"until": soon}) } else { json!({"reason": "Noise"}) };
     (boss, Method::PUT, format!("{path}/{kind}/{subject}"), body)
-}
-
-/// Besides words, or in their place: a place on earth, a quote of what was said lately, a message from somewhere.
-fn carry(dice: &mut Dice, post: &mut Value, here: &[Message], elsewhere: Option<&Message>) {
-    let answered = here.iter().rev().filter(|message| !message.body.is_empty()).nth(dice.roll(6));
-    match (dice.roll(8), answered, elsewhere) {
-        (0, ..) => post["attachments"] = json!([{"kind": "location", "latitude": 1.5, "longitude": 2}]),
-        (1 | 2, Some(answered), _) => {
-            let text: String = answered.body.chars().skip(dice.roll(4)).take(1 + dice.roll(9)).collect();
-            post["reply_to"] = json!(answered.id);
-            post["quote"] = json!({"text": text});
-        }
-        (3, _, Some(Message { conversation_id, id, .. })) => {
-            post["body"] = json!("");
-            post["forward"] = json!({"conversation_id": conversation_id, "message_id": id});
-        }
-        _ => {}
-    }
 }
 
 /// Something to say: words, perhaps with something in them; more often than others it calls somebody.
@@ -341,7 +328,9 @@ fn settings(place: usize, dice: &mut Dice) -> Value {
     let description = ["", "What it is about"][dice.roll(2)];
     let tags = [["a", "b"], ["b", "c"]][dice.roll(2)];
     let visibility = ["public", "private", "paid"][dice.roll(3)];
-    match dice.roll(4) {
+    match dice.roll(6) {
+        4 => json!({"disappear_after_s": 60}),
+        5 => json!({"disappear_after_s": 0}),
         0 => json!({"description": description, "title": title}),
         1 => json!({"tags": tags}),
         2 if place == 2 => json!({"visibility": visibility}),
@@ -387,6 +376,7 @@ async fn loaded(client: &TestClient, id: ConversationId, reader: UserId) -> Snap
             tags: conversation.tags,
             visibility: Some(conversation.visibility),
             archived_at: conversation.archived_at,
+            disappear_after_s: conversation.disappear_after_s,
         },
         handle: conversation.handle,
         members: members.items.into_iter().map(|member| (member.user_id, member)).collect::<BTreeMap<_, _>>(),
@@ -459,6 +449,8 @@ async fn replay_equals_the_snapshot_on_sqlite_and_no_fold_that_skips_anything_do
         "conversation.updated",
         "conversation.archived",
         "conversation.unarchived",
+        "poll.voted",
+        "poll.closed",
     ] {
         assert!(happened.contains_key(what), "{what}: {happened:?}");
     }

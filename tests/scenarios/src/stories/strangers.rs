@@ -68,6 +68,8 @@ fn body_of(method: &str, path: &str, eve: UserId) -> Option<serde_json::Value> {
             Some(serde_json::json!({"decision": "acted"}))
         }
         ("POST", "/v1/conversations/{id}/members/{user_id}/purge") => None,
+        ("POST", path) if path.ends_with("/poll/close") => None,
+        ("PUT", path) if path.ends_with("/poll/vote") => Some(serde_json::json!({"options": [0]})),
         ("PUT", "/v1/conversations/{id}/filters") => Some(serde_json::json!({"words": ["mine"]})),
         ("POST", path) if path.ends_with("/invitations") || path.ends_with("/requests") => {
             Some(serde_json::json!({}))

@@ -1,6 +1,6 @@
 //! What a writer knows of its conversation, and what commands are decided on it.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, time::Duration};
 
 use tertulia_contracts::{
     MessageId, ReportId, UserId,
@@ -23,6 +23,7 @@ use crate::{
         membership::{Stance, steps},
         moderation::is_act,
         place::message_id,
+        poll::check_end,
         quote::find_quote,
         roles::RoleChange,
     },
@@ -111,7 +112,10 @@ impl Held {
         let reaches = matches!(
             command.request,
             Request::Post(..)
-                | Request::Alter(_, Alteration::Edit(..) | Alteration::React(_) | Alteration::Pin)
+                | Request::Alter(
+                    _,
+                    Alteration::Edit(..) | Alteration::React(_) | Alteration::Vote(_) | Alteration::Pin
+                )
         );
         if self.apart && reaches { Err(Error::OutOfReach) } else { Ok(fact) }
     }
@@ -132,12 +136,21 @@ impl Held {
         for text in post.attachments.iter().flat_map(Attachment::texts) {
             self.sift(author, "attachments", text)?;
         }
+        if let Some(poll) = &post.poll {
+            may(Action::CreatePoll, ground)?;
+            check_end(poll, at)?;
+            for text in poll.options.iter().chain([&poll.question]) {
+                self.sift(author, "poll", text)?;
+            }
+        }
         let entities = markup.said(ground)?;
         if post.reply_to.is_some_and(|message| !replies.contains(&message)) {
             return Err(Error::invalid("reply_to", "there is no such message in this conversation"));
         }
         let posted = Message::posted(message_id(at, id, seq), id, seq, author.user_id, post.clone(), at);
-        Ok(Message { entities, quote: self.quoted(post)?, ..posted })
+        let lasting = self.conversation.settings.disappear_after_s;
+        let expires_at = lasting.map(|seconds| at.plus(Duration::from_secs(seconds.into())));
+        Ok(Message { entities, quote: self.quoted(post)?, expires_at, ..posted })
     }
 
     /// The place of what a post quotes, if the answered message says so.
@@ -252,7 +265,8 @@ pub(super) fn stakes_in(fact: &Fact) -> impl Iterator<Item = Stake> {
 pub(super) fn class_of(fact: &Fact, targets: &Targets) -> Class {
     match fact {
         Fact::MessagePosted { message } => {
-            let calls = !callees(&message.entities, message.author_id).is_empty();
+            let calls =
+                message.expires_at.is_some() || !callees(&message.entities, message.author_id).is_empty();
             Class::Message { author: message.author_id, client_id: message.client_id, calls }
         }
         Fact::MessageEdited { message_seq, .. } => Class::Edit { message_seq: *message_seq },

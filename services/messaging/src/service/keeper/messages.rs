@@ -33,7 +33,9 @@ impl Keeper {
                     deleted.insert(message_seq);
                     of_messages.entry(message_seq).or_default().push((seq, fact));
                 }
-                Fact::MessageEdited { message_seq, .. } => {
+                Fact::MessageEdited { message_seq, .. }
+                | Fact::PollVoted { message_seq, .. }
+                | Fact::PollClosed { message_seq, .. } => {
                     of_messages.entry(message_seq).or_default().push((seq, fact));
                 }
                 Fact::MessagePosted { .. } => of_messages.entry(seq).or_default().push((seq, fact)),
@@ -42,6 +44,7 @@ impl Keeper {
         }
         let owner = &id.to_string();
         self.apply_to_mentions(id, &of_messages).await?;
+        self.apply_to_expiries(id, &of_messages).await?;
         let messages = of_messages.into_iter().map(|(seq, news)| self.apply_to_message(owner, seq, news));
         stream::iter(messages).buffer_unordered(AT_ONCE).try_collect::<()>().await?;
         let people = of_people.into_iter().map(|(whose, news)| self.apply_to_reactions(id, whose, news));
