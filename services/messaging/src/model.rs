@@ -21,5 +21,6 @@ pub mod schedule;
 pub mod settings;
 pub mod snapshot;
 pub mod text;
+pub mod thread;
 pub mod unread;
 mod words;

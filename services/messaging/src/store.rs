@@ -14,6 +14,7 @@ pub(crate) mod reactions;
 pub(crate) mod reports;
 pub(crate) mod requests;
 pub(crate) mod scheduled;
+pub(crate) mod threads;
 
 use std::sync::Arc;
 

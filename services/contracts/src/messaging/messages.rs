@@ -7,7 +7,7 @@ use ulid::Ulid;
 use utoipa::ToSchema;
 
 use super::{
-    Attachment, Entity, Forward, Forwarded, MAX_ATTACHMENTS, MAX_BODY_CHARS, Quote, Quoted,
+    Attachment, Entity, Forward, Forwarded, MAX_ATTACHMENTS, MAX_BODY_CHARS, Quote, Quoted, Thread,
     contents::{alone, answering, said},
 };
 use crate::{ConversationId, MessageId, UserId};
@@ -25,10 +25,14 @@ pub struct PostMessage {
     #[garde(length(chars, max = MAX_BODY_CHARS), custom(said(self)))]
     #[serde(default)]
     pub body: String,
-    /// The message it answers, in the same conversation.
+    /// The message it answers, in the same conversation and the same thread.
     #[garde(skip)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reply_to: Option<MessageId>,
+    /// The message in whose thread it stands, if in one: a message of the conversation that is in no thread itself.
+    #[garde(skip)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub thread_id: Option<MessageId>,
     /// Whether nobody is to be disturbed by it: it is there for whoever looks, and unread, and notifies nobody.
     #[garde(skip)]
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -55,6 +59,7 @@ impl PostMessage {
             client_id,
             body,
             reply_to: None,
+            thread_id: None,
             silent: false,
             attachments: Vec::new(),
             forward: None,
@@ -109,6 +114,12 @@ pub struct Message {
     /// The message it answers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reply_to: Option<MessageId>,
+    /// The message in whose thread it stands; absent for a message of the conversation itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub thread_id: Option<MessageId>,
+    /// The thread below it; absent while nothing was posted there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub thread: Option<Thread>,
     /// Whether it was posted so as to notify nobody.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub silent: bool,
@@ -140,7 +151,7 @@ impl Message {
         post: PostMessage,
         created_at: Timestamp,
     ) -> Self {
-        let PostMessage { client_id, body, reply_to, silent, attachments, .. } = post;
+        let PostMessage { client_id, body, reply_to, thread_id, silent, attachments, .. } = post;
         Self {
             id,
             conversation_id,
@@ -153,6 +164,8 @@ impl Message {
             edited_at: None,
             deleted_at: None,
             reply_to,
+            thread_id,
+            thread: None,
             silent,
             attachments,
             forwarded: None,

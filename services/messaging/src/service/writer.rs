@@ -116,6 +116,14 @@ impl Command {
         }
     }
 
+    /// The message in whose thread it posts.
+    pub(crate) fn thread(&self) -> Option<MessageId> {
+        match &self.request {
+            Request::Post(post, _) => post.thread_id,
+            Request::Change(_) | Request::Alter(..) | Request::Roles(_) => None,
+        }
+    }
+
     /// The message it alters.
     pub(crate) fn target(&self) -> Option<MessageId> {
         match &self.request {

@@ -39,4 +39,5 @@ mod roles;
 mod saving;
 mod scheduling;
 mod settings;
+mod threads;
 mod writers;
