@@ -13,7 +13,7 @@ use tertulia_contracts::{
     ConversationId, UserId,
     messaging::{
         Conversation, ConversationKind, Entity, EntityKind, Entry, Fact, Log, MadeInvitation, MemberRole,
-        Members, Membership, Message, Messages, Pins, Roles, Sanctions,
+        Members, Membership, Message, Pins, Roles, Sanctions,
     },
 };
 use tertulia_messaging::model::{membership::Term, message::Pinned, settings::Settings, snapshot::Snapshot};

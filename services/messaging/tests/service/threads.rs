@@ -12,7 +12,8 @@ use tertulia_runtime::testkit::{TestClient, TestResponse, eventually};
 
 use crate::{
     harness::{
-        DEADLINE, House, handle_of, make, make_group, message_path, now, reaction_path, reason, whole_log,
+        DEADLINE, House, all_messages, handle_of, make, make_group, message_path, now, reaction_path, reason,
+        whole_log,
     },
     replay::Dice,
 };
