@@ -446,7 +446,8 @@ async fn replay_equals_the_snapshot_on_sqlite_and_no_fold_that_skips_anything_do
         }
         mentions += run.mentions;
         let direct = run.places.iter().find(|place| place.follower.kind == Some(ConversationKind::Direct));
-        between_two += direct.map_or(0, |place| place.follower.messages.len());
+        let said = |all: &Snapshot| all.messages.len() + all.threads.values().map(Vec::len).sum::<usize>();
+        between_two += direct.map_or(0, |place| said(&place.follower));
         sights.push(run.sights);
     }
     // Whoever asks for one run asks for that one; of the others, runs in which nothing happened would prove nothing.
