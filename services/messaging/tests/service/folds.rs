@@ -81,7 +81,9 @@ pub(crate) fn judge(sights: &[Sight], folds: impl Fn(&mut Snapshot, &Entry)) -> 
     let mut followers: BTreeMap<usize, Snapshot> = BTreeMap::new();
     let mut before: BTreeMap<usize, &Sight> = BTreeMap::new();
     let fold = |mut snapshot: Snapshot, entries: &[Entry]| {
-        entries.iter().for_each(|entry| folds(&mut snapshot, entry));
+        for entry in entries {
+            folds(&mut snapshot, entry);
+        }
         snapshot
     };
     for sight in sights {
