@@ -106,6 +106,7 @@ pub(crate) fn message(ambient: &Ambient, c: ConversationId, body: &str) -> Clien
         client_id: ambient.ids.next_ulid(),
         body,
         reply_to: None,
+        thread_id: None,
         silent: false,
     }
 }

@@ -83,6 +83,7 @@ async fn anothers_conversation_does_not_exist() {
             client_id,
             body: "Hola".to_owned(),
             reply_to: None,
+            thread_id: None,
             silent: false,
         };
         for frame in [ClientFrame::Open { c, after: None }, send] {

@@ -57,6 +57,21 @@ impl EventBody for MessagePosted {
     }
 }
 
+/// A message stands in a thread. No [`MessagePosted`] tells of it: whoever tells of what is posted does not tell of every
+/// comment.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ThreadPosted {
+    /// The message.
+    pub message: Message,
+}
+
+impl EventBody for ThreadPosted {
+    const TYPE: &'static str = "thread.posted";
+    fn partition_key(&self) -> String {
+        self.message.conversation_id.to_string()
+    }
+}
+
 /// A message says something else now. What it says is read from its log, where a deletion reaches it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct MessageEdited {
@@ -190,7 +205,7 @@ impl EventBody for ConversationChanged {
 
 /// Keeps messaging's projection of who there is.
 pub const MESSAGING: &str = "messaging";
-/// Writes memberships, bans, mutes and what becomes of reports into the users' own logs.
+/// Writes memberships, bans, mutes, what becomes of reports and who follows which thread into the users' own logs.
 pub const MESSAGING_USER_LOGS: &str = "messaging.user_logs";
 
 /// Every topic there is.
@@ -205,6 +220,7 @@ pub const TOPICS: &[&str] = &[
     MemberRestricted::TYPE,
     ReportDecided::TYPE,
     ConversationChanged::TYPE,
+    ThreadPosted::TYPE,
 ];
 
 /// Every group there is, and what it takes.
@@ -212,7 +228,13 @@ pub const GROUPS: &[Group] = &[
     Group { name: MESSAGING, topics: &[UserRegistered::TYPE] },
     Group {
         name: MESSAGING_USER_LOGS,
-        topics: &[MemberJoined::TYPE, MemberLeft::TYPE, MemberRestricted::TYPE, ReportDecided::TYPE],
+        topics: &[
+            MemberJoined::TYPE,
+            MemberLeft::TYPE,
+            MemberRestricted::TYPE,
+            ReportDecided::TYPE,
+            ThreadPosted::TYPE,
+        ],
     },
 ];
 

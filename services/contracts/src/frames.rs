@@ -69,6 +69,9 @@ pub enum ClientFrame {
         /// The message it answers.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reply_to: Option<MessageId>,
+        /// The message in whose thread it stands, if in one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        thread_id: Option<MessageId>,
         /// Whether nobody is to be disturbed by it.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         silent: bool,

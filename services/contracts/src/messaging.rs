@@ -17,6 +17,7 @@ mod reports;
 mod requests;
 mod roles;
 mod scheduled;
+mod threads;
 mod user_log;
 
 use std::time::Duration;
@@ -64,6 +65,7 @@ pub use roles::{MemberOverride, PutOverride, PutRole, Role, Roles};
 pub use scheduled::{
     RescheduleMessage, ScheduleFailure, ScheduleMessage, ScheduledMessage, ScheduledMessages,
 };
+pub use threads::{FollowedThread, FollowedThreads, Following, Thread};
 pub use user_log::{UserEntry, UserFact, UserLog};
 
 /// The most characters of a message's body.
@@ -98,6 +100,8 @@ pub const MAX_SAVED: usize = 1_000;
 pub const MAX_MARK_CHARS: usize = 500;
 /// The most people that one person blocks.
 pub const MAX_BLOCKS: usize = 1_000;
+/// The most threads of one conversation that one person follows.
+pub const MAX_FOLLOWED_THREADS: usize = 200;
 /// The most members of a conversation in which one sees how far the others have read.
 pub const MAX_RECEIPTS: usize = 200;
 

@@ -19,6 +19,7 @@ mod requests;
 mod roles;
 mod saved;
 mod scheduled;
+mod threads;
 
 use std::sync::Arc;
 
@@ -110,6 +111,10 @@ pub(crate) fn router() -> OpenApiRouter<Api> {
         .routes(routes!(private::receipts))
         .routes(routes!(private::get_draft, private::put_draft, private::delete_draft))
         .routes(routes!(private::drafts))
+        .routes(routes!(threads::read))
+        .routes(routes!(threads::move_cursor))
+        .routes(routes!(threads::follow, threads::unfollow))
+        .routes(routes!(threads::list))
         .routes(routes!(saved::save, saved::unsave))
         .routes(routes!(saved::list))
         .routes(routes!(private::blocks))

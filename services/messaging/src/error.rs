@@ -113,6 +113,9 @@ pub enum Error {
     /// As much is kept of something as can be.
     #[error("no more room for {}", .0.name())]
     NoRoom(Listing),
+    /// A cursor is to be moved in a thread that is not followed.
+    #[error("the thread is not followed")]
+    NotFollowing,
     /// One of the two keeps the other away.
     #[error("they keep apart")]
     OutOfReach,
@@ -199,6 +202,7 @@ impl Fault for Error {
             | Self::TooManyNoted
             | Self::DraftChanged
             | Self::PollClosed
+            | Self::NotFollowing
             | Self::NoRoom(_) => Kind::Conflict,
             Self::InvalidFields(_) => Kind::Invalid,
             Self::Busy | Self::AskedTooSoon(_) => Kind::RateLimited,
@@ -246,6 +250,8 @@ impl Fault for Error {
             Self::NoRoom(Listing::Drafts) => "too_many_drafts",
             Self::NoRoom(Listing::Saved) => "too_many_saved",
             Self::NoRoom(Listing::Blocks) => "too_many_blocks",
+            Self::NoRoom(Listing::Threads(_)) => "too_many_threads",
+            Self::NotFollowing => "thread_not_followed",
             Self::OutOfReach => "out_of_reach",
             Self::InvalidFields(_) => "invalid_fields",
             Self::Busy => "conversation_busy",
@@ -300,6 +306,10 @@ impl Fault for Error {
             Self::NoRoom(Listing::Drafts) => "You have 100 drafts; send or discard one first.",
             Self::NoRoom(Listing::Saved) => "You keep 1,000 messages; let one go first.",
             Self::NoRoom(Listing::Blocks) => "You block 1,000 people; unblock one first.",
+            Self::NoRoom(Listing::Threads(_)) => {
+                "You follow 200 threads of this conversation; let one go first."
+            }
+            Self::NotFollowing => "You do not follow this thread; follow it first.",
             Self::OutOfReach => "You and somebody among these cannot reach each other.",
             Self::InvalidFields(_) => "Some fields are not as they should be; each is listed under errors.",
             Self::Busy => "Too much is being written to this conversation just now. Try again in a moment.",

@@ -5,7 +5,7 @@ use tertulia_bus::{Handler, Outcome};
 use tertulia_contracts::{
     events::{
         ConversationChanged, MemberJoined, MemberLeft, MemberRestricted, MessageDeleted, MessageEdited,
-        MessagePosted, ReportDecided, UserRegistered,
+        MessagePosted, ReportDecided, ThreadPosted, UserRegistered,
     },
     messaging::Fact,
 };
@@ -29,6 +29,9 @@ pub(crate) fn event_of(entry: &EntryRecord) -> Result<Event, StoreError> {
     let conversation_id = entry.conversation()?;
     let seq = entry.seq;
     Ok(match entry.fact()? {
+        Fact::MessagePosted { message } if message.thread_id.is_some() => {
+            envelope(entry, &ThreadPosted { message })?
+        }
         Fact::MessagePosted { message } => envelope(entry, &MessagePosted { message })?,
         Fact::MemberJoined { member, .. } => envelope(entry, &MemberJoined { conversation_id, seq, member })?,
         Fact::MemberLeft { user_id, .. } => envelope(entry, &MemberLeft { conversation_id, seq, user_id })?,
@@ -95,7 +98,7 @@ impl Handler for RememberPeople {
     }
 }
 
-/// Writes memberships, bans, mutes and what becomes of reports into the logs of those they are of.
+/// Writes memberships, bans, mutes, what becomes of reports and followed threads into the logs of those they are of.
 pub(crate) struct TellUsers(pub UserLogs);
 
 #[async_trait]
@@ -108,6 +111,10 @@ impl Handler for TellUsers {
             },
             ReportDecided::TYPE => match event.body::<ReportDecided>() {
                 Ok(decided) => return outcome(self.0.tell_decision(&decided).await),
+                Err(error) => return unreadable(&error),
+            },
+            ThreadPosted::TYPE => match event.body::<ThreadPosted>() {
+                Ok(ThreadPosted { message }) => return outcome(self.0.tell_thread(&message).await),
                 Err(error) => return unreadable(&error),
             },
             MemberLeft::TYPE => {

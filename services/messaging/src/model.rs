@@ -24,5 +24,6 @@ pub mod settings;
 pub mod slack;
 pub mod snapshot;
 pub mod text;
+pub mod thread;
 pub mod unread;
 mod words;

@@ -31,6 +31,7 @@ pub(crate) mod saved;
 pub(crate) mod scheduling;
 pub(crate) mod targets;
 pub(crate) mod telling;
+pub(crate) mod threads;
 pub(crate) mod user_logs;
 pub(crate) mod writer;
 

@@ -16,6 +16,7 @@ pub(crate) mod reactions;
 pub(crate) mod reports;
 pub(crate) mod requests;
 pub(crate) mod scheduled;
+pub(crate) mod threads;
 pub(crate) mod votes;
 
 use std::sync::Arc;

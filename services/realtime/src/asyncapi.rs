@@ -143,6 +143,7 @@ mod tests {
                 client_id: Ulid::nil(),
                 body: String::new(),
                 reply_to: Some(MessageId::from_ulid(Ulid::nil())),
+                thread_id: Some(MessageId::from_ulid(Ulid::nil())),
                 silent: true,
             },
             ClientFrame::Typing { c },

@@ -184,8 +184,8 @@ impl Session {
                 self.close(c);
                 self.say(&ServerFrame::Closed { c });
             }
-            ClientFrame::Send { reference, c, client_id, body, reply_to, silent } => {
-                let post = PostMessage { reply_to, silent, ..PostMessage::new(client_id, body) };
+            ClientFrame::Send { reference, c, client_id, body, reply_to, thread_id, silent } => {
+                let post = PostMessage { reply_to, thread_id, silent, ..PostMessage::new(client_id, body) };
                 self.send(Send { reference, conversation: c, post });
             }
             ClientFrame::Typing { c } => self.typing(c, now),

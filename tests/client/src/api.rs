@@ -8,8 +8,9 @@ use tertulia_contracts::{
     ConversationId, MessageId, UserId,
     auth::{Account, CreateAccount, CreateSession, RefreshSession, SignedIn},
     messaging::{
-        Block, Conversation, Conversations, CreateConversation, Draft, EditMessage, Log, Membership, Message,
-        Messages, MoveCursor, Pins, PostMessage, Posted, PutDraft, UserLog, Versions,
+        Block, Conversation, Conversations, CreateConversation, Draft, EditMessage, FollowedThreads,
+        Following, Log, Membership, Message, Messages, MoveCursor, Pins, PostMessage, Posted, PutDraft,
+        UserLog, Versions,
     },
 };
 
@@ -229,6 +230,27 @@ impl Api {
         limit: usize,
     ) -> Result<Messages, ApiError> {
         self.get(&format!("/v1/conversations/{c}/messages?after_seq={after_seq}&limit={limit}")).await
+    }
+
+    /// The newest messages below a message, ascending.
+    pub async fn thread(&self, c: ConversationId, root: MessageId) -> Result<Messages, ApiError> {
+        self.get(&format!("/v1/conversations/{c}/messages/{root}/thread")).await
+    }
+
+    /// The threads that the user follows, first page.
+    pub async fn threads(&self, c: ConversationId) -> Result<FollowedThreads, ApiError> {
+        self.get(&format!("/v1/conversations/{c}/threads")).await
+    }
+
+    /// Says how far the user has read in a thread.
+    pub async fn read_thread(
+        &self,
+        c: ConversationId,
+        root: MessageId,
+        seq: u64,
+    ) -> Result<Following, ApiError> {
+        let path = format!("/v1/conversations/{c}/messages/{root}/thread/cursor");
+        self.send(Method::PUT, &path, Some(&MoveCursor { seq })).await
     }
 
     /// Says how far the user has read.

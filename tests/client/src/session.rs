@@ -302,6 +302,7 @@ impl<N: Network> Client<N> {
                 client_id: *client_id,
                 body,
                 reply_to: None,
+                thread_id: None,
                 silent: false,
             };
             socket.say(&frame).await?;

@@ -16,6 +16,7 @@ mod programs;
 mod resume;
 mod scheduled;
 mod strangers;
+mod threads;
 mod troublemaker;
 
 use anyhow::Result;
@@ -62,6 +63,10 @@ pub const STORIES: &[Story] = &[
     Story {
         name: "a_mention_is_counted_on_every_device_until_it_is_read_on_one",
         tell: |system| Box::pin(calls::counted_on_every_device(system)),
+    },
+    Story {
+        name: "a_thread_is_heard_live_and_read_on_another_device",
+        tell: |system| Box::pin(threads::heard_and_read(system)),
     },
     Story {
         name: "a_troublemaker_is_muted_purged_and_banned",

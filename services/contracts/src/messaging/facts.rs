@@ -10,6 +10,10 @@ use crate::{InvitationId, MessageId, ReportId, RoleId, UserId, permissions::Perm
 /// Something that happened in a conversation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "type")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "most facts are postings: a box would be one more allocation for each"
+)]
 pub enum Fact {
     /// The first entry of every log.
     #[serde(rename = "conversation.created")]

@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 
 use super::{
     Attachment, Entity, Forward, Forwarded, MAX_ATTACHMENTS, MAX_BODY_CHARS, NewPoll, Poll, Quote, Quoted,
-    Via,
+    Thread, Via,
     contents::{alone, answering, said},
 };
 use crate::{ConversationId, MessageId, UserId};
@@ -26,10 +26,14 @@ pub struct PostMessage {
     #[garde(length(chars, max = MAX_BODY_CHARS), custom(said(self)))]
     #[serde(default)]
     pub body: String,
-    /// The message it answers, in the same conversation.
+    /// The message it answers, in the same conversation and the same thread.
     #[garde(skip)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reply_to: Option<MessageId>,
+    /// The message in whose thread it stands, if in one: a message of the conversation that is in no thread itself.
+    #[garde(skip)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub thread_id: Option<MessageId>,
     /// Whether nobody is to be disturbed by it: it is there for whoever looks, and unread, and notifies nobody.
     #[garde(skip)]
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -60,6 +64,7 @@ impl PostMessage {
             client_id,
             body,
             reply_to: None,
+            thread_id: None,
             silent: false,
             attachments: Vec::new(),
             forward: None,
@@ -118,6 +123,12 @@ pub struct Message {
     /// When it disappears: from this moment on it is as good as deleted, and deleted soon after.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Timestamp>,
+    /// The message in whose thread it stands; absent for a message of the conversation itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub thread_id: Option<MessageId>,
+    /// The thread below it; absent while nothing was posted there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub thread: Option<Thread>,
     /// Whether it was posted so as to notify nobody.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub silent: bool,
@@ -155,7 +166,7 @@ impl Message {
         post: PostMessage,
         created_at: Timestamp,
     ) -> Self {
-        let PostMessage { client_id, body, reply_to, silent, attachments, poll, .. } = post;
+        let PostMessage { client_id, body, reply_to, thread_id, silent, attachments, poll, .. } = post;
         Self {
             id,
             conversation_id,
@@ -169,6 +180,8 @@ impl Message {
             deleted_at: None,
             reply_to,
             expires_at: None,
+            thread_id,
+            thread: None,
             silent,
             via: None,
             attachments,

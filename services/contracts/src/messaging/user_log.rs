@@ -153,6 +153,20 @@ pub enum UserFact {
         /// Whether others see how far they have read, and they see it of others.
         show_receipts: bool,
     },
+    /// They follow a thread, read on in it, or follow it no longer.
+    #[serde(rename = "thread.changed")]
+    ThreadChanged {
+        /// Where.
+        conversation_id: ConversationId,
+        /// The message that the thread stands below.
+        message_id: MessageId,
+        /// Whether they follow it.
+        follows: bool,
+        /// How far they have read in it.
+        cursor_seq: u64,
+        /// How many messages stood unread behind that when it was said.
+        unread: u64,
+    },
     /// What this entry said has been said anew at a later position.
     #[serde(rename = "superseded")]
     Superseded {},

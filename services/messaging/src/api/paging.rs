@@ -113,6 +113,31 @@ impl MessagesQuery {
     }
 }
 
+/// A page of a list in the order of positions.
+#[derive(Debug, Deserialize, Validate, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct ThreadsQuery {
+    /// Where the page before this one ended: its `next_cursor`.
+    #[garde(inner(length(bytes, max = 32)))]
+    cursor: Option<String>,
+    /// At most so many items; 50 if absent.
+    #[garde(inner(range(min = 1, max = MAX_PAGE)))]
+    #[param(minimum = 1, maximum = 200)]
+    limit: Option<usize>,
+}
+
+impl ThreadsQuery {
+    pub(super) fn read(&self) -> Result<(Option<u64>, usize), Error> {
+        let below = match self.cursor.as_deref().map(span_of) {
+            None => None,
+            Some(Some(Span::Before(seq))) => Some(seq),
+            Some(_) => return Err(not_ours()),
+        };
+        Ok((below, self.limit.unwrap_or(DEFAULT_PAGE)))
+    }
+}
+
 /// A page of a log.
 #[derive(Debug, Deserialize, Validate, IntoParams)]
 #[serde(deny_unknown_fields)]

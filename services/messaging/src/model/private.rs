@@ -1,10 +1,12 @@
 //! What is a person's own: their places in conversations, drafts, saved messages, blocks. Each thing is one document, which is
 //! also the entry of their log that tells of it.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 use tertulia_contracts::{
     ConversationId, MessageId, ReportId, UserId,
-    messaging::{MAX_BLOCKS, MAX_DRAFTS, MAX_SAVED, Privacy, UserFact, Verdict},
+    messaging::{MAX_BLOCKS, MAX_DRAFTS, MAX_FOLLOWED_THREADS, MAX_SAVED, Privacy, UserFact, Verdict},
     permissions::Restriction,
 };
 use tertulia_runtime::{Timestamp, event::EventId};
@@ -35,6 +37,8 @@ pub enum Topic {
     Block(UserId),
     /// What they let others see of them.
     Privacy,
+    /// The thread below a message.
+    Thread(ConversationId, MessageId),
 }
 
 /// What a list of things holds, and at most how many.
@@ -46,15 +50,18 @@ pub enum Listing {
     Saved,
     /// People blocked.
     Blocks,
+    /// Threads of a conversation followed.
+    Threads(ConversationId),
 }
 
 impl Listing {
     /// Its name in keys.
-    pub fn name(self) -> &'static str {
+    pub fn name(self) -> Cow<'static, str> {
         match self {
-            Self::Drafts => "drafts",
-            Self::Saved => "saved",
-            Self::Blocks => "blocks",
+            Self::Drafts => "drafts".into(),
+            Self::Saved => "saved".into(),
+            Self::Blocks => "blocks".into(),
+            Self::Threads(conversation) => format!("threads/{conversation}").into(),
         }
     }
 
@@ -64,6 +71,7 @@ impl Listing {
             Self::Drafts => MAX_DRAFTS,
             Self::Saved => MAX_SAVED,
             Self::Blocks => MAX_BLOCKS,
+            Self::Threads(_) => MAX_FOLLOWED_THREADS,
         }
     }
 }
@@ -155,6 +163,31 @@ pub enum Matter {
     },
     /// What they let others see.
     Privacy(Privacy),
+    /// A thread that they follow, or followed.
+    Thread {
+        /// Where.
+        conversation_id: ConversationId,
+        /// The message that it stands below.
+        root_id: MessageId,
+        /// How they follow it.
+        #[serde(flatten)]
+        tracking: Tracking,
+    },
+}
+
+/// How somebody follows a thread.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tracking {
+    /// Whether they do.
+    pub follows: bool,
+    /// The entry of the conversation's log since which that is so. What happened before it changes nothing any more.
+    pub since_seq: u64,
+    /// How far they have read in it.
+    pub cursor_seq: u64,
+    /// How many messages of it there are up to that.
+    pub cursor_messages: u64,
+    /// How many stood unread behind it when this was written.
+    pub unread: u64,
 }
 
 /// A member's own place in a conversation.
@@ -212,6 +245,7 @@ impl Topic {
             Self::Saved(conversation, message) => format!("saved/{conversation}/{message}"),
             Self::Block(user) => format!("block/{user}"),
             Self::Privacy => "privacy".to_owned(),
+            Self::Thread(conversation, root) => format!("thread/{conversation}/{root}"),
         }
     }
 }
@@ -234,6 +268,7 @@ impl Matter {
             Self::Saved { conversation_id, message_id, .. } => Topic::Saved(*conversation_id, *message_id),
             Self::Block { user_id, .. } => Topic::Block(*user_id),
             Self::Privacy(_) => Topic::Privacy,
+            Self::Thread { conversation_id, root_id, .. } => Topic::Thread(*conversation_id, *root_id),
         }
     }
 
@@ -243,6 +278,9 @@ impl Matter {
             Self::Draft { words: Some(_), .. } => Some(Listing::Drafts),
             Self::Saved { mark: Some(_), .. } => Some(Listing::Saved),
             Self::Block { since: Some(_), .. } => Some(Listing::Blocks),
+            Self::Thread { conversation_id, tracking: Tracking { follows: true, .. }, .. } => {
+                Some(Listing::Threads(*conversation_id))
+            }
             _ => None,
         }
     }
@@ -297,6 +335,10 @@ impl Matter {
             Self::Block { user_id, since: Some(_) } => UserFact::UserBlocked { user_id },
             Self::Block { user_id, since: None } => UserFact::UserUnblocked { user_id },
             Self::Privacy(Privacy { show_receipts }) => UserFact::PrivacyChanged { show_receipts },
+            Self::Thread { conversation_id, root_id, tracking } => {
+                let Tracking { follows, cursor_seq, unread, .. } = tracking;
+                UserFact::ThreadChanged { conversation_id, message_id: root_id, follows, cursor_seq, unread }
+            }
         }
     }
 }

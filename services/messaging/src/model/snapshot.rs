@@ -15,6 +15,7 @@ use super::{
     message::{Pinned, apply, apply_to_pins},
     roles::Roles,
     settings::Settings,
+    thread::{count, root_seq},
 };
 
 /// A conversation as its log tells it to one reader.
@@ -34,8 +35,10 @@ pub struct Snapshot {
     pub bans: BTreeMap<UserId, Term>,
     /// Who is muted in it, and for how long.
     pub mutes: BTreeMap<UserId, Term>,
-    /// Its messages in their order.
+    /// Its messages in their order, but for those in threads.
     pub messages: Vec<Message>,
+    /// The messages below each that has a thread, in their order, by its position.
+    pub threads: BTreeMap<u64, Vec<Message>>,
     /// What is pinned, in the order pinned.
     pub pins: Vec<Pinned>,
     /// Its custom roles, and what is noted beside names.
@@ -67,19 +70,17 @@ impl Snapshot {
             | Fact::MemberUnbanned { .. }
             | Fact::MemberMuted { .. }
             | Fact::MemberUnmuted { .. } => self.apply_memberships(&entry.e),
-            Fact::MessagePosted { message } => {
-                if let Err(place) = self.messages.binary_search_by_key(&message.seq, |it| it.seq) {
-                    self.messages.insert(place, message.clone());
-                }
-            }
+            Fact::MessagePosted { message } => self.apply_post(message),
             Fact::MessageEdited { message_seq, .. }
             | Fact::MessageDeleted { message_seq, .. }
             | Fact::ReactionSet { message_seq, .. }
             | Fact::ReactionRemoved { message_seq, .. }
             | Fact::PollVoted { message_seq, .. }
             | Fact::PollClosed { message_seq, .. } => {
-                if let Ok(index) = self.messages.binary_search_by_key(message_seq, |message| message.seq) {
-                    apply(&mut self.messages[index], entry.seq, &entry.e, self.reader);
+                let reader = self.reader;
+                let mut places = std::iter::once(&mut self.messages).chain(self.threads.values_mut());
+                if let Some(message) = places.find_map(|place| at(place, *message_seq)) {
+                    apply(message, entry.seq, &entry.e, reader);
                 }
             }
             // Pins and settings are taken above; what reports and filters are about is in no log, nor in what members load.
@@ -95,6 +96,21 @@ impl Snapshot {
             | Fact::RoleGiven { .. }
             | Fact::RoleTaken { .. }
             | Fact::MemberOverridden { .. } => {}
+        }
+    }
+
+    fn apply_post(&mut self, message: &Message) {
+        let place = match root_seq(message) {
+            Some(root) => {
+                if let Some(root) = at(&mut self.messages, root) {
+                    count(root, message);
+                }
+                self.threads.entry(root).or_default()
+            }
+            None => &mut self.messages,
+        };
+        if let Err(index) = place.binary_search_by_key(&message.seq, |it| it.seq) {
+            place.insert(index, message.clone());
         }
     }
 
@@ -133,4 +149,10 @@ impl Snapshot {
             snapshot
         })
     }
+}
+
+/// The message at a position, if it stands in this place.
+fn at(place: &mut [Message], seq: u64) -> Option<&mut Message> {
+    let index = place.binary_search_by_key(&seq, |message| message.seq).ok()?;
+    Some(&mut place[index])
 }

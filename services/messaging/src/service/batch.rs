@@ -2,6 +2,7 @@
 
 mod held;
 mod quotes;
+mod threads;
 
 use std::{
     collections::{BTreeSet, HashMap, HashSet, VecDeque},
@@ -64,6 +65,9 @@ pub(crate) struct Pen {
     held: Option<Held>,
 }
 
+/// A message that stands in the conversation, and the position of the one it stands below, if below one.
+type StandingReply = (MessageId, Option<u64>);
+
 /// A command that was decided, with the entry it becomes.
 struct Drafted {
     command: Command,
@@ -112,6 +116,7 @@ impl Pen {
         self.remember_people(&mut held, waiting).await?;
         self.look_for_others(&mut held, waiting).await?;
         self.look_up_reports(&mut held, waiting).await?;
+        self.look_for_threads(&mut held, waiting).await?;
         if let Some((one, other)) = held.conversation.charter.pair() {
             held.apart = self.desk.store.keep_apart(one, &[other]).await?;
         }
@@ -120,7 +125,7 @@ impl Pen {
         self.look_for_quotes(&mut held, waiting).await?;
         let targets = Targets::load(&self.desk.store, &held.conversation, waiting).await?;
         let reservation = self.desk.ledger.reserve(waiting.len())?;
-        let (run, outdated) = self.draft(&held, &replies, targets, &reservation, waiting);
+        let (run, outdated) = self.draft(&mut held, &replies, targets, &reservation, waiting);
         held.fresh = false;
         if run.is_empty() {
             reservation.decided();
@@ -147,6 +152,7 @@ impl Pen {
             reports: HashMap::new(),
             others: true,
             invitations: Vec::new(),
+            threads: HashMap::new(),
             apart: false,
             words: HashMap::new(),
             fresh: true,
@@ -197,14 +203,18 @@ impl Pen {
         Ok(())
     }
 
-    /// Those messages that are answered and indeed stand in this conversation.
-    async fn standing_replies(&self, waiting: &VecDeque<Command>) -> Result<Vec<MessageId>, Error> {
+    /// Those messages that are answered and indeed stand in this conversation, each with where.
+    async fn standing_replies(&self, waiting: &VecDeque<Command>) -> Result<Vec<StandingReply>, Error> {
         let answered: Vec<MessageId> = waiting.iter().filter_map(Command::reply_to).collect();
         if answered.is_empty() {
-            return Ok(answered);
+            return Ok(Vec::new());
         }
         let postings = self.desk.store.postings(self.id, &answered).await?;
-        Ok(postings.iter().map(|posting| message_id(posting.at, self.id, posting.seq)).collect())
+        let standing = postings.iter().map(|posting| {
+            let id = message_id(posting.at, self.id, posting.seq);
+            (id, posting.in_thread.map(|thread| thread.root_seq))
+        });
+        Ok(standing.collect())
     }
 
     /// Decides commands from the front of what waits, until one depends on a change that is not committed yet.
@@ -212,8 +222,8 @@ impl Pen {
     /// that it is given on what was just read alone. Says also whether that has to be read again.
     fn draft(
         &self,
-        held: &Held,
-        replies: &[MessageId],
+        held: &mut Held,
+        replies: &[StandingReply],
         mut targets: Targets,
         reservation: &Reservation,
         waiting: &mut VecDeque<Command>,
@@ -225,7 +235,7 @@ impl Pen {
         while let Some(command) = waiting.pop_front() {
             let depends = command.stakes().any(|stake| changing.contains(&stake))
                 || !changing.is_empty() && held.depends_on_all_before(&command)
-                || targets.is_ahead && command.quoted().is_some();
+                || targets.is_ahead && (command.quoted().is_some() || command.thread().is_some());
             if depends {
                 waiting.push_front(command);
                 break;
@@ -247,8 +257,9 @@ impl Pen {
                 }
             };
             changing.extend(stakes_in(&fact));
-            let class = class_of(&fact, &targets);
-            let posted = u64::from(matches!(class, Class::Message { .. }));
+            let in_thread = held.thread_after(&fact);
+            let class = class_of(&fact, &targets, in_thread);
+            let posted = u64::from(matches!(class, Class::Message { .. }) && in_thread.is_none());
             place = Head { seq: place.seq + 1, messages: place.messages + posted };
             if command.target().is_some() {
                 targets.draft(place.seq, &fact, command.ballot());
@@ -263,6 +274,8 @@ impl Pen {
                 traceparent: command.traceparent.clone(),
                 fact: super::encode(&fact),
                 became: None,
+                in_thread,
+                has_thread: false,
                 note: command.note.clone(),
             };
             run.push(Drafted { command, entry, fact });
@@ -272,7 +285,7 @@ impl Pen {
 
     async fn append(
         &mut self,
-        held: Held,
+        mut held: Held,
         mut run: Vec<Drafted>,
         reservation: Reservation,
         waiting: &mut VecDeque<Command>,
@@ -282,6 +295,10 @@ impl Pen {
             Ok(appended) => (appended.committed, appended.stopped_by),
             Err(error) => (0, Some(error)),
         };
+        if stopped_by.is_some() {
+            // Threads have moved on by what is not committed.
+            held.threads.clear();
+        }
         let mut rest: VecDeque<Drafted> = run.split_off(committed).into();
         let outcome = match stopped_by {
             None | Some(StoreError::Conflict { .. }) => Ok(()),

@@ -20,17 +20,17 @@ use crate::{
         access::{Action, Actor, may},
         export::{disposition, written},
     },
-    store::{ConversationRecord, EntryRecord, entries::Span},
+    store::{Class, ConversationRecord, EntryRecord},
 };
 
-/// How many messages or members are at hand at once.
+/// How many entries or members are at hand at once.
 const PAGE: usize = 100;
 
 /// What is still to be written of a file.
 enum Rest {
     Cover(Box<ExportCover>),
     Members(Option<Cursor>),
-    /// Those behind a position.
+    /// Those behind a position of the log.
     Messages(u64),
     End,
     Nothing,
@@ -97,21 +97,26 @@ impl Messaging {
 impl Export {
     /// The next part of the file; none behind its end.
     async fn part(&mut self) -> Result<Option<Bytes>, Error> {
-        let lines = match std::mem::replace(&mut self.rest, Rest::Nothing) {
-            Rest::Cover(cover) => {
-                self.rest = match cover.roles {
-                    Some(_) => Rest::Members(None),
-                    None => Rest::Messages(0),
-                };
-                vec![ExportLine::Export(cover)]
+        loop {
+            let lines = match std::mem::replace(&mut self.rest, Rest::Nothing) {
+                Rest::Cover(cover) => {
+                    self.rest = match cover.roles {
+                        Some(_) => Rest::Members(None),
+                        None => Rest::Messages(0),
+                    };
+                    vec![ExportLine::Export(cover)]
+                }
+                Rest::Members(after) => self.members(after).await?,
+                Rest::Messages(after) => self.messages(after).await?,
+                Rest::End => vec![ExportLine::End { messages: self.messages }],
+                Rest::Nothing => return Ok(None),
+            };
+            // A page of the log may hold no message, and a part of nothing would be the end.
+            if !lines.is_empty() {
+                let text: String = lines.iter().map(|line| written(self.format, line)).collect();
+                return Ok(Some(text.into()));
             }
-            Rest::Members(after) => self.members(after).await?,
-            Rest::Messages(after) => self.messages(after).await?,
-            Rest::End => vec![ExportLine::End { messages: self.messages }],
-            Rest::Nothing => return Ok(None),
-        };
-        let text: String = lines.iter().map(|line| written(self.format, line)).collect();
-        Ok(Some(text.into()))
+        }
     }
 
     async fn members(&mut self, after: Option<Cursor>) -> Result<Vec<ExportLine>, Error> {
@@ -129,15 +134,16 @@ impl Export {
     async fn messages(&mut self, after: u64) -> Result<Vec<ExportLine>, Error> {
         // The conversation's documents are brought up to its log by this, too.
         self.messaging.view(self.id, self.by, Action::Export).await?;
-        let store = &self.messaging.store;
-        let page = store.messages(&self.id.to_string(), Span::After(after), PAGE).await?;
-        let last = page.last().filter(|last| page.len() == PAGE && last.seq < self.head_seq);
+        // In the order of the log, threads and all: a page of entries may hold no message.
+        let log = self.messaging.store.log_after(&self.id.to_string(), after, PAGE).await?;
+        let last = log.last().filter(|last| log.len() == PAGE && last.seq < self.head_seq);
         self.rest = last.map_or(Rest::End, |last| Rest::Messages(last.seq));
-        let page: Vec<EntryRecord> =
-            page.into_iter().filter(|posting| posting.seq <= self.head_seq).collect();
-        self.messages += page.len() as u64;
-        let messages = page.iter().map(|posting| Ok(posting.message()?.0));
-        let messages = messages.collect::<Result<Vec<Message>, StoreError>>()?;
+        let is_posting =
+            |entry: &&EntryRecord| entry.seq <= self.head_seq && matches!(entry.class, Class::Message { .. });
+        let messages = log.iter().filter(is_posting).map(|posting| Ok(posting.message()?.0));
+        let mut messages = messages.collect::<Result<Vec<Message>, StoreError>>()?;
+        self.messages += messages.len() as u64;
+        self.messaging.draw_quotes(self.id, &mut messages).await?;
         let handles = self.handles(messages.iter().map(|message| message.author_id)).await?;
         let mut lines = Vec::with_capacity(messages.len());
         for message in messages {

@@ -16,6 +16,7 @@ use crate::{
         access::{Action, Actor},
         markup::Markup,
         moderation::{Note, PassedOn},
+        thread::speaking,
     },
 };
 
@@ -28,7 +29,7 @@ impl Messaging {
         by: Actor,
         post: &PostMessage,
     ) -> Result<Option<Answer>, Error> {
-        self.view(id, by, Action::Post).await?;
+        self.view(id, by, speaking(post)).await?;
         let named = self.store.named(&id.to_string(), by.user_id, post.client_id).await?;
         let Some(first) = named else { return Ok(None) };
         let same = self.store.is_repeated(&first, post).await?;

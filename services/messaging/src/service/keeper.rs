@@ -98,6 +98,8 @@ impl Keeper {
                     traceparent: tertulia_runtime::trace::current_traceparent(),
                     fact: super::encode(fact),
                     became: None,
+                    in_thread: None,
+                    has_thread: false,
                     note: None,
                 });
             let entries: Vec<EntryRecord> = entries.collect();

@@ -57,7 +57,7 @@ impl Messaging {
         self.writers.write(id, author, Request::Post(post, markup)).await
     }
 
-    /// A page of messages.
+    /// A page of the messages of a conversation that are in no thread.
     pub(crate) async fn messages(
         &self,
         id: ConversationId,
@@ -66,8 +66,19 @@ impl Messaging {
         limit: usize,
     ) -> Result<MessagePage, Error> {
         self.view(id, by, Action::Read).await?;
+        self.messages_in(&id.to_string(), id, by, (span, limit)).await
+    }
+
+    /// A page of the messages of a place in a conversation: of itself, or of a thread.
+    pub(super) async fn messages_in(
+        &self,
+        place: &str,
+        id: ConversationId,
+        by: Actor,
+        (span, limit): (Span, usize),
+    ) -> Result<MessagePage, Error> {
         // One more than asked for shows whether the page is the last.
-        let mut entries = self.store.messages(&id.to_string(), span, limit + 1).await?;
+        let mut entries = self.store.messages(place, span, limit + 1).await?;
         let more = entries.len() > limit;
         if more {
             match span {
@@ -101,11 +112,16 @@ impl Messaging {
         }
         self.draw_quotes(id, &mut messages).await?;
         self.show_own_votes(id, user, &mut messages).await?;
+        self.show_threads(postings, &mut messages).await?;
         Ok(messages)
     }
 
     /// Shows what quotes say. Nobody keeps that but the quoted messages themselves.
-    async fn draw_quotes(&self, id: ConversationId, messages: &mut [Message]) -> Result<(), Error> {
+    pub(super) async fn draw_quotes(
+        &self,
+        id: ConversationId,
+        messages: &mut [Message],
+    ) -> Result<(), Error> {
         let quotes: Vec<&mut Quoted> = messages.iter_mut().filter_map(|it| it.quote.as_deref_mut()).collect();
         if quotes.is_empty() {
             return Ok(());

@@ -23,7 +23,9 @@ use crate::{
     Error,
     model::{
         access::{Action, Actor},
+        place::seq_of,
         schedule::check_time,
+        thread::{no_such_reply, speaking},
     },
     store::{ScheduledRecord, scheduled::Progress},
 };
@@ -47,8 +49,8 @@ impl Messaging {
         by: Actor,
         request: ScheduleMessage,
     ) -> Result<Scheduled, Error> {
-        self.view(id, by, Action::Post).await?;
         let ScheduleMessage { message, send_at } = request;
+        self.view(id, by, speaking(&message)).await?;
         if let Some(found) = self.store.scheduled_message(by.user_id, id, message.client_id).await? {
             return repeated(found.value, &message, send_at);
         }
@@ -97,10 +99,15 @@ impl Messaging {
         if self.store.named(&id.to_string(), author.user_id, message.client_id).await?.is_some() {
             return Err(Error::ClientIdReused);
         }
-        if let Some(answered) = message.reply_to
-            && self.store.postings(id, &[answered]).await?.is_empty()
-        {
-            return Err(Error::invalid("reply_to", "there is no such message in this conversation"));
+        if let Some(root) = message.thread_id {
+            self.store.root(id, root).await?.takes_posts()?;
+        }
+        if let Some(answered) = message.reply_to {
+            let place = message.thread_id.map(seq_of);
+            let postings = self.store.postings(id, &[answered]).await?;
+            if postings.iter().all(|posting| posting.in_thread.map(|thread| thread.root_seq) != place) {
+                return Err(no_such_reply(message));
+            }
         }
         if let Some(forward) = message.forward {
             self.original(author, forward).await?;

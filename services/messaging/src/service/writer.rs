@@ -123,6 +123,14 @@ impl Command {
         self.note.as_ref().and_then(|note| note.ballot.as_ref())
     }
 
+    /// The message in whose thread it posts.
+    pub(crate) fn thread(&self) -> Option<MessageId> {
+        match &self.request {
+            Request::Post(post, _) => post.thread_id,
+            Request::Change(_) | Request::Alter(..) | Request::Roles(_) => None,
+        }
+    }
+
     /// The message it alters.
     pub(crate) fn target(&self) -> Option<MessageId> {
         match &self.request {

@@ -1,6 +1,6 @@
 //! Entries of conversations' logs. A log is named by the id of its owner.
 
-use std::{collections::HashMap, fmt::Display};
+use std::{borrow::Cow, cmp::Reverse, collections::HashMap, fmt::Display};
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -17,6 +17,7 @@ use super::{Store, messages::Became};
 use crate::model::{
     moderation::Note,
     place::{entry_id, entry_id_prefix, message_id, seq_of},
+    thread::InThread,
 };
 
 /// Names the ids of writers.
@@ -36,7 +37,7 @@ pub(crate) struct EntryRecord {
     pub owner: String,
     /// Its position: 1, 2, 3, without a gap.
     pub seq: u64,
-    /// How many messages the log holds up to here, this one included.
+    /// How many messages the log holds up to here, this one included, but for those in threads.
     pub messages: u64,
     /// When it was written.
     pub at: Timestamp,
@@ -53,6 +54,12 @@ pub(crate) struct EntryRecord {
     /// What became of the message that it posts, if anything did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub became: Option<Became>,
+    /// Where the message that it posts stands, if in a thread.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub in_thread: Option<InThread>,
+    /// Whether there is a thread below the message that it posts. How much there is to it, its newest entry says.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub has_thread: bool,
     /// What is not for everybody: it is read by name alone, never with the log.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<Note>,
@@ -68,7 +75,7 @@ pub(crate) enum Class {
         author: UserId,
         /// Its name.
         client_id: Ulid,
-        /// Whether other documents follow from it: it calls somebody, or is to disappear.
+        /// Whether other documents follow from it: it calls somebody, is to disappear, or is the first below another.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         calls: bool,
     },
@@ -85,10 +92,12 @@ pub(crate) enum Class {
 
 /// One message per author and client id.
 pub(crate) const ONCE: Index = Index::unique("once");
-/// An author's messages in a log.
+/// An author's messages in a place: in a log but for its threads, or in a thread.
 const AUTHORS: Index = Index::ordered("authors");
-/// The messages of a log.
+/// The messages of a place.
 const MESSAGES: Index = Index::ordered("messages");
+/// An author's messages in all threads of a log.
+const IN_THREADS: Index = Index::ordered("in_threads");
 /// What other documents follow from in a conversation's log.
 const CHANGES: Index = Index::ordered("changes");
 /// The edits of a message.
@@ -99,8 +108,10 @@ const ACTS: Index = Index::ordered("acts");
 const WRITTEN: Index = Index::unique("written");
 
 impl Record for EntryRecord {
-    const COLLECTION: Collection =
-        Collection { name: "entries", indexes: &[ONCE, AUTHORS, MESSAGES, CHANGES, EDITS, WRITTEN, ACTS] };
+    const COLLECTION: Collection = Collection {
+        name: "entries",
+        indexes: &[ONCE, AUTHORS, MESSAGES, CHANGES, EDITS, WRITTEN, ACTS, IN_THREADS],
+    };
 
     fn id(&self) -> String {
         entry_id(&self.owner, self.seq)
@@ -108,16 +119,20 @@ impl Record for EntryRecord {
 
     fn keys(&self) -> Vec<(Index, Key)> {
         let log = || Key::new().text(&self.owner);
+        let place = || Key::new().text(&self.place());
         let mut keys = match self.class {
             Class::Message { author, client_id, .. } => vec![
                 (ONCE, log().display(author).display(client_id)),
-                (AUTHORS, log().display(author).number(self.seq)),
-                (MESSAGES, log().number(self.seq)),
+                (AUTHORS, place().display(author).number(self.seq)),
+                (MESSAGES, place().number(self.seq)),
             ],
             Class::Change => Vec::new(),
             Class::Edit { message_seq } => vec![(EDITS, log().number(message_seq).number(self.seq))],
             Class::Act => vec![(ACTS, log().number(self.seq))],
         };
+        if let (Class::Message { author, .. }, Some(_)) = (self.class, self.in_thread) {
+            keys.push((IN_THREADS, log().display(author).number(self.seq)));
+        }
         keys.extend(self.is_change().then(|| (CHANGES, log().number(self.seq))));
         keys.extend(self.written.map(|(writer, n)| (WRITTEN, Key::new().display(writer).number(n))));
         keys
@@ -141,6 +156,19 @@ impl EntryRecord {
     /// The conversation whose log it is in.
     pub(crate) fn conversation(&self) -> Result<ConversationId, Error> {
         self.owner.parse().map_err(|error| self.corrupt(&error))
+    }
+
+    /// The place that the message it posts stands in: the log itself, or the thread below an entry of it.
+    pub(crate) fn place(&self) -> Cow<'_, str> {
+        match self.in_thread {
+            Some(thread) => Cow::Owned(entry_id(&self.owner, thread.root_seq)),
+            None => Cow::Borrowed(&self.owner),
+        }
+    }
+
+    /// Where it stands in that place, and how many messages that holds up to here.
+    pub(crate) fn head_of_place(&self) -> Head {
+        Head { seq: self.seq, messages: self.in_thread.map_or(self.messages, |thread| thread.messages) }
     }
 
     /// Its place in the log.
@@ -278,33 +306,33 @@ impl Store {
         Ok(words)
     }
 
-    /// A page of messages, ascending. One more than [`MAX_PAGE`] may be asked for, to see whether more follow.
+    /// A page of the messages of a place, ascending. One more than [`MAX_PAGE`] may be asked for, to see whether more follow.
     pub(crate) async fn messages(
         &self,
-        owner: &str,
+        place: &str,
         span: Span,
         limit: usize,
     ) -> Result<Vec<EntryRecord>, Error> {
         debug_assert!(limit <= MAX_PAGE + 1);
-        let log = Key::new().text(owner);
-        let all = Scan::of(MESSAGES, log.clone(), limit);
+        let place = Key::new().text(place);
+        let all = Scan::of(MESSAGES, place.clone(), limit);
         let page = match span {
             Span::Newest => all.descending(),
-            Span::Before(seq) => all.to(log.number(seq)).descending(),
-            Span::After(seq) => all.from(log.number(seq.saturating_add(1))),
+            Span::Before(seq) => all.to(place.number(seq)).descending(),
+            Span::After(seq) => all.from(place.number(seq.saturating_add(1))),
         };
         let mut entries = self.entries_of(page).await?;
         entries.sort_unstable_by_key(|entry| entry.seq);
         Ok(entries)
     }
 
-    /// The last place at which somebody posted in a log; all zero if they never did.
-    pub(crate) async fn last_post(&self, owner: &str, author: UserId) -> Result<Head, Error> {
-        let scan = Scan::of(AUTHORS, Key::new().text(owner).display(author), 1).descending();
-        Ok(self.entries_of(scan).await?.pop().map_or_else(Head::default, |entry| entry.head()))
+    /// Where somebody posted last in a place; all zero if they never did.
+    pub(crate) async fn last_post(&self, place: &str, author: UserId) -> Result<Head, Error> {
+        let scan = Scan::of(AUTHORS, Key::new().text(place).display(author), 1).descending();
+        Ok(self.entries_of(scan).await?.pop().map_or_else(Head::default, |entry| entry.head_of_place()))
     }
 
-    /// Where somebody posted in a log below a position, the newest first.
+    /// Where somebody posted in a log and its threads below a position, the newest first.
     pub(crate) async fn posts_by(
         &self,
         owner: &str,
@@ -313,7 +341,12 @@ impl Store {
         limit: usize,
     ) -> Result<Vec<EntryRecord>, Error> {
         let own = Key::new().text(owner).display(author);
-        self.entries_of(Scan::of(AUTHORS, own.clone(), limit).to(own.number(before)).descending()).await
+        let below = |index| Scan::of(index, own.clone(), limit).to(own.clone().number(before)).descending();
+        let mut posts = self.entries_of(below(AUTHORS)).await?;
+        posts.extend(self.entries_of(below(IN_THREADS)).await?);
+        posts.sort_unstable_by_key(|post| Reverse(post.seq));
+        posts.truncate(limit);
+        Ok(posts)
     }
 
     /// The message that an author's client named so in a log.

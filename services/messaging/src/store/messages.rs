@@ -48,6 +48,7 @@ impl EntryRecord {
         let is_the_same = says_the_same
             && passed_on == post.forward
             && message.reply_to == post.reply_to
+            && message.thread_id == post.thread_id
             && message.silent == post.silent
             && message.poll == asked
             && message.quote.is_some() == post.quote.is_some();

@@ -7,7 +7,7 @@ use tertulia_documents::{Collection, Cursor, Error, Index, Key, Page, Record, Sc
 use tertulia_runtime::Timestamp;
 
 use super::Store;
-use crate::model::private::{Listing, Matter, Place, Topic};
+use crate::model::private::{Listing, Matter, Place, Topic, Tracking};
 
 /// One thing of one person's.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,6 +54,14 @@ impl PrivateRecord {
             _ => Place::default(),
         }
     }
+
+    /// How the thread is followed that it is about.
+    pub(crate) fn tracking(&self) -> Tracking {
+        match self.matter {
+            Matter::Thread { tracking, .. } => tracking,
+            _ => Tracking::default(),
+        }
+    }
 }
 
 /// The head of somebody's log. Its replacement is what commits a change of anything of theirs.
@@ -80,7 +88,7 @@ fn log_key(owner: UserId) -> Key {
 }
 
 fn listing_key(owner: UserId, listing: Listing) -> Key {
-    Key::new().display(owner).text(listing.name())
+    Key::new().display(owner).text(&listing.name())
 }
 
 fn private_id(owner: UserId, topic: Topic) -> String {

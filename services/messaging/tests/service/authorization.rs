@@ -117,7 +117,7 @@ async fn a_stranger_is_refused_every_route_of_a_private_conversation() {
             asked += 1;
         }
     }
-    assert_eq!(asked, 378, "63 routes name a conversation");
+    assert_eq!(asked, 432, "72 routes name a conversation");
 
     // The routes that name none show nothing of it.
     let listed: Conversations = strangers.get("/v1/conversations").await.expect(200).read();

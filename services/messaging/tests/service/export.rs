@@ -75,6 +75,45 @@ async fn everything_up_to_the_head_stands_in_the_file_once_as_it_is_now() {
 }
 
 #[tokio::test]
+async fn threads_polls_and_quotes_are_in_the_file_in_the_order_of_the_log() {
+    let house = House::open().await;
+    let service = house.service().await;
+    let (ann, ben) = (house.user(), house.user());
+    let anns = house.client(&service, ann);
+    let group = make_group(&anns, &[ben]).await;
+    let path = format!("/v1/conversations/{group}");
+    let root = house.post(&anns, group, "The root").await;
+    let say = async |more: serde_json::Value| {
+        let mut post = json!({"client_id": house.client_id(), "body": "Said"});
+        post.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        anns.post(&format!("{path}/messages"), &post).await.expect(201);
+    };
+    say(json!({"body": "Below", "thread_id": root.id})).await;
+    say(json!({"body": "Beside", "reply_to": root.id, "quote": {"text": "root"}})).await;
+    say(json!({"body": "", "poll": {"question": "Which?", "options": ["One <b>", "Two"]}})).await;
+    // More entries that are no messages than a page holds.
+    for _ in 0..60 {
+        anns.put(&reaction_path(&root, "👍"), &()).await.expect(204);
+        anns.delete(&reaction_path(&root, "👍")).await.expect(204);
+    }
+    say(json!({"body": "Last"})).await;
+
+    let lines = lines(&anns, group).await;
+    let messages = messages(&lines);
+    let said: Vec<&str> = messages.iter().map(|line| line.message.body.as_str()).collect();
+    assert_eq!(said, ["The root", "Below", "Beside", "", "Last"]);
+    assert_eq!(messages[1].message.thread_id, Some(root.id));
+    assert_eq!(messages[2].message.quote.as_ref().unwrap().text.as_deref(), Some("root"));
+    assert_eq!(messages[3].message.poll.as_ref().unwrap().options.len(), 2);
+    let page = anns.get(&format!("{path}/export?format=html")).await.expect(200).text();
+    for shown in
+        ["In the thread of", "<blockquote>root</blockquote>", "Which?", "One &lt;b&gt;: 0", "5 messages"]
+    {
+        assert!(page.contains(shown), "{shown}: {page}");
+    }
+}
+
+#[tokio::test]
 async fn what_is_not_for_everybody_is_in_no_file() {
     let house = House::open().await;
     let service = house.service().await;

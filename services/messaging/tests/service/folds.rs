@@ -9,11 +9,35 @@ use tertulia_runtime::Timestamp;
 /// How many entries somebody hears again who loads a snapshot while things go on.
 const OVERLAP: usize = 7;
 
+/// How a fold that is wrong takes an entry.
+pub(crate) type Folds = fn(&mut Snapshot, &Entry);
+
+/// Folds that take all there is, and make something else of threads.
+pub(crate) const FOLDS_THAT_ERR: &[(&str, Folds)] = &[
+    ("puts what is in threads into the conversation", |snapshot, entry| {
+        let mut entry = entry.clone();
+        if let Fact::MessagePosted { message } = &mut entry.e {
+            message.thread_id = None;
+        }
+        snapshot.apply(&entry);
+    }),
+    ("forgets what has a thread", |snapshot, entry| {
+        snapshot.apply(entry);
+        snapshot.messages.iter_mut().for_each(|message| message.thread = None);
+    }),
+    ("counts again what it knows of a thread", |snapshot, entry| {
+        let threads = snapshot.messages.iter_mut().filter_map(|message| message.thread.as_mut());
+        threads.for_each(|thread| thread.last_seq = 0);
+        snapshot.apply(entry);
+    }),
+];
+
 /// Whether a fold takes an entry; a sound one takes all.
 pub(crate) type Takes = fn(&Fact) -> bool;
 
 /// Folds that are wrong, each in one sort of fact.
 pub(crate) const FOLDS_THAT_SKIP: &[(&str, Takes)] = &[
+    ("comments", |fact| !matches!(fact, Fact::MessagePosted { message } if message.thread_id.is_some())),
     ("custom roles", |fact| !matches!(fact, Fact::RolePut { .. })),
     ("custom roles deleted", |fact| !matches!(fact, Fact::RoleDeleted { .. })),
     ("custom roles given", |fact| !matches!(fact, Fact::RoleGiven { .. })),
@@ -55,11 +79,13 @@ pub(crate) struct Sight {
 /// Whether all who read hold at each sight what is loaded, each folding in a way of their own: somebody who is there all
 /// the time, somebody who reads the log from its beginning, and somebody who loaded the sight before and hears on from a
 /// little before it.
-pub(crate) fn judge(sights: &[Sight], takes: Takes) -> Result<(), String> {
+pub(crate) fn judge(sights: &[Sight], folds: impl Fn(&mut Snapshot, &Entry)) -> Result<(), String> {
     let mut followers: BTreeMap<usize, Snapshot> = BTreeMap::new();
     let mut before: BTreeMap<usize, &Sight> = BTreeMap::new();
     let fold = |mut snapshot: Snapshot, entries: &[Entry]| {
-        entries.iter().filter(|entry| takes(&entry.e)).for_each(|entry| snapshot.apply(entry));
+        for entry in entries {
+            folds(&mut snapshot, entry);
+        }
         snapshot
     };
     for sight in sights {

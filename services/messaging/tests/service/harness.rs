@@ -190,6 +190,17 @@ pub(crate) async fn now(client: &TestClient, message: &Message) -> Message {
     page.items.into_iter().next().expect("it stands where it stood")
 }
 
+/// All the messages of a list, page by page.
+pub(crate) async fn all_messages(client: &TestClient, list: &str) -> Vec<Message> {
+    let (mut messages, mut query) = (Vec::new(), "after_seq=0".to_owned());
+    loop {
+        let page: Messages = client.get(&format!("{list}?limit=40&{query}")).await.expect(200).read();
+        messages.extend(page.items);
+        let Some(cursor) = page.next_cursor else { return messages };
+        query = format!("cursor={cursor}");
+    }
+}
+
 /// The whole log, and that it is one: 1, 2, 3.
 pub(crate) async fn whole_log(client: &TestClient, conversation: ConversationId) -> Vec<Entry> {
     let mut entries: Vec<Entry> = Vec::new();

@@ -44,4 +44,5 @@ mod roles;
 mod saving;
 mod scheduling;
 mod settings;
+mod threads;
 mod writers;

@@ -13,7 +13,7 @@ use tertulia_contracts::{
     ConversationId, UserId,
     messaging::{
         Conversation, ConversationKind, Entity, EntityKind, Entry, Fact, Log, MadeInvitation, MemberRole,
-        Members, Membership, Message, Messages, Pins, Roles, Sanctions,
+        Members, Membership, Message, Pins, Roles, Sanctions,
     },
 };
 use tertulia_messaging::model::{membership::Term, message::Pinned, settings::Settings, snapshot::Snapshot};
@@ -23,8 +23,8 @@ use tertulia_testbed::{Testbed, secantusdb};
 use crate::{
     carrying::{carry, check_polls, poll_deed},
     custom_roles::role_deed,
-    folds::{FOLDS_THAT_SKIP, Sight, judge},
-    harness::{House, Instance, handle_of, make, message_path, reaction_path, whole_log},
+    folds::{FOLDS_THAT_ERR, FOLDS_THAT_SKIP, Sight, judge},
+    harness::{House, Instance, all_messages, handle_of, make, message_path, reaction_path, whole_log},
     quoting::check_quotes,
 };
 
@@ -165,6 +165,11 @@ impl Run {
         if what < 25 || posted.is_empty() {
             let (client_id, body) = (self.house.client_id(), words(dice, called, &self.users));
             let mut post = json!({"client_id": client_id, "body": body, "silent": dice.roll(4) == 0});
+            if !posted.is_empty() && dice.roll(3) == 0 {
+                let below = &posted[posted.len() - 1 - dice.roll(posted.len().min(6))];
+                post["thread_id"] = json!(below.thread_id.unwrap_or(below.id));
+                return (anybody, Method::POST, format!("{path}/messages"), post);
+            }
             let elsewhere = self.places[dice.roll(3)].posted.iter().rev().nth(dice.roll(6));
             carry(dice, &mut post, &follower.messages, elsewhere, self.house.ambient.now());
             return (talker, Method::POST, format!("{path}/messages"), post);
@@ -239,8 +244,9 @@ impl Run {
         check_quotes(&log, &mut loaded.messages)?;
         check_polls(&log, &mut loaded.messages)?;
         let posted = log.iter().filter(|entry| matches!(entry.e, Fact::MessagePosted { .. })).count();
-        if posted != loaded.messages.len() {
-            return Err(format!("{posted} messages were posted, {} are there", loaded.messages.len()));
+        let there = loaded.messages.len() + loaded.threads.values().map(Vec::len).sum::<usize>();
+        if posted != there {
+            return Err(format!("{posted} messages were posted, {there} are there"));
         }
         let path = format!("/v1/conversations/{}", place.id);
         let seen: Conversation = client.get(&path).await.expect(200).read();
@@ -304,7 +310,10 @@ fn calls(log: &[Entry], reader: UserId, membership: &Membership) -> u64 {
     let mut read = membership.cursor_seq;
     for Entry { seq, e } in log {
         match e {
-            Fact::MessagePosted { message } if message.author_id == reader => read = read.max(*seq),
+            // Who comments has not read the conversation.
+            Fact::MessagePosted { message } if message.author_id == reader => {
+                read = if message.thread_id.is_none() { read.max(*seq) } else { read };
+            }
             Fact::MessagePosted { message } => {
                 since.insert(*seq, ways(&message.entities).into_iter().map(|way| (way, *seq)).collect());
             }
@@ -346,17 +355,14 @@ async fn loaded(client: &TestClient, id: ConversationId, reader: UserId) -> Snap
     assert_eq!(conversation.member_count, Some(members.items.len() as u64), "who belongs to it is counted");
     let roles: Roles = client.get(&format!("{path}/roles")).await.expect(200).read();
     let pins: Pins = client.get(&format!("{path}/pins")).await.expect(200).read();
-    let mut messages: Vec<Message> = Vec::new();
-    let mut query = "after_seq=0".to_owned();
-    loop {
-        let page = client.get(&format!("{path}/messages?limit=40&{query}")).await;
-        let page: Messages = page.expect(200).read();
-        messages.extend(page.items);
-        let Some(cursor) = page.next_cursor else { break };
-        query = format!("cursor={cursor}");
+    let messages = all_messages(client, &format!("{path}/messages")).await;
+    let mut threads = BTreeMap::new();
+    for root in messages.iter().filter(|message| message.thread.is_some()) {
+        threads.insert(root.seq, all_messages(client, &format!("{}/thread", message_path(root))).await);
     }
     for pin in &pins.items {
-        assert!(messages.contains(&pin.message), "a pin shows the message as it is");
+        let mut all = messages.iter().chain(threads.values().flatten());
+        assert!(all.any(|message| *message == pin.message), "a pin shows the message as it is");
     }
     let terms = async |kind: &str| {
         let answer = client.get(&format!("{path}/{kind}?limit=200")).await;
@@ -381,6 +387,7 @@ async fn loaded(client: &TestClient, id: ConversationId, reader: UserId) -> Snap
         handle: conversation.handle,
         members: members.items.into_iter().map(|member| (member.user_id, member)).collect::<BTreeMap<_, _>>(),
         messages,
+        threads,
         roles: (&roles).into(),
         pins: pins.items.into_iter().map(|pin| pinned(&pin)).collect(),
     }
@@ -404,7 +411,7 @@ async fn run(house: House, seed: u64, every: usize) -> Run {
             }
         }
     }
-    judge(&run.sights, |_| true).unwrap_or_else(|fault| panic!("REPLAY_SEED={seed}: {fault}"));
+    judge(&run.sights, Snapshot::apply).unwrap_or_else(|fault| panic!("REPLAY_SEED={seed}: {fault}"));
     run
 }
 
@@ -429,7 +436,8 @@ async fn replay_equals_the_snapshot_on_sqlite_and_no_fold_that_skips_anything_do
         }
         mentions += run.mentions;
         let direct = run.places.iter().find(|place| place.follower.kind == Some(ConversationKind::Direct));
-        between_two += direct.map_or(0, |place| place.follower.messages.len());
+        let said = |all: &Snapshot| all.messages.len() + all.threads.values().map(Vec::len).sum::<usize>();
+        between_two += direct.map_or(0, |place| said(&place.follower));
         sights.push(run.sights);
     }
     // Whoever asks for one run asks for that one; of the others, runs in which nothing happened would prove nothing.
@@ -458,8 +466,17 @@ async fn replay_equals_the_snapshot_on_sqlite_and_no_fold_that_skips_anything_do
     assert!(entrances > 0, "nobody came in by an invitation");
     // What one run happens not to show, another does.
     for (skipped, takes) in FOLDS_THAT_SKIP {
-        let caught = sights.iter().any(|sights| judge(sights, *takes).is_err());
+        let fold = |snapshot: &mut Snapshot, entry: &Entry| {
+            if takes(&entry.e) {
+                snapshot.apply(entry);
+            }
+        };
+        let caught = sights.iter().any(|sights| judge(sights, fold).is_err());
         assert!(caught, "nobody noticed that a fold skips {skipped}");
+    }
+    for (errs, fold) in FOLDS_THAT_ERR {
+        let caught = sights.iter().any(|sights| judge(sights, fold).is_err());
+        assert!(caught, "nobody noticed that a fold {errs}");
     }
 }
 

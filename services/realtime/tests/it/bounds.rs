@@ -162,6 +162,7 @@ async fn a_socket_has_a_bounded_number_of_sends_on_their_way() {
             client_id,
             body: "x".to_owned(),
             reply_to: None,
+            thread_id: None,
             silent: false,
         };
         socket.say(&send).await.unwrap();
@@ -191,6 +192,7 @@ async fn a_reference_is_bounded() {
             client_id,
             body: "x".to_owned(),
             reply_to: None,
+            thread_id: None,
             silent: false,
         };
         socket.say(&send).await.unwrap();

@@ -192,6 +192,7 @@ async fn an_acknowledged_send_shows_that_its_broadcast_was_lost() {
         client_id,
         body: "mine".to_owned(),
         reply_to: None,
+        thread_id: None,
         silent: false,
     };
     socket.say(&send).await.unwrap();

@@ -25,7 +25,10 @@ async fn a_program_hears_and_posts_as_far_as_its_token_is_good_for_it() {
         socket.say(&ClientFrame::Typing { c }).await.unwrap();
         let (reference, client_id) = ("1".to_owned(), house.ambient.ids.next_ulid());
         let (body, reply_to, silent) = ("Sunny".to_owned(), None, false);
-        socket.say(&ClientFrame::Send { reference, c, client_id, body, reply_to, silent }).await.unwrap();
+        socket
+            .say(&ClientFrame::Send { reference, c, client_id, body, reply_to, thread_id: None, silent })
+            .await
+            .unwrap();
         loop {
             match hear(&mut socket).await {
                 ServerFrame::Ack { .. } if may_write => break,

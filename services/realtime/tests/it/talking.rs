@@ -17,6 +17,7 @@ fn send(house: &House, reference: &str, c: tertulia_contracts::ConversationId, b
         client_id: house.ambient.ids.next_ulid(),
         body: body.to_owned(),
         reply_to: None,
+        thread_id: None,
         silent: false,
     }
 }

@@ -133,8 +133,15 @@ async fn answer(socket: &mut Socket, chat: ConversationId) -> Result<()> {
             ServerFrame::Event { e, .. } if e.get().contains("!weather") => {
                 let (reference, client_id) = ("1".to_owned(), Ulid::generate());
                 let body = "Sunny.".to_owned();
-                let send =
-                    ClientFrame::Send { reference, c: chat, client_id, body, reply_to: None, silent: false };
+                let send = ClientFrame::Send {
+                    reference,
+                    c: chat,
+                    client_id,
+                    body,
+                    reply_to: None,
+                    thread_id: None,
+                    silent: false,
+                };
                 socket.say(&send).await?;
             }
             ServerFrame::Ack { .. } => return Ok(()),

@@ -88,7 +88,7 @@ fn body_of(method: &str, path: &str, eve: UserId) -> Option<serde_json::Value> {
             Some(serde_json::json!({"body": "mine"}))
         }
         ("PATCH", _) => Some(serde_json::json!({"title": "mine"})),
-        ("PUT", "/v1/conversations/{id}/cursor") => Some(serde_json::json!({"seq": 1})),
+        ("PUT", path) if path.ends_with("/cursor") => Some(serde_json::json!({"seq": 1})),
         ("PUT", "/v1/conversations/{id}/roles/{role_id}") => {
             Some(serde_json::json!({"name": "Mine", "allow": ["pin"]}))
         }

@@ -76,6 +76,12 @@ fn article(line: &ExportMessage) -> String {
     if let Some(answered) = message.reply_to {
         let _ = writeln!(out, "<p class=\"note\">In reply to <a href=\"#{answered}\">a message</a></p>");
     }
+    if let Some(root) = message.thread_id {
+        let _ = writeln!(out, "<p class=\"note\">In the thread of <a href=\"#{root}\">a message</a></p>");
+    }
+    if let Some(text) = message.quote.as_ref().and_then(|quote| quote.text.as_deref()) {
+        let _ = writeln!(out, "<blockquote>{}</blockquote>", escaped(text));
+    }
     match message.deleted_at {
         Some(deleted) => {
             let _ = writeln!(out, "<p class=\"note\">Deleted {deleted}</p>");
@@ -104,6 +110,12 @@ fn below(message: &Message) -> String {
     let mut out = String::new();
     if let Some(forwarded) = &message.forwarded {
         let _ = writeln!(out, "<p class=\"note\">Passed on, from {}</p>", forwarded.at);
+    }
+    if let Some(poll) = &message.poll {
+        let _ = writeln!(out, "<p>{}</p>", escaped(&poll.question));
+        for option in &poll.options {
+            let _ = writeln!(out, "<p class=\"note\">{}: {}</p>", escaped(&option.text), option.votes);
+        }
     }
     for attachment in &message.attachments {
         let sort = match attachment {

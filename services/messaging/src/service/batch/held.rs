@@ -10,6 +10,7 @@ use tertulia_contracts::{
 use tertulia_documents::port::MAX_RUN;
 use tertulia_runtime::Timestamp;
 
+use super::StandingReply;
 use crate::{
     Error,
     model::{
@@ -22,10 +23,11 @@ use crate::{
         markup::Markup,
         membership::{Stance, steps},
         moderation::is_act,
-        place::message_id,
+        place::{message_id, seq_of},
         poll::check_end,
         quote::find_quote,
         roles::RoleChange,
+        thread::{InThread, Root, no_such_reply, speaking},
     },
     service::{
         targets::Targets,
@@ -47,6 +49,9 @@ pub(super) struct Held {
     pub(super) others: bool,
     /// The invitations that the commands at hand are by.
     pub(super) invitations: Vec<InvitationRecord>,
+    /// What is known of the threads that were posted in. It moves on with each fact that is drafted, and is forgotten with
+    /// everything else when one of those is not committed.
+    pub(super) threads: HashMap<MessageId, Root>,
     /// Whether the two of a direct conversation keep apart; read for every batch, since no log says so.
     pub(super) apart: bool,
     /// What the messages say that the commands at hand quote, and the entries that say so.
@@ -62,7 +67,7 @@ impl Held {
         &self,
         command: &Command,
         targets: &Targets,
-        replies: &[MessageId],
+        replies: &[StandingReply],
         seq: u64,
     ) -> Result<Option<Fact>, Error> {
         let (by, at) = (command.by, self.at);
@@ -124,11 +129,11 @@ impl Held {
         &self,
         author: Actor,
         (post, markup): (&PostMessage, &Markup),
-        replies: &[MessageId],
+        replies: &[StandingReply],
         seq: u64,
     ) -> Result<Message, Error> {
         let (id, at, ground) = (self.conversation.id, self.at, self.ground(author));
-        may(Action::Post, ground)?;
+        may(speaking(post), ground)?;
         self.sift(author, "body", &post.body)?;
         if !post.attachments.is_empty() {
             may(Action::AttachMedia, ground)?;
@@ -144,8 +149,12 @@ impl Held {
             }
         }
         let entities = markup.said(ground)?;
-        if post.reply_to.is_some_and(|message| !replies.contains(&message)) {
-            return Err(Error::invalid("reply_to", "there is no such message in this conversation"));
+        if let Some(root) = post.thread_id {
+            self.threads.get(&root).copied().unwrap_or(Root::Missing).takes_posts()?;
+        }
+        let place = post.thread_id.map(seq_of);
+        if post.reply_to.is_some_and(|message| !replies.contains(&(message, place))) {
+            return Err(no_such_reply(post));
         }
         let posted = Message::posted(message_id(at, id, seq), id, seq, author.user_id, post.clone(), at);
         let lasting = self.conversation.settings.disappear_after_s;
@@ -261,12 +270,14 @@ pub(super) fn stakes_in(fact: &Fact) -> impl Iterator<Item = Stake> {
     steps(fact).into_iter().map(|(user, _)| Stake::Person(user)).chain(other)
 }
 
-/// What sort of entry a fact is.
-pub(super) fn class_of(fact: &Fact, targets: &Targets) -> Class {
+/// What sort of entry a fact is, which may post a message in a thread.
+pub(super) fn class_of(fact: &Fact, targets: &Targets, in_thread: Option<InThread>) -> Class {
     match fact {
         Fact::MessagePosted { message } => {
-            let calls =
-                message.expires_at.is_some() || !callees(&message.entities, message.author_id).is_empty();
+            let is_first = in_thread.is_some_and(|thread| thread.messages == 1);
+            let calls = is_first
+                || message.expires_at.is_some()
+                || !callees(&message.entities, message.author_id).is_empty();
             Class::Message { author: message.author_id, client_id: message.client_id, calls }
         }
         Fact::MessageEdited { message_seq, .. } => Class::Edit { message_seq: *message_seq },

@@ -9,7 +9,7 @@ use tertulia_documents::Record as _;
 use super::{AT_ONCE, Keeper, revise};
 use crate::{
     Error,
-    model::place::entry_id,
+    model::{place::entry_id, thread::root_seq},
     store::{EntryRecord, ReactionRecord, reactions::reaction_id},
 };
 
@@ -23,6 +23,7 @@ impl Keeper {
         let mut of_messages: BTreeMap<u64, News> = BTreeMap::new();
         let mut of_people: BTreeMap<(u64, UserId), News> = BTreeMap::new();
         let mut deleted = BTreeSet::new();
+        let mut roots = BTreeSet::new();
         for (seq, fact) in news {
             match fact {
                 Fact::ReactionSet { message_seq, by, .. } | Fact::ReactionRemoved { message_seq, by, .. } => {
@@ -38,7 +39,10 @@ impl Keeper {
                 | Fact::PollClosed { message_seq, .. } => {
                     of_messages.entry(message_seq).or_default().push((seq, fact));
                 }
-                Fact::MessagePosted { .. } => of_messages.entry(seq).or_default().push((seq, fact)),
+                Fact::MessagePosted { ref message } => {
+                    roots.extend(root_seq(message));
+                    of_messages.entry(seq).or_default().push((seq, fact));
+                }
                 _ => {}
             }
         }
@@ -47,6 +51,8 @@ impl Keeper {
         self.apply_to_expiries(id, &of_messages).await?;
         let messages = of_messages.into_iter().map(|(seq, news)| self.apply_to_message(owner, seq, news));
         stream::iter(messages).buffer_unordered(AT_ONCE).try_collect::<()>().await?;
+        let roots = roots.into_iter().map(|seq| self.mark_root(owner, seq));
+        stream::iter(roots).buffer_unordered(AT_ONCE).try_collect::<()>().await?;
         let people = of_people.into_iter().map(|(whose, news)| self.apply_to_reactions(id, whose, news));
         stream::iter(people).buffer_unordered(AT_ONCE).try_collect::<()>().await?;
         for message_seq in deleted {
@@ -59,6 +65,14 @@ impl Keeper {
         revise(&self.store.entries, &entry_id(owner, seq), |posting: Option<EntryRecord>| {
             let Some(mut posting) = posting else { return Ok(None) };
             Ok(posting.take(&news)?.then_some(posting))
+        })
+        .await
+    }
+
+    async fn mark_root(&self, owner: &str, seq: u64) -> Result<(), Error> {
+        revise(&self.store.entries, &entry_id(owner, seq), |root: Option<EntryRecord>| {
+            let unmarked = root.filter(|root| !root.has_thread);
+            Ok(unmarked.map(|root| EntryRecord { has_thread: true, ..root }))
         })
         .await
     }
