@@ -22,6 +22,8 @@ use crate::{
 const PAGE: usize = 64;
 /// How many goes somebody makes who looks at a conversation; what is left then is refused, and tried again.
 const MAX_GOES: usize = 1_000;
+/// How long the sweeper rests between two rounds at least: what is over and does not go must not keep a processor busy.
+const REST: Duration = Duration::from_millis(50);
 
 impl Messaging {
     /// Erases what is over in a conversation, all of it.
@@ -77,7 +79,7 @@ impl Sweeper {
             });
             tokio::select! {
                 () = shutdown.cancelled() => {}
-                () = tokio::time::sleep(pause.min(tick)) => {}
+                () = tokio::time::sleep(pause.max(REST).min(tick)) => {}
             }
         }
         Ok(())
