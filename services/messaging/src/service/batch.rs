@@ -12,7 +12,7 @@ use std::{
 use tertulia_contracts::{
     ConversationId, InvitationId, MessageId, UserId,
     live::Control,
-    messaging::{Fact, PostMessage, Via, Visibility},
+    messaging::{Fact, Visibility},
 };
 use tertulia_documents::Error as StoreError;
 use tertulia_runtime::Ambient;
@@ -75,6 +75,16 @@ struct Drafted {
     fact: Fact,
 }
 
+/// What became of the commands that were decided in one go.
+#[derive(Default)]
+struct Round {
+    run: Vec<Drafted>,
+    /// Posts that are refused, unless they stand in the log from an earlier try.
+    refused: Vec<(Command, Error)>,
+    /// Whether what is remembered of the conversation has to be read again.
+    outdated: bool,
+}
+
 impl Pen {
     /// The writer of this conversation, which knows nothing of it yet.
     pub(crate) fn new(desk: Arc<Desk>, id: ConversationId) -> Self {
@@ -125,18 +135,22 @@ impl Pen {
         self.look_for_quotes(&mut held, waiting).await?;
         let targets = Targets::load(&self.desk.store, &held.conversation, waiting).await?;
         let reservation = self.desk.ledger.reserve(waiting.len())?;
-        let (run, outdated) = self.draft(&mut held, &replies, targets, &reservation, waiting);
+        let Round { run, refused, outdated } = self.draft(&mut held, &replies, targets, &reservation, waiting);
         held.fresh = false;
-        if run.is_empty() {
+        let outcome = if run.is_empty() {
             reservation.decided();
             self.held = Some(held);
+            Ok(())
         } else {
-            self.append(held, run, reservation, waiting).await?;
-        }
+            self.append(held, run, reservation, waiting).await
+        };
         if outdated {
             self.held = None;
         }
-        Ok(())
+        for (command, refusal) in refused {
+            self.refuse(command, refusal).await;
+        }
+        outcome
     }
 
     /// Reads the head first and the documents after it, so that they show at least every change up to the head.
@@ -219,7 +233,7 @@ impl Pen {
 
     /// Decides commands from the front of what waits, until one depends on a change that is not committed yet.
     /// Whoever is refused, or gets what is so already, is answered here; but no append confirms such an answer, so
-    /// that it is given on what was just read alone. Says also whether that has to be read again.
+    /// that it is given on what was just read alone. Refused posts of those who may read are left to be looked up.
     fn draft(
         &self,
         held: &mut Held,
@@ -227,10 +241,10 @@ impl Pen {
         mut targets: Targets,
         reservation: &Reservation,
         waiting: &mut VecDeque<Command>,
-    ) -> (Vec<Drafted>, bool) {
+    ) -> Round {
         let mut place = held.head;
         let mut stamps = reservation.stamps();
-        let mut run = Vec::with_capacity(waiting.len());
+        let mut round = Round { run: Vec::with_capacity(waiting.len()), ..Round::default() };
         let mut changing = HashSet::new();
         while let Some(command) = waiting.pop_front() {
             let depends = command.stakes().any(|stake| changing.contains(&stake))
@@ -249,7 +263,12 @@ impl Pen {
                 }
                 Ok(None) | Err(_) if !held.fresh => {
                     waiting.push_front(command);
-                    return (run, true);
+                    round.outdated = true;
+                    break;
+                }
+                Err(refusal) if command.is_post() && held.may_read(command.by) => {
+                    round.refused.push((command, refusal));
+                    continue;
                 }
                 settled => {
                     command.answer(settled.map(|_| Answer::Changed));
@@ -278,9 +297,9 @@ impl Pen {
                 has_thread: false,
                 note: command.note.clone(),
             };
-            run.push(Drafted { command, entry, fact });
+            round.run.push(Drafted { command, entry, fact });
         }
-        (run, false)
+        round
     }
 
     async fn append(
@@ -370,18 +389,23 @@ impl Pen {
 
     /// Answers a post whose client id stands in the log already.
     async fn repeat(&self, command: Command) {
-        let Request::Post(post, _) = &command.request else { return command.answer(Err(Error::Stopped)) };
-        let author = command.via.as_ref().map_or(command.by.user_id, Via::author);
-        let answer = self.first_result(author, post).await;
+        let answer = self.first_result(&command).await.and_then(|first| first.ok_or(Error::Busy));
         command.answer(answer);
     }
 
-    async fn first_result(&self, author: UserId, post: &PostMessage) -> Result<Answer, Error> {
-        let first = self.desk.store.named(&self.owner, author, post.client_id).await?.ok_or(Error::Busy)?;
-        if self.desk.store.is_repeated(&first, post).await? {
-            Ok(Answer::Repeated(first.posted()?))
-        } else {
-            Err(Error::ClientIdReused)
-        }
+    /// Refuses a post, but for one that was taken before: that stands, whatever its author may do by now.
+    async fn refuse(&self, command: Command, refusal: Error) {
+        let answer = match self.first_result(&command).await {
+            Ok(Some(first)) => Ok(first),
+            Ok(None) | Err(Error::ClientIdReused) => Err(refusal),
+            Err(error) => Err(error),
+        };
+        command.answer(answer);
+    }
+
+    async fn first_result(&self, command: &Command) -> Result<Option<Answer>, Error> {
+        let Request::Post(post, _) = &command.request else { return Err(Error::Stopped) };
+        let first = self.desk.store.first_result(&self.owner, command.author(), post).await?;
+        Ok(first.map(Answer::Repeated))
     }
 }

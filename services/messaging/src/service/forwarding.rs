@@ -13,7 +13,7 @@ use super::{
 use crate::{
     Error,
     model::{
-        access::{Action, Actor},
+        access::{Action, Actor, may},
         markup::Markup,
         moderation::{Note, PassedOn},
         thread::speaking,
@@ -22,18 +22,20 @@ use crate::{
 
 impl Messaging {
     /// What a post came to that rests on another message or on the time, if it was posted before: a repeat is one although
-    /// that message is gone since, or that time is over. Whoever may not post here does not learn what there is elsewhere.
+    /// that message is gone since, that time is over, or its author may not post any more. Whoever may not post here, and
+    /// posted nothing under this name, does not learn what there is elsewhere.
     pub(super) async fn first_result(
         &self,
         id: ConversationId,
         by: Actor,
         post: &PostMessage,
     ) -> Result<Option<Answer>, Error> {
-        self.view(id, by, speaking(post)).await?;
-        let named = self.store.named(&id.to_string(), by.user_id, post.client_id).await?;
-        let Some(first) = named else { return Ok(None) };
-        let same = self.store.is_repeated(&first, post).await?;
-        if same { Ok(Some(Answer::Repeated(first.posted()?))) } else { Err(Error::ClientIdReused) }
+        let seen = self.view(id, by, Action::Read).await?;
+        let may_post = may(speaking(post), seen.ground).map_err(Error::from);
+        match self.store.first_result(&id.to_string(), by.user_id, post).await {
+            Ok(None) | Err(Error::ClientIdReused) if may_post.is_err() => may_post.map(|()| None),
+            first => Ok(first?.map(Answer::Repeated)),
+        }
     }
 
     /// Posts a copy of a message.

@@ -102,6 +102,16 @@ impl Command {
         std::iter::once(self.by.user_id).chain(self.subject()).chain(self.change().and_then(Change::inviter))
     }
 
+    /// Whose a message is that it posts: the hook's through which it comes, or else whoever asks.
+    pub(crate) fn author(&self) -> UserId {
+        self.via.as_ref().map_or(self.by.user_id, Via::author)
+    }
+
+    /// Whether it is to post a message.
+    pub(crate) const fn is_post(&self) -> bool {
+        matches!(self.request, Request::Post(..))
+    }
+
     /// The message it answers.
     pub(crate) fn reply_to(&self) -> Option<MessageId> {
         match &self.request {

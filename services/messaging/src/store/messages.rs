@@ -4,7 +4,10 @@
 //! deletion reaches into the log: it leaves the message without its content, and nothing from which that could be guessed.
 
 use serde::{Deserialize, Serialize};
-use tertulia_contracts::messaging::{Fact, Message, Poll, PostMessage};
+use tertulia_contracts::{
+    UserId,
+    messaging::{Fact, Message, Poll, PostMessage},
+};
 use tertulia_documents::Error;
 
 use super::{EntryRecord, Store, encode};
@@ -93,8 +96,23 @@ impl EntryRecord {
 }
 
 impl Store {
+    /// What a post came to that was made before under the same name; none if none was. Fails if that name is another's.
+    pub(crate) async fn first_result(
+        &self,
+        owner: &str,
+        author: UserId,
+        post: &PostMessage,
+    ) -> Result<Option<Message>, crate::Error> {
+        let Some(first) = self.named(owner, author, post.client_id).await? else { return Ok(None) };
+        if self.is_repeated(&first, post).await? {
+            Ok(Some(first.posted()?))
+        } else {
+            Err(crate::Error::ClientIdReused)
+        }
+    }
+
     /// Whether a post says what a message said that was posted under its name, as far as that can still be known.
-    pub(crate) async fn is_repeated(&self, first: &EntryRecord, post: &PostMessage) -> Result<bool, Error> {
+    async fn is_repeated(&self, first: &EntryRecord, post: &PostMessage) -> Result<bool, Error> {
         let quoted = first.posted()?.quote;
         let (Some(quoted), Some(quote)) = (quoted, &post.quote) else { return first.is_repeated_by(post) };
         let words = self.words_at(&first.owner, [quoted.seq]).await?;

@@ -40,6 +40,7 @@ mod receipts;
 mod replay;
 mod reporting;
 mod requests;
+mod retrying;
 mod roles;
 mod saving;
 mod scheduling;

@@ -180,6 +180,11 @@ impl Held {
         self.conversation.ground(actor, self.stance(actor.user_id), self.at)
     }
 
+    /// Whether somebody may know what is said here.
+    pub(super) fn may_read(&self, actor: Actor) -> bool {
+        may(Action::Read, self.ground(actor)).is_ok()
+    }
+
     fn change_roles(&self, change: &RoleChange, by: Actor, at: Timestamp) -> Result<Option<Fact>, Error> {
         let rank = |user| self.stance(user).role;
         self.conversation.roles.decide(change, by.user_id, at, self.ground(by), rank)
@@ -188,7 +193,7 @@ impl Held {
     /// Those to whom reading is denied by a custom role or beside their name.
     pub(super) fn kept_from_reading(&self) -> Vec<UserId> {
         let account = InstanceRole::User;
-        let denied = |user_id| may(Action::Read, self.ground(Actor { user_id, account })).is_err();
+        let denied = |user_id| !self.may_read(Actor { user_id, account });
         self.conversation.roles.people().filter(|user| denied(*user)).collect()
     }
 
