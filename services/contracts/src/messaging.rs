@@ -121,6 +121,8 @@ pub const MAX_REASON_CHARS: usize = 500;
 pub const MAX_DESCRIPTION_CHARS: usize = 1_000;
 /// The most tags of a conversation.
 pub const MAX_TAGS: usize = 10;
+/// The most seconds between two messages of one author in slow mode: six hours.
+pub const MAX_SLOW_MODE_S: u32 = 21_600;
 /// The most characters of a tag.
 pub const MAX_TAG_CHARS: usize = 32;
 /// The most members of a group. A channel has no such bound: few write in it.

@@ -119,6 +119,9 @@ pub enum Error {
     /// One of the two keeps the other away.
     #[error("they keep apart")]
     OutOfReach,
+    /// In slow mode the author posted a moment ago.
+    #[error("slow mode; may post again after {0:?}")]
+    SlowMode(Duration),
     /// Fields that break a rule.
     #[error("invalid fields: {0:?}")]
     InvalidFields(Vec<FieldError>),
@@ -205,7 +208,7 @@ impl Fault for Error {
             | Self::NotFollowing
             | Self::NoRoom(_) => Kind::Conflict,
             Self::InvalidFields(_) => Kind::Invalid,
-            Self::Busy | Self::AskedTooSoon(_) => Kind::RateLimited,
+            Self::Busy | Self::AskedTooSoon(_) | Self::SlowMode(_) => Kind::RateLimited,
             Self::Stopped | Self::Upstream(_) => Kind::Unavailable,
             Self::Store(error) => error.kind(),
             Self::Bus(error) => error.kind(),
@@ -253,6 +256,7 @@ impl Fault for Error {
             Self::NoRoom(Listing::Threads(_)) => "too_many_threads",
             Self::NotFollowing => "thread_not_followed",
             Self::OutOfReach => "out_of_reach",
+            Self::SlowMode(_) => "slow_mode",
             Self::InvalidFields(_) => "invalid_fields",
             Self::Busy => "conversation_busy",
             Self::Stopped => "shutting_down",
@@ -311,6 +315,9 @@ impl Fault for Error {
             }
             Self::NotFollowing => "You do not follow this thread; follow it first.",
             Self::OutOfReach => "You and somebody among these cannot reach each other.",
+            Self::SlowMode(_) => {
+                "This conversation is in slow mode, and you posted a moment ago. Wait, then post."
+            }
             Self::InvalidFields(_) => "Some fields are not as they should be; each is listed under errors.",
             Self::Busy => "Too much is being written to this conversation just now. Try again in a moment.",
             Self::Stopped => "This instance is shutting down. Try again.",
@@ -329,7 +336,7 @@ impl Fault for Error {
 
     fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::AskedTooSoon(wait) => Some(*wait),
+            Self::AskedTooSoon(wait) | Self::SlowMode(wait) => Some(*wait),
             Self::Busy | Self::Stopped | Self::Upstream(_) => Some(Duration::from_secs(1)),
             _ => None,
         }

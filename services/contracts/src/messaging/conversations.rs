@@ -5,7 +5,10 @@ use serde::{Deserialize, Serialize};
 use tertulia_runtime::Timestamp;
 use utoipa::ToSchema;
 
-use super::{ConversationKind, MAX_DESCRIPTION_CHARS, MAX_INITIAL_MEMBERS, MAX_TAGS, MemberRole, Visibility};
+use super::{
+    ConversationKind, MAX_DESCRIPTION_CHARS, MAX_INITIAL_MEMBERS, MAX_SLOW_MODE_S, MAX_TAGS, MemberRole,
+    Visibility,
+};
 use crate::{ConversationId, UserId};
 
 /// `POST /v1/conversations`.
@@ -57,6 +60,10 @@ pub struct UpdateConversation {
     #[garde(inner(custom(super::disappearance)))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub disappear_after_s: Option<u32>,
+    /// Slow mode: how many seconds lie between two messages of one author, at most 21,600 (six hours); 0 ends it.
+    #[garde(inner(range(max = MAX_SLOW_MODE_S)))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slow_mode_s: Option<u32>,
 }
 
 /// `PUT /v1/conversations/{id}/members/{user_id}`; the body may be left out.
@@ -105,6 +112,9 @@ pub struct Conversation {
     /// After how many seconds messages disappear that are posted now; absent if they stay.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub disappear_after_s: Option<u32>,
+    /// How many seconds lie between two messages of one author; absent where there is no slow mode.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slow_mode_s: Option<u32>,
     /// How many belong to it; absent where nobody counted from the beginning.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub member_count: Option<u64>,

@@ -51,6 +51,9 @@ pub enum Fact {
         /// After how many seconds messages disappear that are posted from now on; 0 for never.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         disappear_after_s: Option<u32>,
+        /// How many seconds lie between two messages of one author from now on; 0 when slow mode ended.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        slow_mode_s: Option<u32>,
         /// Who changed it.
         by: UserId,
         /// When.

@@ -28,6 +28,8 @@ use crate::{
 ///
 /// It says something (`body`), carries something (`attachments`), or passes on a message that the caller can read
 /// (`forward`). With `quote`, it picks out words that the message in `reply_to` says at this moment.
+///
+/// In slow mode, who posted a moment ago is refused with 429 (`slow_mode`), and `Retry-After` says when they may post.
 #[utoipa::path(
     post, path = "/v1/conversations/{id}/messages", tag = "messaging", operation_id = "post_message",
     security(("access_token" = [])),

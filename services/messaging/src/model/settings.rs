@@ -1,6 +1,6 @@
 //! What can be set of a conversation: how its log tells it, and who may change it to what.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, num::NonZeroU32};
 
 use serde::{Deserialize, Serialize};
 use tertulia_contracts::{
@@ -34,6 +34,9 @@ pub struct Settings {
     /// After how many seconds messages disappear that are posted now; none if they stay.
     #[serde(default)]
     pub disappear_after_s: Option<u32>,
+    /// How many seconds lie between two messages of one author; none if there is no slow mode.
+    #[serde(default)]
+    pub slow_mode_s: Option<NonZeroU32>,
 }
 
 impl Settings {
@@ -44,7 +47,15 @@ impl Settings {
                 self.title.clone_from(title);
                 self.visibility = Some(*visibility);
             }
-            Fact::ConversationUpdated { title, description, tags, visibility, disappear_after_s, .. } => {
+            Fact::ConversationUpdated {
+                title,
+                description,
+                tags,
+                visibility,
+                disappear_after_s,
+                slow_mode_s,
+                ..
+            } => {
                 if title.is_some() {
                     self.title.clone_from(title);
                 }
@@ -58,6 +69,7 @@ impl Settings {
                 if let Some(seconds) = disappear_after_s {
                     self.disappear_after_s = Some(*seconds).filter(|seconds| *seconds > 0);
                 }
+                self.slow_mode_s = slow_mode_s.map_or(self.slow_mode_s, NonZeroU32::new);
             }
             Fact::ConversationArchived { at, .. } => self.archived_at = Some(*at),
             Fact::ConversationUnarchived { .. } => self.archived_at = None,
@@ -88,12 +100,23 @@ pub fn updated(
     let visibility = wanted.visibility.filter(|visibility| ground.visibility != *visibility);
     let known = settings.disappear_after_s.unwrap_or(0);
     let disappear_after_s = wanted.disappear_after_s.filter(|seconds| known != *seconds);
+    let slow_mode_s = wanted.slow_mode_s.filter(|wanted| settings.slow_mode_s != NonZeroU32::new(*wanted));
     let changes = title.is_some()
         || description.is_some()
         || tags.is_some()
         || visibility.is_some()
-        || disappear_after_s.is_some();
-    let fact = Fact::ConversationUpdated { title, description, tags, visibility, disappear_after_s, by, at };
+        || disappear_after_s.is_some()
+        || slow_mode_s.is_some();
+    let fact = Fact::ConversationUpdated {
+        title,
+        description,
+        tags,
+        visibility,
+        disappear_after_s,
+        slow_mode_s,
+        by,
+        at,
+    };
     Ok(changes.then_some(fact))
 }
 

@@ -2,6 +2,7 @@
 
 mod held;
 mod quotes;
+mod slow_mode;
 mod threads;
 
 use std::{
@@ -133,9 +134,11 @@ impl Pen {
         let replies = self.standing_replies(waiting).await?;
         self.look_for_invitations(&mut held, waiting).await?;
         self.look_for_quotes(&mut held, waiting).await?;
+        self.look_for_last_posts(&mut held, waiting).await?;
         let targets = Targets::load(&self.desk.store, &held.conversation, waiting).await?;
         let reservation = self.desk.ledger.reserve(waiting.len())?;
-        let Round { run, refused, outdated } = self.draft(&mut held, &replies, targets, &reservation, waiting);
+        let Round { run, refused, outdated } =
+            self.draft(&mut held, &replies, targets, &reservation, waiting);
         held.fresh = false;
         let outcome = if run.is_empty() {
             reservation.decided();
@@ -169,6 +172,7 @@ impl Pen {
             threads: HashMap::new(),
             apart: false,
             words: HashMap::new(),
+            posted_at: HashMap::new(),
             fresh: true,
         })
     }
@@ -275,7 +279,7 @@ impl Pen {
                     continue;
                 }
             };
-            changing.extend(stakes_in(&fact));
+            changing.extend(stakes_in(&fact).chain(held.pace(&command)));
             let in_thread = held.thread_after(&fact);
             let class = class_of(&fact, &targets, in_thread);
             let posted = u64::from(matches!(class, Class::Message { .. }) && in_thread.is_none());

@@ -111,6 +111,7 @@ impl Messaging {
             visibility,
             archived_at: settings.archived_at,
             disappear_after_s: settings.disappear_after_s,
+            slow_mode_s: settings.slow_mode_s.map(std::num::NonZeroU32::get),
             member_count: members,
             created_by: charter.created_by,
             created_at: charter.created_at,

@@ -60,6 +60,7 @@ pub(crate) const FOLDS_THAT_SKIP: &[(&str, Takes)] = &[
     ("mutes lifted", |fact| !matches!(fact, Fact::MemberUnmuted { .. })),
     ("titles", |fact| !matches!(fact, Fact::ConversationUpdated { title: Some(_), .. })),
     ("other settings", |fact| !matches!(fact, Fact::ConversationUpdated { title: None, .. })),
+    ("slow mode", |fact| !matches!(fact, Fact::ConversationUpdated { slow_mode_s: Some(_), .. })),
     ("archives", |fact| !matches!(fact, Fact::ConversationArchived { .. })),
     ("archives opened", |fact| !matches!(fact, Fact::ConversationUnarchived { .. })),
 ];

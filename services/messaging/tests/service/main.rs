@@ -45,5 +45,6 @@ mod roles;
 mod saving;
 mod scheduling;
 mod settings;
+mod slow_mode;
 mod threads;
 mod writers;

@@ -56,6 +56,8 @@ pub(super) struct Held {
     pub(super) apart: bool,
     /// What the messages say that the commands at hand quote, and the entries that say so.
     pub(super) words: HashMap<MessageId, (u64, String)>,
+    /// When those last posted whose posts are at hand and have to wait in slow mode; read for every batch.
+    pub(super) posted_at: HashMap<UserId, Timestamp>,
     /// Whether it was read for the commands at hand. What was remembered since an earlier batch is good enough for
     /// whatever an append confirms, and for nothing else.
     pub(super) fresh: bool,
@@ -75,6 +77,7 @@ impl Held {
             Request::Post(post, markup) => {
                 let passed_on = command.note.as_ref().and_then(|note| note.passed_on);
                 let posted = self.post(by, (post, markup), replies, seq);
+                let posted = posted.and_then(|message| self.wait_out(command).map(|()| message));
                 let forwarded = passed_on.map(|it| Box::new(it.forwarded));
                 posted.map(|message| Some(Fact::MessagePosted { message: Message { forwarded, ..message } }))
             }
@@ -176,7 +179,7 @@ impl Held {
         command.is_about_roles() || self.depends_on_others(command) || self.depends_on_members(command)
     }
 
-    fn ground(&self, actor: Actor) -> Ground {
+    pub(super) fn ground(&self, actor: Actor) -> Ground {
         self.conversation.ground(actor, self.stance(actor.user_id), self.at)
     }
 
