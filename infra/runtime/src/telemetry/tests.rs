@@ -8,7 +8,7 @@ use std::{
 use axum::{Extension, Router, http::HeaderMap, routing::get};
 use http::HeaderName;
 use serde_json::Value;
-use tracing::instrument::WithSubscriber;
+use tracing::{Dispatch, instrument::WithSubscriber};
 use tracing_subscriber::fmt::MakeWriter;
 
 use super::{Format, RequestId, Settings, TelemetryError, subscriber, trace_requests};
@@ -93,8 +93,14 @@ fn client() -> TestClient {
     TestClient::new(trace_requests("kitchen", ambient.ids.clone(), problem::layers(router)))
 }
 
+/// Another subscriber, for as long as one looks on. Where there is but one, a span or an event that is met for the first time
+/// asks whoever looks on from that thread whether it matters; in another test that is nobody, and it stays off for all.
+fn another() -> Dispatch {
+    Dispatch::new(tracing_subscriber::registry())
+}
+
 async fn pour(client: &TestClient, settings: &Settings) -> (TestResponse, Page) {
-    let page = Page::default();
+    let (page, _another) = (Page::default(), another());
     let (subscriber, _guard) = subscriber(settings, page.clone(), false).unwrap();
     let answer = client.get("/pour").with_subscriber(subscriber).await.expect(200);
     (answer, page)
@@ -145,7 +151,7 @@ async fn a_request_id_is_kept_if_well_formed_and_replaced_otherwise() {
 
 #[tokio::test]
 async fn a_terminal_gets_lines_for_people() {
-    let page = Page::default();
+    let (page, _another) = (Page::default(), another());
     let (subscriber, _guard) = subscriber(&settings(), page.clone(), true).unwrap();
     client().get("/pour").with_subscriber(subscriber).await.expect(200);
     assert!(page.text().contains("pouring") && !page.text().starts_with('{'), "{}", page.text());
