@@ -1,6 +1,10 @@
 //! A client that stays: whatever breaks, it comes back, says where it was, and misses and doubles nothing.
 
-use std::{collections::VecDeque, sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
 
 use tertulia_contracts::{
     ConversationId, MessageId,
@@ -111,6 +115,7 @@ impl Session {
             commands,
             pending: VecDeque::new(),
             reopen,
+            closing: HashMap::new(),
             sent: 0,
         };
         Self { commands: sender, task: tokio::spawn(client.run()) }
@@ -155,6 +160,8 @@ struct Client<N> {
     pending: VecDeque<Pending>,
     /// Conversations whose opening was refused for now.
     reopen: Vec<(Instant, ConversationId)>,
+    /// How many `closed` are still to come as answers on this connection.
+    closing: HashMap<ConversationId, u32>,
     sent: u64,
 }
 
@@ -234,6 +241,7 @@ impl<N: Network> Client<N> {
         for pending in &mut self.pending {
             pending.on_its_way = false;
         }
+        self.closing.clear();
         let mut silent_since = Instant::now();
         let mut pinged = false;
         loop {
@@ -276,6 +284,7 @@ impl<N: Network> Client<N> {
             }
             Command::Close { c } => {
                 self.timeline.seqs.remove(&c);
+                *self.closing.entry(c).or_default() += 1;
                 socket.say(&ClientFrame::Close { c }).await
             }
             Command::Send(mut pending) => {
@@ -348,10 +357,7 @@ impl<N: Network> Client<N> {
                 self.timeline.useq = head_useq;
                 self.journal.skipped(None, head_useq);
             }
-            ServerFrame::Closed { c } => {
-                self.timeline.seqs.remove(&c);
-                self.journal.closed(c);
-            }
+            ServerFrame::Closed { c } => self.closed(c),
             ServerFrame::Ack { reference, seq, id } => {
                 if let Some(pending) = self.take(&reference) {
                     self.journal.acked(pending.c, pending.client_id, seq);
@@ -390,6 +396,20 @@ impl<N: Network> Client<N> {
                 self.timeline.seqs.insert(c, head);
                 Ok(())
             }
+        }
+    }
+
+    /// An answer to a `close` says nothing of an `open` that was said behind it. One that was not asked for means that the
+    /// conversation is lost, or was before that `open`: opened once more, it is there or refused.
+    fn closed(&mut self, c: ConversationId) {
+        match self.closing.get_mut(&c) {
+            Some(answers) if *answers > 1 => *answers -= 1,
+            Some(_) => drop(self.closing.remove(&c)),
+            None if self.timeline.seqs.contains_key(&c) => return self.reopen.push((Instant::now(), c)),
+            None => {}
+        }
+        if !self.timeline.seqs.contains_key(&c) {
+            self.journal.closed(c);
         }
     }
 
