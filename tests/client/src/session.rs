@@ -1,7 +1,7 @@
 //! A client that stays: whatever breaks, it comes back, says where it was, and misses and doubles nothing.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{HashMap, HashSet, VecDeque},
     sync::Arc,
     time::Duration,
 };
@@ -116,6 +116,7 @@ impl Session {
             pending: VecDeque::new(),
             reopen,
             closing: HashMap::new(),
+            in_doubt: HashSet::new(),
             sent: 0,
         };
         Self { commands: sender, task: tokio::spawn(client.run()) }
@@ -162,6 +163,8 @@ struct Client<N> {
     reopen: Vec<(Instant, ConversationId)>,
     /// How many `closed` are still to come as answers on this connection.
     closing: HashMap<ConversationId, u32>,
+    /// What was opened again behind a `close` without an answer: one `closed` more may be of before.
+    in_doubt: HashSet<ConversationId>,
     sent: u64,
 }
 
@@ -242,6 +245,7 @@ impl<N: Network> Client<N> {
             pending.on_its_way = false;
         }
         self.closing.clear();
+        self.in_doubt.clear();
         let mut silent_since = Instant::now();
         let mut pinged = false;
         loop {
@@ -279,6 +283,9 @@ impl<N: Network> Client<N> {
                 match after {
                     Some(after) => drop(self.timeline.seqs.insert(c, after)),
                     None => drop(self.timeline.seqs.remove(&c)),
+                }
+                if self.closing.contains_key(&c) {
+                    self.in_doubt.insert(c);
                 }
                 socket.say(&ClientFrame::Open { c, after }).await
             }
@@ -400,13 +407,13 @@ impl<N: Network> Client<N> {
     }
 
     /// An answer to a `close` says nothing of an `open` that was said behind it. One that was not asked for means that the
-    /// conversation is lost, or was before that `open`: opened once more, it is there or refused.
+    /// conversation is lost; or it was before that `open`: opened once more, it is there or refused.
     fn closed(&mut self, c: ConversationId) {
         match self.closing.get_mut(&c) {
             Some(answers) if *answers > 1 => *answers -= 1,
             Some(_) => drop(self.closing.remove(&c)),
-            None if self.timeline.seqs.contains_key(&c) => return self.reopen.push((Instant::now(), c)),
-            None => {}
+            None if self.in_doubt.remove(&c) => self.reopen.push((Instant::now(), c)),
+            None => drop(self.timeline.seqs.remove(&c)),
         }
         if !self.timeline.seqs.contains_key(&c) {
             self.journal.closed(c);
