@@ -47,7 +47,7 @@ deny: $(DENY) ## Licences, bans and sources; advisories where their database can
 fmt: ## Format everything
 	cargo fmt --all
 
-bench: tools ## Measure, as ratios in one run (ONLY=<name prefix> for a part); about a quarter of an hour
+bench: tools ## Measure, as ratios in one run (ONLY=<name prefix> for a part); half an hour and more
 	@# What it is measured against: Debian's ejabberd, Prosody and PostgreSQL, and uWebSockets from PyPI.
 	tests/testbed/install ejabberd prosody postgresql socketify
 	cargo build --release --locked -p tertulia -p tertulia-bench
