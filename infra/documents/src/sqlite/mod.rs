@@ -12,7 +12,7 @@ mod schema;
 mod statements;
 mod writer;
 
-use std::{collections::HashMap, path::Path, sync::Arc, time::Duration};
+use std::{collections::HashMap, fs::File, path::Path, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use checkpointer::Checkpointer;
@@ -37,8 +37,8 @@ use crate::{
 const QUEUE: usize = 1024;
 /// How long to wait for another process that has the file, before giving up.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
-/// 64 MiB of log, after which a commit carries over what is left, and the log begins anew. Nearly all of it was carried over
-/// beside the commits before.
+/// 64 MiB of log, after which the commit that finds it so carries it over, and everybody waits for that. It comes to it when
+/// more is written than the checkpointer can carry over.
 const CHECKPOINT_PAGES: u32 = 16_384;
 /// Above the number of statements that one service has.
 const STATEMENTS: usize = 256;
@@ -99,12 +99,13 @@ impl SqliteDocuments {
     /// [`Error::NewerSchema`] if a newer release wrote it, [`Error::Unavailable`] if it cannot be opened.
     pub async fn open(path: &Path, collections: &[Collection], ambient: &Ambient) -> Result<Self, Error> {
         let (path, all) = (path.to_owned(), collections.to_vec());
-        let readers = Readers::new(&path);
         let opening = tokio::task::spawn_blocking(move || {
             let connection = open_writer(&path, &all)?;
-            Ok::<_, Error>((connection, Checkpointer::start(&path)?))
+            let file = File::open(&path).map_err(|error| Error::Unavailable(error.to_string()))?;
+            let file = Arc::new(file);
+            Ok::<_, Error>((connection, Checkpointer::start(&path, file.clone())?, Readers::new(&path, file)))
         });
-        let (connection, checkpointer) =
+        let (connection, checkpointer, readers) =
             opening.await.map_err(|error| Error::Unavailable(error.to_string()))??;
 
         let handle = ambient.ids.next_ulid().to_string();

@@ -1,8 +1,9 @@
 //! The pool of readers: connections that only read, used on blocking threads.
 
 use std::{
+    fs::File,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use rusqlite::Connection;
@@ -20,13 +21,27 @@ const CACHE_KIB: i32 = 512;
 /// Readers see the last commit and never wait for the writer.
 pub(super) struct Readers {
     path: PathBuf,
-    idle: Arc<Mutex<Vec<Connection>>>,
+    idle: Arc<Idle>,
     permits: Arc<Semaphore>,
 }
 
+struct Idle {
+    connections: Mutex<Vec<Connection>>,
+    /// The checkpointer's, closed behind these connections: to close any handle of a file gives up all locks that the process
+    /// has on it (POSIX, fcntl), and another program could take the log for left behind.
+    _file: Arc<File>,
+}
+
+impl Idle {
+    fn connections(&self) -> MutexGuard<'_, Vec<Connection>> {
+        self.connections.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 impl Readers {
-    pub(super) fn new(path: &Path) -> Self {
-        Self { path: path.to_owned(), idle: Arc::default(), permits: Arc::new(Semaphore::new(READERS)) }
+    pub(super) fn new(path: &Path, file: Arc<File>) -> Self {
+        let idle = Arc::new(Idle { connections: Mutex::default(), _file: file });
+        Self { path: path.to_owned(), idle, permits: Arc::new(Semaphore::new(READERS)) }
     }
 
     /// Runs a query on a free reader. A query that has begun ends, even if its caller goes away.
@@ -38,10 +53,10 @@ impl Readers {
         let (path, idle) = (self.path.clone(), self.idle.clone());
         let reading = tokio::task::spawn_blocking(move || {
             let _permit = permit;
-            let free = idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+            let free = idle.connections().pop();
             let connection = free.map_or_else(|| open(&path), Ok)?;
             let answer = query(&connection);
-            idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
+            idle.connections().push(connection);
             answer
         });
         reading.await.map_err(|error| Error::Unavailable(error.to_string()))?

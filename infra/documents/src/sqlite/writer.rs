@@ -11,7 +11,12 @@ use rusqlite::{Connection, ErrorCode, ToSql, params};
 use tertulia_runtime::{Clock, event::EventId};
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::{WriterStats, checkpointer::Checkpointer, statements::Statements, unavailable};
+use super::{
+    WriterStats,
+    checkpointer::{Checkpointer, checkpoint},
+    statements::Statements,
+    unavailable,
+};
 use crate::{Appended, Draft, Error, Revision, Write, bounds::EncodedEvent};
 
 /// The most documents of one transaction, but for the last run in it, which is never split.
@@ -93,7 +98,11 @@ impl Writer {
                 if last_event.is_some() {
                     self.committed.send_replace(last_event);
                 }
-                self.checkpointer.committed(documents);
+                if self.checkpointer.committed(documents)
+                    && let Err(error) = checkpoint(&self.connection)
+                {
+                    tracing::warn!(%error, "what is left in the log could not be carried over");
+                }
             }
             Err(cause) => {
                 let error = unavailable(cause);

@@ -90,7 +90,8 @@ pub(crate) enum Class {
     Act,
 }
 
-/// One message per author and client id.
+/// One message per author and client id. The client id stands first: it begins with the time, so that messages of one moment
+/// enter the index side by side, in whatever conversations they are, and share its pages.
 pub(crate) const ONCE: Index = Index::unique("once");
 /// An author's messages in a place: in a log but for its threads, or in a thread.
 const AUTHORS: Index = Index::ordered("authors");
@@ -107,6 +108,10 @@ const ACTS: Index = Index::ordered("acts");
 /// A writer's entries in the order of its count: the log's own outbox.
 const WRITTEN: Index = Index::unique("written");
 
+fn once(owner: &str, author: UserId, client_id: Ulid) -> Key {
+    Key::new().display(client_id).text(owner).display(author)
+}
+
 impl Record for EntryRecord {
     const COLLECTION: Collection = Collection {
         name: "entries",
@@ -122,7 +127,7 @@ impl Record for EntryRecord {
         let place = || Key::new().text(&self.place());
         let mut keys = match self.class {
             Class::Message { author, client_id, .. } => vec![
-                (ONCE, log().display(author).display(client_id)),
+                (ONCE, once(&self.owner, author, client_id)),
                 (AUTHORS, place().display(author).number(self.seq)),
                 (MESSAGES, place().number(self.seq)),
             ],
@@ -356,8 +361,7 @@ impl Store {
         author: UserId,
         client_id: Ulid,
     ) -> Result<Option<EntryRecord>, Error> {
-        let key = Key::new().text(owner).display(author).display(client_id);
-        Ok(self.entries.find(ONCE, key).await?.map(|entry| entry.value))
+        Ok(self.entries.find(ONCE, once(owner, author, client_id)).await?.map(|entry| entry.value))
     }
 
     /// The entries that post those of these messages that stand in this conversation.
