@@ -141,7 +141,7 @@ pub async fn build(config: Config, deps: Deps) -> Result<Router, Error> {
     let Deps { ambient, supervisor, metrics, documents, bus, mesh, verifier } = deps;
     let store = Store::new(&documents);
     let telemetry = Telemetry::new(&metrics);
-    let ledger = Ledger::new(ambient.ids.next(), ambient.clock.clone());
+    let ledger = Ledger::new(ambient.ids.next());
     let keeper = Keeper::new(store.clone(), ledger.clone());
     let live = Live::new(bus.clone());
     let user_logs = UserLogs::new(store.clone(), live.clone(), ambient.clone());

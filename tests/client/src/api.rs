@@ -1,8 +1,11 @@
 //! The HTTP API as one user.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
-use http::{Method, StatusCode};
+use http::{Method, StatusCode, header};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use tertulia_contracts::{
     ConversationId, MessageId, UserId,
@@ -29,6 +32,8 @@ pub enum ApiError {
         code: String,
         /// Its sentence.
         detail: String,
+        /// After how long it may be tried again, if it says so.
+        retry_after: Option<Duration>,
     },
     /// The answer is not what the API promises.
     #[error("the answer does not decode: {0}")]
@@ -40,6 +45,14 @@ impl ApiError {
     pub fn code(&self) -> Option<&str> {
         match self {
             Self::Refused { code, .. } => Some(code),
+            _ => None,
+        }
+    }
+
+    /// After how long the same request may be tried again, if the refusal says so.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Refused { retry_after, .. } => *retry_after,
             _ => None,
         }
     }
@@ -301,7 +314,8 @@ impl Api {
         let answer = request.send().await?;
         let status = answer.status();
         if !status.is_success() {
-            return Err(refused(status, &answer.bytes().await?));
+            let retry_after = retry_after(&answer);
+            return Err(refused(status, retry_after, &answer.bytes().await?));
         }
         Ok(answer)
     }
@@ -347,18 +361,25 @@ impl Api {
         }
         let answer = request.send().await?;
         let status = answer.status();
+        let retry_after = retry_after(&answer);
         let bytes = answer.bytes().await?;
         if !status.is_success() {
-            return Err(refused(status, &bytes));
+            return Err(refused(status, retry_after, &bytes));
         }
         Ok(bytes.to_vec())
     }
 }
 
-fn refused(status: StatusCode, body: &[u8]) -> ApiError {
+/// How long an answer says to wait (RFC 9110 §10.2.3).
+fn retry_after(answer: &reqwest::Response) -> Option<Duration> {
+    let seconds = answer.headers().get(header::RETRY_AFTER)?.to_str().ok()?.parse().ok()?;
+    Some(Duration::from_secs(seconds))
+}
+
+fn refused(status: StatusCode, retry_after: Option<Duration>, body: &[u8]) -> ApiError {
     let unsaid = || Problem { code: status.to_string(), detail: "(no problem)".to_owned() };
     let Problem { code, detail } = serde_json::from_slice(body).unwrap_or_else(|_| unsaid());
-    ApiError::Refused { status, code, detail }
+    ApiError::Refused { status, code, detail, retry_after }
 }
 
 /// The end of a reaction's path, every byte percent-encoded (RFC 3986 §2.1): a keycap begins with `#`.

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use tertulia_contracts::{
     ConversationId, UserId,
-    messaging::{Fact, UserFact},
+    messaging::{Fact, Message, UserFact},
 };
 use tertulia_documents::{Collection, Documents as _, Index, Key, MemoryDocuments, Scan, port::MAX_PAGE};
 use tertulia_messaging::model::{place::entry_id, private::Matter};
@@ -44,12 +44,17 @@ impl Kept {
         }
     }
 
-    /// The name of the message that it posts.
-    pub(crate) fn name(&self) -> Option<(UserId, Ulid)> {
+    /// The message that it posts.
+    pub(crate) fn message(&self) -> Option<&Message> {
         match self.fact()? {
-            Fact::MessagePosted { message } => Some((message.author_id, message.client_id)),
+            Fact::MessagePosted { message } => Some(message),
             _ => None,
         }
+    }
+
+    /// The name of the message that it posts.
+    pub(crate) fn name(&self) -> Option<(UserId, Ulid)> {
+        self.message().map(|message| (message.author_id, message.client_id))
     }
 }
 
@@ -160,6 +165,11 @@ impl Books {
             (owner, (1..=end).map(said).collect())
         };
         ends.into_iter().map(log).collect()
+    }
+
+    /// How many messages are to disappear.
+    pub(crate) fn lasting(&self) -> usize {
+        self.all("expiries").len()
     }
 
     /// Every document of a collection.

@@ -28,6 +28,7 @@ use crate::{
     Options,
     books::Books,
     bus::{Broker, SimulatedBus},
+    clocks::MachineClock,
     network::{Network, Server},
     store::SimulatedStore,
     world::{Life, World, spawn},
@@ -36,6 +37,11 @@ use crate::{
 /// How many processes of each sort there are.
 pub(crate) const MESSAGING: usize = 2;
 pub(crate) const REALTIME: usize = 2;
+/// The longest that messages last where they disappear; the time leaps so far.
+pub(crate) const LASTING: Duration = Duration::from_mins(1);
+/// The time leaps so often at most, or people's logins would be over; and so often while they live.
+const MOST_LEAPS: usize = 5;
+const LEAPS_OF_LIFE: usize = 3;
 
 /// Everything that is served, and where it is kept.
 pub(crate) struct House {
@@ -46,6 +52,8 @@ pub(crate) struct House {
     pub(crate) books: Books,
     verifier: Arc<Verifier>,
     documents: MemoryStore,
+    /// One of each process, which outlasts it.
+    clocks: Vec<Arc<MachineClock>>,
     /// What runs just now, with the way out that a process takes when it is asked to leave.
     running: Mutex<Vec<Running>>,
 }
@@ -78,6 +86,9 @@ impl House {
             books: Books::new(documents.open(&ambient)),
             signer,
             documents,
+            clocks: (0..MESSAGING + REALTIME)
+                .map(|_| MachineClock::new(world.clocks.clone(), world.wrong_ms()))
+                .collect(),
             running: Mutex::default(),
             world,
         })
@@ -118,7 +129,7 @@ impl House {
     }
 
     async fn messaging(&self, number: usize, life: &Arc<Life>, supervisor: &Supervisor) -> Option<Running> {
-        let ambient = self.world.ambient();
+        let ambient = self.world.ambient_by(self.clocks[number].clone());
         let bus = SimulatedBus::new(self.world.clone(), life.clone(), self.broker.clone());
         let documents = self.documents.open(&ambient);
         let store = SimulatedStore::new(self.world.clone(), life.clone(), documents, bus.clone());
@@ -145,7 +156,7 @@ impl House {
     }
 
     async fn realtime(&self, number: usize, life: &Arc<Life>, supervisor: &Supervisor) -> Option<Running> {
-        let ambient = self.world.ambient();
+        let ambient = self.world.ambient_by(self.clocks[MESSAGING + number].clone());
         let mesh = mesh(&ambient);
         mesh.mount(role::AUTH, self.auth());
         mesh.mount(role::MESSAGING, self.network.way_of_node(number, life));
@@ -187,7 +198,7 @@ impl House {
         let (world, now) = (&self.world, Instant::now());
         let running = self.running().clone();
         let Some(Running { life, supervisor, store }) = world.chance.pick(&running).cloned() else { return };
-        match world.chance.below(6) {
+        match world.chance.below(8) {
             0 => {
                 world.note(format_args!("{} is killed", life.name));
                 life.end();
@@ -218,7 +229,32 @@ impl House {
                     store.cut_off(now + world.chance.between(100, 3_000));
                 }
             }
-            _ => self.network.cut_a_line(),
+            5 => self.network.cut_a_line(),
+            6 => {
+                let (number, by_ms) = (world.chance.index(self.clocks.len()), world.wrong_ms());
+                world.note(format_args!("clock {number} is wrong by {by_ms} ms"));
+                self.clocks[number].set_wrong(by_ms);
+            }
+            _ if world.clocks.leaps() < LEAPS_OF_LIFE => self.leap(),
+            _ => {}
+        }
+    }
+
+    /// Whether everybody's login outlasts another leap.
+    pub(crate) fn may_leap(&self) -> bool {
+        self.world.clocks.leaps() < MOST_LEAPS
+    }
+
+    /// What was to disappear before this disappears now.
+    pub(crate) fn leap(&self) {
+        self.world.note(format_args!("the time leaps"));
+        self.world.clocks.leap(LASTING);
+    }
+
+    /// Sets every clock right.
+    pub(crate) fn set_clocks(&self) {
+        for clock in &self.clocks {
+            clock.set_wrong(0);
         }
     }
 

@@ -3,18 +3,21 @@
 //! What runs is the real thing: messaging with its writers, keeper, relay and user logs; realtime with its hub, feeds,
 //! sessions and sockets; the reference client. What they stand on is made up: the store, the bus, the mesh and the
 //! lines to clients delay, refuse, lose, double and reorder, within what their ports promise; processes die at any of
-//! their ports and start again, ways are parted, lines are cut.
+//! their ports and start again, ways are parted, lines are cut, clocks are wrong.
 //!
 //! Promises: [`run`] of the same seed and options is the same run to the last event, which its hash says; a run
 //! takes no time but that of its work. What is held true is in [`mod@verdict`] and `witness`: acknowledged is durable, logs
 //! are gapless, nothing is shown that is not committed, or twice, or out of order; clients converge; unread
-//! equals a count; every entry becomes an event.
+//! equals a count, in conversations and in threads; every entry becomes an event; what disappears is told to nobody who asks
+//! afterwards; in slow mode nobody hurries.
 //!
 //! Failures: a run that finds something wrong says what, and the command that shows it again.
 
 mod books;
 mod bus;
 mod chance;
+mod clocks;
+mod gone;
 mod house;
 mod network;
 mod person;
@@ -44,7 +47,7 @@ const PEOPLE: usize = 4;
 /// How long everybody has to come to rest after the storm, by the simulated clock.
 const REST: Duration = Duration::from_mins(1);
 /// How long what people do may take, by the simulated clock.
-const LONGEST: Duration = Duration::from_mins(5);
+const LONGEST: Duration = Duration::from_mins(2);
 
 /// A fault that is planted, to see whether it is found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,6 +58,14 @@ pub enum Planted {
     SubscribeAfterRead,
     /// The store forgets that a message is posted once.
     MissingDedupe,
+    /// Every message in a thread is counted as its first.
+    MiscountedThread,
+    /// The store never finds a message whose time is over.
+    NothingIsOver,
+    /// The store does not find what somebody posted last.
+    NoPace,
+    /// The store takes that entry for the newest which says the latest time.
+    NewestByTime,
 }
 
 /// What sort of run.
@@ -121,6 +132,7 @@ async fn play(seed: u64, options: &Options) -> Outcome {
     }
     let _ = storm.await;
     world.calm_down();
+    house.set_clocks();
     let mut faults =
         rest(&house, &people, &devices.iter().flat_map(|own| own.iter()).collect::<Vec<_>>()).await;
     faults.extend(world.violations());
@@ -182,8 +194,13 @@ async fn rest(house: &House, people: &[Person], devices: &[&Device]) -> Vec<Stri
     loop {
         sleep(Duration::from_millis(500)).await;
         let mut faults = verdict::unrest(house, devices);
+        if faults.is_empty() && house.books.lasting() > 0 && house.may_leap() {
+            // What is to disappear does so now.
+            house.leap();
+            continue;
+        }
         if faults.is_empty() {
-            faults = verdict::faults(house, people).await;
+            faults = verdict::faults(house, people, devices).await;
         }
         if faults.is_empty() || Instant::now() > end || !house.world.violations().is_empty() {
             return faults;

@@ -15,7 +15,7 @@ use http::{Request, Response, StatusCode, header};
 use http_body_util::BodyExt as _;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tertulia_runtime::hash::fnv1a;
+use tertulia_runtime::{Clock as _, hash::fnv1a};
 use tokio::{
     io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf},
     time::{Instant, Sleep, sleep},
@@ -23,7 +23,10 @@ use tokio::{
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use tower::ServiceExt as _;
 
-use crate::world::{Life, World, spawn, until};
+use crate::{
+    gone,
+    world::{Life, World, spawn, until},
+};
 
 /// How much a line holds in each direction: little, so that a client that does not read is noticed.
 const LINE_BYTES: usize = 8 << 10;
@@ -91,6 +94,7 @@ impl Network {
         let Some((number, server)) = self.choose(request.uri().path()) else {
             return no_answer(StatusCode::SERVICE_UNAVAILABLE);
         };
+        let asked_at = self.world.clocks.now();
         let what = format!("{from:?} asks {}: {} {}", server.life.name, request.method(), request.uri());
         self.world.note(format_args!("{what}"));
         if let From::Realtime(node) = from {
@@ -123,6 +127,9 @@ impl Network {
         }
         self.world.delay().await;
         let answer = answer.unwrap_or_else(|| no_answer(StatusCode::BAD_GATEWAY));
+        if let Some(words) = gone::told_of(answer.body(), asked_at) {
+            self.world.violation(format!("{what} was told what had disappeared: {words}"));
+        }
         self.world.note(format_args!("{what} -> {} {:?}", answer.status(), answer.body()));
         answer
     }
@@ -185,7 +192,8 @@ async fn service_of(line: Line, router: Router) {
     let _ = connection.with_upgrades().await;
 }
 
-fn no_answer(status: StatusCode) -> Response<Bytes> {
+/// What stands for an answer that never came.
+pub(crate) fn no_answer(status: StatusCode) -> Response<Bytes> {
     let problem = format!(r#"{{"code":"{}","detail":"It did not answer."}}"#, status.as_u16());
     let answer = Response::builder().status(status).header(header::CONTENT_TYPE, "application/problem+json");
     answer.body(problem.into()).expect("a status and a text make an answer")

@@ -1,18 +1,19 @@
 //! People: what they do, over HTTP and through their clients, and what they remember of the answers.
 
 use std::{
+    collections::BTreeSet,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
 use bytes::Bytes;
-use http::{Method, Request, StatusCode, header};
+use http::{Method, Request, Response, StatusCode, header};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tertulia_client::{ApiError, Closed, Network as ClientNetwork, Session, Socket, SocketError, Timeline};
 use tertulia_contracts::{
     ConversationId, MessageId, UserId,
-    messaging::{Conversation, Log, Posted, UserLog},
+    messaging::{Conversation, Following, Log, Posted, UserLog},
 };
 use tokio::{
     sync::mpsc,
@@ -21,8 +22,8 @@ use tokio::{
 use ulid::Ulid;
 
 use crate::{
-    house::{House, REALTIME},
-    network::{From, Line},
+    house::{House, LASTING, REALTIME},
+    network::{From, Line, no_answer},
     witness::{Wish, Witness},
     world::{PATIENCE, spawn},
 };
@@ -35,6 +36,8 @@ pub(crate) struct Acked {
     pub(crate) client_id: Ulid,
     pub(crate) seq: u64,
     pub(crate) id: MessageId,
+    /// The message in whose thread it stands.
+    thread_id: Option<MessageId>,
 }
 
 /// What all people know together.
@@ -44,6 +47,12 @@ pub(crate) struct Common {
     pub(crate) acked: Vec<Acked>,
     /// Whose cursor was moved at least how far.
     pub(crate) read: Vec<(ConversationId, UserId, u64)>,
+    /// Whose cursor was moved at least how far in the thread below which message.
+    pub(crate) read_threads: Vec<(MessageId, UserId, u64)>,
+    /// Who wanted to let go of which thread.
+    pub(crate) let_go: BTreeSet<(MessageId, UserId)>,
+    /// What somebody wanted to delete.
+    pub(crate) deleted: BTreeSet<MessageId>,
 }
 
 /// Somebody.
@@ -91,7 +100,9 @@ impl Person {
         body: Option<Value>,
     ) -> (StatusCode, Bytes) {
         loop {
-            let (status, answer) = self.ask(method.clone(), path, body.as_ref()).await;
+            let answer = self.ask(method.clone(), path, body.as_ref()).await;
+            let (status, pause) = (answer.status(), retry_after(&answer));
+            let answer = answer.into_body();
             if !matches!(status.as_u16(), 429 | 500..) {
                 return (status, answer);
             }
@@ -99,11 +110,13 @@ impl Person {
                 self.house.world.violation(format!("{method} {path} failed: {answer:?}"));
                 return (status, answer);
             }
-            sleep(self.house.world.chance.between(50, 400)).await;
+            let soon = self.house.world.chance.between(50, 400);
+            // Who is told when to come comes then; a service that is busy for a moment is asked again at once.
+            sleep(pause.filter(|_| status == StatusCode::TOO_MANY_REQUESTS).unwrap_or(soon)).await;
         }
     }
 
-    async fn ask(&self, method: Method, path: &str, body: Option<&Value>) -> (StatusCode, Bytes) {
+    async fn ask(&self, method: Method, path: &str, body: Option<&Value>) -> Response<Bytes> {
         let body = body.map(Value::to_string).unwrap_or_default();
         let request = Request::builder()
             .method(method)
@@ -113,18 +126,20 @@ impl Person {
             .body(Bytes::from(body))
             .expect("a path and a token make a request");
         match timeout(PATIENCE, self.house.network.ask(From::Client, request)).await {
-            Ok(answer) => (answer.status(), answer.into_body()),
-            Err(_) => (StatusCode::GATEWAY_TIMEOUT, Bytes::new()),
+            Ok(answer) => answer,
+            Err(_) => no_answer(StatusCode::GATEWAY_TIMEOUT),
         }
     }
 
     /// Reads something that is there.
     pub(crate) async fn read<T: DeserializeOwned>(&self, path: &str) -> Result<T, ApiError> {
-        let (status, answer) = self.ask(Method::GET, path, None).await;
+        let answer = self.ask(Method::GET, path, None).await;
+        let status = answer.status();
         if status.is_success() {
-            return Ok(serde_json::from_slice(&answer)?);
+            return Ok(serde_json::from_slice(answer.body())?);
         }
-        Err(ApiError::Refused { status, code: status.as_str().to_owned(), detail: String::new() })
+        let (code, detail, retry_after) = (status.as_str().to_owned(), String::new(), retry_after(&answer));
+        Err(ApiError::Refused { status, code, detail, retry_after })
     }
 
     /// Makes a conversation with others.
@@ -137,8 +152,19 @@ impl Person {
             return None;
         }
         let made: Conversation = serde_json::from_slice(&answer).ok()?;
+        // In some places what is said disappears, in some nobody says much at once, from the beginning.
+        if self.house.world.chance.happens(300) {
+            self.set(made.id, json!({"disappear_after_s": LASTING.as_secs()})).await;
+        }
+        if kind != "direct" && self.house.world.chance.happens(200) {
+            self.set(made.id, json!({"slow_mode_s": 1})).await;
+        }
         self.common().conversations.push(made.id);
         Some(made.id)
+    }
+
+    async fn set(&self, c: ConversationId, settings: Value) {
+        self.decided(Method::PATCH, &format!("/v1/conversations/{c}"), Some(settings)).await;
     }
 
     /// Does so many things, one after the other, each after a pause.
@@ -154,13 +180,22 @@ impl Person {
         let Some(c) = chance.pick(&self.common().conversations).copied() else { return };
         let body = format!("{} {number}", self.name);
         match chance.below(100) {
-            0..45 => self.say(c, body, &devices[chance.index(devices.len())]).await,
-            45..60 => self.post(c, body).await,
-            60..84 => self.alter(body).await,
-            84..90 => self.move_cursor(c).await,
-            90..92 => {
-                self.decided(Method::PATCH, &format!("/v1/conversations/{c}"), Some(json!({"title": body})))
-                    .await;
+            0..36 => self.say(c, body, &devices[chance.index(devices.len())]).await,
+            36..48 => self.post(c, body, None).await,
+            48..58 => self.comment(body).await,
+            58..78 => self.alter(body).await,
+            78..83 => self.move_cursor(c).await,
+            83..88 => self.tend_thread().await,
+            88..91 => self.look(c).await,
+            91..94 => {
+                let settings = match chance.below(4) {
+                    0 => {
+                        json!({"disappear_after_s": if chance.happens(500) { LASTING.as_secs() } else { 0 }})
+                    }
+                    1 => json!({"slow_mode_s": chance.below(3)}),
+                    _ => json!({"title": body}),
+                };
+                self.set(c, settings).await;
             }
             _ => {
                 let whom = *chance.pick(others).expect("there are others");
@@ -177,7 +212,7 @@ impl Person {
         let client_id = self.client_id();
         let sent = spawn(async move {
             if let Ok(sent) = session.send(c, client_id, &body).await {
-                person.acked(c, client_id, sent.seq, sent.id);
+                person.acked(c, client_id, (sent.seq, sent.id), None);
             }
         });
         if self.house.world.chance.happens(300) {
@@ -185,16 +220,69 @@ impl Person {
         }
     }
 
-    async fn post(&self, c: ConversationId, body: String) {
+    async fn post(&self, c: ConversationId, body: String, thread_id: Option<MessageId>) {
         let client_id = self.client_id();
-        let post = json!({"client_id": client_id, "body": body});
+        let post = json!({"client_id": client_id, "body": body, "thread_id": thread_id});
         let path = format!("/v1/conversations/{c}/messages");
         let (status, answer) = self.decided(Method::POST, &path, Some(post)).await;
         if status.is_success()
             && let Ok(Posted { message }) = serde_json::from_slice(&answer)
         {
-            self.acked(c, client_id, message.seq, message.id);
+            self.acked(c, client_id, (message.seq, message.id), thread_id);
         }
+    }
+
+    /// Posts below a message, or in the thread it stands in.
+    async fn comment(&self, body: String) {
+        let Some((c, root)) = self.thread() else { return };
+        self.post(c, body, Some(root)).await;
+    }
+
+    /// A message with the thread below it, those with much below them more often.
+    fn thread(&self) -> Option<(ConversationId, MessageId)> {
+        let common = self.common();
+        let Acked { conversation, id, thread_id, .. } = self.house.world.chance.pick(&common.acked)?;
+        Some((*conversation, thread_id.unwrap_or(*id)))
+    }
+
+    /// Follows a thread, lets go of it, or reads on in it.
+    async fn tend_thread(&self) {
+        let Some((c, root)) = self.thread() else { return };
+        let thread = format!("/v1/conversations/{c}/messages/{root}/thread");
+        match self.house.world.chance.below(5) {
+            0 => {
+                self.common().let_go.insert((root, self.id));
+                self.decided(Method::DELETE, &format!("{thread}/follow"), None).await;
+            }
+            1 => drop(self.decided(Method::PUT, &format!("{thread}/follow"), None).await),
+            _ => {
+                let seq = json!({"seq": 1 + self.house.world.chance.below(60)});
+                let (status, answer) =
+                    self.decided(Method::PUT, &format!("{thread}/cursor"), Some(seq)).await;
+                if status.is_success()
+                    && let Ok(Following { cursor_seq, .. }) = serde_json::from_slice(&answer)
+                {
+                    self.common().read_threads.push((root, self.id, cursor_seq));
+                }
+            }
+        }
+    }
+
+    /// Reads, in one of the places where messages are shown.
+    async fn look(&self, c: ConversationId) {
+        let Some(Acked { conversation, id, .. }) =
+            self.house.world.chance.pick(&self.common().acked).cloned()
+        else {
+            return;
+        };
+        let path = match self.house.world.chance.below(6) {
+            0..2 => format!("{c}/messages?limit=50"),
+            2 => format!("{c}/log?after_seq=0&limit=200"),
+            3 => format!("{conversation}/messages/{id}/thread?limit=50"),
+            4 => format!("{conversation}/messages/{id}/edits"),
+            _ => format!("{c}/threads"),
+        };
+        self.decided(Method::GET, &format!("/v1/conversations/{path}"), None).await;
     }
 
     fn client_id(&self) -> Ulid {
@@ -202,8 +290,14 @@ impl Person {
         Ulid::from_parts(1_767_225_600_000, random)
     }
 
-    fn acked(&self, conversation: ConversationId, client_id: Ulid, seq: u64, id: MessageId) {
-        self.common().acked.push(Acked { conversation, author: self.id, client_id, seq, id });
+    fn acked(
+        &self,
+        conversation: ConversationId,
+        client_id: Ulid,
+        (seq, id): (u64, MessageId),
+        thread_id: Option<MessageId>,
+    ) {
+        self.common().acked.push(Acked { conversation, author: self.id, client_id, seq, id, thread_id });
     }
 
     /// Does something with a message that somebody posted.
@@ -213,7 +307,10 @@ impl Person {
         let message = format!("/v1/conversations/{conversation}/messages/{id}");
         let (method, path, body) = match chance.below(10) {
             0..3 => (Method::PATCH, message, Some(json!({"body": body}))),
-            3 => (Method::DELETE, message, None),
+            3 => {
+                self.common().deleted.insert(id);
+                (Method::DELETE, message, None)
+            }
             4..7 => (Method::PUT, format!("{message}/reactions/%F0%9F%91%8D"), None),
             7 => (Method::DELETE, format!("{message}/reactions/%F0%9F%91%8D"), None),
             8 => (Method::PUT, format!("{message}/pin"), None),
@@ -233,6 +330,12 @@ impl Person {
             self.common().read.push((c, self.id, read));
         }
     }
+}
+
+/// How long an answer says to wait.
+fn retry_after(answer: &Response<Bytes>) -> Option<Duration> {
+    let seconds = answer.headers().get(header::RETRY_AFTER)?.to_str().ok()?.parse().ok()?;
+    Some(Duration::from_secs(seconds))
 }
 
 /// A client opens and closes what its user's log asks it to.

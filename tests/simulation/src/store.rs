@@ -1,17 +1,18 @@
 //! The store as one process reaches it: the real semantics, behind a network that delays, refuses and loses answers.
 
 use std::{
+    cmp::Reverse,
     fmt,
     sync::{Arc, PoisonError, RwLock},
 };
 
 use async_trait::async_trait;
-use serde_json::Value;
+use serde_json::{Value, value::RawValue};
 use tertulia_bus::{Broadcast, Bus as _};
 use tertulia_contracts::live::{RawEntry, Tail, log_channel};
 use tertulia_documents::{
-    Appended, Collection, Documents, Draft, Error, MemoryDocuments, Page, Pending, PendingScope, Revision,
-    Scan, Stored, Write,
+    Appended, Collection, Documents, Draft, Error, MemoryDocuments, Order, Page, Pending, PendingScope,
+    Revision, Scan, Stored, Write, port::MAX_PAGE,
 };
 use tertulia_runtime::{Event, event::EventId};
 use tokio::{sync::watch, time::Instant};
@@ -134,7 +135,18 @@ impl Documents for SimulatedStore {
     }
 
     async fn scan(&self, collection: &Collection, scan: Scan) -> Result<Page<Stored>, Error> {
-        self.read(self.server.scan(collection, scan)).await
+        let (limit, newest_first) = (scan.limit, scan.order == Order::Descending);
+        let by_time = self.world.planted == Some(Planted::NewestByTime) && newest_first;
+        let scan = if by_time { Scan { limit: MAX_PAGE, ..scan } } else { scan };
+        let mut page = self.read(self.server.scan(collection, scan)).await?;
+        if by_time && collection.name == "entries" {
+            page.items.sort_by_key(|entry| Reverse(time_of(&entry.body)));
+        }
+        if self.world.planted == Some(Planted::NothingIsOver) && collection.name == "expiries" {
+            page.items.clear();
+        }
+        page.items.truncate(limit);
+        Ok(page)
     }
 
     async fn commit(
@@ -162,6 +174,12 @@ impl Documents for SimulatedStore {
                     draft.keys.retain(|(index, _)| index.name != "once");
                 }
             }
+            Some(Planted::NoPace) => {
+                for draft in &mut run {
+                    draft.keys.retain(|(index, _)| !matches!(index.name, "authors" | "in_threads"));
+                }
+            }
+            Some(Planted::MiscountedThread) => run.iter_mut().for_each(miscount),
             _ => {}
         }
         let bodies: Vec<String> = run.iter().map(|draft| format!("{} {}", draft.id, draft.body)).collect();
@@ -186,4 +204,19 @@ impl Documents for SimulatedStore {
     async fn check(&self) -> Result<(), Error> {
         self.read(self.server.check()).await
     }
+}
+
+/// Says of a message in a thread that it is the first there.
+fn miscount(draft: &mut Draft) {
+    let mut body: Value = serde_json::from_str(draft.body.get()).expect("an entry is an object");
+    if let Some(count) = body.pointer_mut("/in_thread/messages") {
+        *count = 1.into();
+        draft.body = serde_json::value::to_raw_value(&body).expect("it was read from there");
+    }
+}
+
+/// When an entry says that it was written.
+fn time_of(entry: &RawValue) -> Option<String> {
+    let body: Value = serde_json::from_str(entry.get()).ok()?;
+    Some(body.get("at")?.as_str()?.to_owned())
 }

@@ -1,5 +1,8 @@
 //! What must be true when the storm is over and everybody had time to come to rest.
 
+mod threads;
+mod time;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use tertulia_contracts::{
@@ -57,18 +60,34 @@ fn present(log: &[Kept]) -> BTreeSet<UserId> {
     present
 }
 
+/// Whether somebody was no member for a while.
+fn ever_left(log: &[Kept], user: UserId) -> bool {
+    log.iter()
+        .filter_map(Kept::fact)
+        .any(|fact| matches!(fact, Fact::MemberLeft { user_id, .. } if *user_id == user))
+}
+
 /// Everything that is not as it must be at rest.
-pub(crate) async fn faults(house: &House, people: &[Person]) -> Vec<String> {
+pub(crate) async fn faults(house: &House, people: &[Person], devices: &[&Device]) -> Vec<String> {
     let logs = house.books.logs();
     let mut faults = Vec::new();
+    let deleted = people.first().map(|person| person.common().deleted.clone()).unwrap_or_default();
     for (owner, log) in &logs {
         judge_log(owner, log, &mut faults);
+        time::judge_lasting(house, log, &deleted, &mut faults);
+        time::judge_pace(owner, log, &mut faults);
+    }
+    let lasting = house.books.lasting();
+    if lasting > 0 {
+        faults.push(format!("{lasting} messages are still to disappear"));
     }
     judge_acks(people, &logs, &mut faults);
     judge_events(house, &logs, &mut faults);
     for person in people {
         judge_own_log(person, &logs, &mut faults);
-        judge_places(person, &logs, &mut faults).await;
+        let own: Vec<&Device> =
+            devices.iter().copied().filter(|device| device.witness.user == person.id).collect();
+        judge_places(person, &own, &logs, &mut faults).await;
     }
     faults
 }
@@ -79,8 +98,8 @@ fn judge_log(owner: &str, log: &[Kept], faults: &mut Vec<String>) {
         if kept.seq != expected {
             faults.push(format!("{owner} has {} where {expected} belongs", kept.seq));
         }
-        if let Some(name) = kept.name() {
-            messages += 1;
+        if let (Some(name), Some(message)) = (kept.name(), kept.message()) {
+            messages += u64::from(message.thread_id.is_none());
             if !names.insert(name) {
                 faults.push(format!("{name:?} stands twice in {owner}"));
             }
@@ -156,7 +175,12 @@ fn judge_own_log(person: &Person, logs: &BTreeMap<String, Vec<Kept>>, faults: &m
 }
 
 /// What the product answers is what the logs say: who belongs where, and what is unread.
-async fn judge_places(person: &Person, logs: &BTreeMap<String, Vec<Kept>>, faults: &mut Vec<String>) {
+async fn judge_places(
+    person: &Person,
+    devices: &[&Device],
+    logs: &BTreeMap<String, Vec<Kept>>,
+    faults: &mut Vec<String>,
+) {
     let listed: Conversations = match person.read("/v1/conversations?limit=200").await {
         Ok(listed) => listed,
         Err(error) => return faults.push(format!("{} cannot list conversations: {error}", person.name)),
@@ -170,6 +194,7 @@ async fn judge_places(person: &Person, logs: &BTreeMap<String, Vec<Kept>>, fault
         }
         let Some(conversation) = listed.get(owner) else { continue };
         judge_unread(person, conversation, log, faults);
+        threads::judge(person, devices, (conversation.id, log), faults).await;
         match person.read::<Members>(&format!("/v1/conversations/{owner}/members?limit=200")).await {
             Ok(shown) => {
                 let shown: BTreeSet<UserId> = shown.items.iter().map(|member| member.user_id).collect();
@@ -187,11 +212,11 @@ fn judge_unread(person: &Person, conversation: &Conversation, log: &[Kept], faul
     let Some(place) = &conversation.membership else {
         return faults.push(format!("{} has no place in {owner}", person.name));
     };
-    let own = log.iter().filter(|kept| kept.name().is_some_and(|(author, _)| author == person.id));
-    let own_last = own.map(|kept| kept.seq).max().unwrap_or(0);
-    let unread =
-        log.iter().filter(|kept| kept.name().is_some() && kept.seq > place.cursor_seq && kept.seq > own_last);
-    let unread = unread.count() as u64;
+    let posted: Vec<_> =
+        log.iter().filter_map(Kept::message).filter(|post| post.thread_id.is_none()).collect();
+    let own = posted.iter().filter(|post| post.author_id == person.id);
+    let read = own.map(|post| post.seq).max().unwrap_or(0).max(place.cursor_seq);
+    let unread = posted.iter().filter(|post| post.seq > read).count() as u64;
     if (place.unread, conversation.head_seq) != (unread, head) {
         let (said, said_head) = (place.unread, conversation.head_seq);
         faults.push(format!(

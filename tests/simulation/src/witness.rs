@@ -9,16 +9,18 @@ use std::{
 
 use tertulia_client::{Closed, Journal};
 use tertulia_contracts::{
-    ConversationId, UserId,
+    ConversationId, MessageId, UserId,
     messaging::{Fact, UserFact},
 };
 use tokio::sync::mpsc;
 use ulid::Ulid;
 
-use crate::{books::Kept, house::House};
+use crate::{books::Kept, clocks::MOST_WRONG, house::House};
 
 /// Who has left hears no more within a second, says the product; the storm may take its time on the way.
 const SOON: Duration = Duration::from_secs(8);
+/// What was on its way when its time was over arrives so much later at most: lines stall, more than once.
+const AT_LAST: Duration = Duration::from_secs(20);
 
 /// What a client wants to do because of what it was told.
 #[derive(Debug, Clone, Copy)]
@@ -47,6 +49,29 @@ pub(crate) struct Memory {
     pub(crate) member_of: BTreeSet<ConversationId>,
     /// The last position of each conversation.
     pub(crate) shown: BTreeMap<ConversationId, u64>,
+    /// By the user's own log, the threads that they follow, and how far they have read in each.
+    pub(crate) follows: BTreeMap<MessageId, u64>,
+    /// What was shown below each message: where, and by whom.
+    comments: BTreeMap<MessageId, Vec<(u64, UserId)>>,
+}
+
+impl Memory {
+    /// How much of a thread is unread by what the client knows.
+    pub(crate) fn unread_in(&self, thread: MessageId, user: UserId) -> u64 {
+        let comments = self.comments.get(&thread).map(Vec::as_slice).unwrap_or_default();
+        let own_last = comments.iter().filter(|(_, author)| *author == user).map(|(seq, _)| *seq).max();
+        let read = self.follows.get(&thread).copied().max(own_last).unwrap_or(0);
+        comments.iter().filter(|(seq, _)| *seq > read).count() as u64
+    }
+
+    /// Takes in an entry.
+    fn learn(&mut self, fact: &Fact) {
+        if let Fact::MessagePosted { message } = fact
+            && let Some(thread) = message.thread_id
+        {
+            self.comments.entry(thread).or_default().push((message.seq, message.author_id));
+        }
+    }
 }
 
 impl Witness {
@@ -66,6 +91,15 @@ impl Witness {
 
     fn lock(&self) -> MutexGuard<'_, Memory> {
         self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What is shown must not be over for long.
+    fn must_last(&self, conversation: ConversationId, fact: &Fact) {
+        let Fact::MessagePosted { message } = fact else { return };
+        let over = message.expires_at.and_then(|at| self.house.world.clocks.came(at.plus(MOST_WRONG)));
+        if !message.body.is_empty() && over.is_some_and(|over| over.elapsed() > AT_LAST) {
+            self.wrong(&format!("was shown {conversation}/{} long after it had disappeared", message.seq));
+        }
     }
 
     fn wrong(&self, what: &str) {
@@ -104,7 +138,12 @@ impl Journal for Witness {
 
     fn shown(&self, conversation: ConversationId, seq: u64, fact: &Fact) {
         self.house.world.note(format_args!("{} is shown {conversation}/{seq} {fact:?}", self.name));
-        let last = self.lock().shown.insert(conversation, seq).unwrap_or(0);
+        let last = {
+            let mut memory = self.lock();
+            memory.learn(fact);
+            memory.shown.insert(conversation, seq).unwrap_or(0)
+        };
+        self.must_last(conversation, fact);
         if seq != last + 1 {
             self.wrong(&format!("was shown {conversation}/{seq} after {last}"));
         }
@@ -137,6 +176,14 @@ impl Journal for Witness {
             UserFact::ConversationLeft { conversation_id } => {
                 memory.member_of.remove(&conversation_id);
                 Some(Wish::Close(conversation_id))
+            }
+            UserFact::ThreadChanged { message_id, follows, cursor_seq, .. } => {
+                if follows {
+                    memory.follows.insert(message_id, cursor_seq);
+                } else {
+                    memory.follows.remove(&message_id);
+                }
+                None
             }
             _ => None,
         };

@@ -10,23 +10,25 @@ use std::{
     time::Duration,
 };
 
-use tertulia_runtime::{Ambient, Clock, Timestamp};
+use tertulia_runtime::{Ambient, Clock};
 use tokio::{task::JoinHandle, time::Instant};
 use tokio_util::sync::CancellationToken;
 
-use crate::{Planted, chance::Chance, trace::Trace};
-
-/// The wall clock's beginning: 2026-01-01T00:00:00Z.
-const START_MS: i64 = 1_767_225_600_000;
+use crate::{
+    Planted,
+    chance::Chance,
+    clocks::{Clocks, MOST_WRONG},
+    trace::Trace,
+};
 
 /// One run.
 pub(crate) struct World {
     pub(crate) chance: Chance,
     pub(crate) trace: Trace,
+    pub(crate) clocks: Arc<Clocks>,
     pub(crate) planted: Option<Planted>,
     climate: Climate,
     stormy: AtomicBool,
-    began: Instant,
     wrong: Mutex<Vec<String>>,
 }
 
@@ -58,8 +60,10 @@ pub(crate) struct Climate {
     pub(crate) request_lost: u64,
     /// A client's line stops carrying for a while.
     pub(crate) line_stalls: u64,
-    /// How many times the weather strikes: crashes, partitions, cut lines.
+    /// How many times the weather strikes: crashes, partitions, cut lines, clocks.
     pub(crate) strikes: u64,
+    /// By how much clocks are wrong at most, when that strikes.
+    pub(crate) clocks_wrong_ms: u64,
 }
 
 impl Climate {
@@ -79,7 +83,8 @@ impl Climate {
             broadcast_doubled: some(200),
             request_lost: some(40),
             line_stalls: some(10),
-            strikes: some(12),
+            strikes: some(16),
+            clocks_wrong_ms: some(u64::try_from(MOST_WRONG.as_millis()).expect("it is seconds")),
         }
     }
 }
@@ -92,19 +97,24 @@ impl World {
         let world = Self {
             chance,
             trace: Trace::new(options.keep_lines),
+            clocks: Clocks::new(),
             planted: options.planted,
             climate,
             stormy: AtomicBool::new(!options.calm),
-            began: Instant::now(),
             wrong: Mutex::default(),
         };
         world.note(format_args!("seed {seed}, {:?}", world.climate));
         Arc::new(world)
     }
 
-    /// Surroundings of one process: the run's clock, and randomness of its own.
-    pub(crate) fn ambient(self: &Arc<Self>) -> Ambient {
-        Ambient::new(Arc::new(WorldClock(self.began)), Arc::new(self.chance.fork()))
+    /// Surroundings in which the clock is right.
+    pub(crate) fn ambient(&self) -> Ambient {
+        self.ambient_by(self.clocks.clone())
+    }
+
+    /// Surroundings of one process: its machine's clock, and randomness of its own.
+    pub(crate) fn ambient_by(&self, clock: Arc<dyn Clock>) -> Ambient {
+        Ambient::new(clock, Arc::new(self.chance.fork()))
     }
 
     pub(crate) fn note(&self, what: fmt::Arguments<'_>) {
@@ -128,6 +138,13 @@ impl World {
     /// How often the weather strikes.
     pub(crate) fn strikes(&self) -> u64 {
         self.climate.strikes
+    }
+
+    /// By how much a clock is wrong from now on.
+    pub(crate) fn wrong_ms(&self) -> i64 {
+        let most = self.climate.clocks_wrong_ms;
+        let drawn = i64::try_from(self.chance.below(2 * most + 1)).expect("it is seconds");
+        drawn - i64::try_from(most).expect("it is seconds")
     }
 
     /// The longest usual delay just now.
@@ -159,14 +176,6 @@ impl World {
 #[expect(clippy::disallowed_methods, reason = "what is on its way ends by itself, or with the run")]
 pub(crate) fn spawn<T: Send + 'static>(task: impl Future<Output = T> + Send + 'static) -> JoinHandle<T> {
     tokio::spawn(task)
-}
-
-struct WorldClock(Instant);
-
-impl Clock for WorldClock {
-    fn now(&self) -> Timestamp {
-        Timestamp::from_millis(START_MS).plus(self.0.elapsed())
-    }
 }
 
 /// The life of one process. What it does to the world it does through ports, so a process whose ports have fallen silent

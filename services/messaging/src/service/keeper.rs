@@ -282,12 +282,12 @@ mod tests {
 
     #[tokio::test]
     async fn changes_applied_late_twice_or_in_another_order_end_the_same() {
-        let (ambient, clock) = frozen(1);
+        let (ambient, _) = frozen(1);
         let folder = tempfile::tempdir().unwrap();
         let documents =
             SqliteDocuments::open(&folder.path().join("m.db"), crate::COLLECTIONS, &ambient).await.unwrap();
         let store = Store::new(&(Arc::new(documents) as Arc<dyn Documents>));
-        let keeper = Keeper::new(store.clone(), Ledger::new(ambient.ids.next(), clock));
+        let keeper = Keeper::new(store.clone(), Ledger::new(ambient.ids.next()));
         let conversation = ambient.ids.next();
         let user_id = ambient.ids.next();
         let member = Member { user_id, role: MemberRole::Member, joined_at: ambient.now() };

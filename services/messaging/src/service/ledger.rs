@@ -8,10 +8,10 @@ use std::{
     collections::BTreeMap,
     ops::Range,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
-use tertulia_runtime::{Clock, Timestamp};
-use tokio::sync::Notify;
+use tokio::{sync::Notify, time::Instant};
 
 use crate::{Error, store::entries::WriterId};
 
@@ -19,7 +19,6 @@ use crate::{Error, store::entries::WriterId};
 #[derive(Clone)]
 pub(crate) struct Ledger {
     writer: WriterId,
-    clock: Arc<dyn Clock>,
     counts: Arc<Mutex<Counts>>,
     moved: Arc<Notify>,
 }
@@ -30,16 +29,16 @@ struct Counts {
     /// Ranges whose appends are under way, by their first count.
     open: BTreeMap<u64, Range<u64>>,
     /// Ranges whose appends ended in an unknown outcome, and since when.
-    doubtful: Vec<(Range<u64>, Timestamp)>,
+    doubtful: Vec<(Range<u64>, Instant)>,
     /// No more counts are given out.
     is_closed: bool,
 }
 
 impl Ledger {
     /// The ledger of a writer that has written nothing yet.
-    pub(crate) fn new(writer: WriterId, clock: Arc<dyn Clock>) -> Self {
+    pub(crate) fn new(writer: WriterId) -> Self {
         let counts = Counts { next: 1, open: BTreeMap::new(), doubtful: Vec::new(), is_closed: false };
-        Self { writer, clock, counts: Arc::new(Mutex::new(counts)), moved: Arc::new(Notify::new()) }
+        Self { writer, counts: Arc::new(Mutex::new(counts)), moved: Arc::new(Notify::new()) }
     }
 
     /// Whose counts these are.
@@ -80,10 +79,11 @@ impl Ledger {
         self.lock().doubtful.iter().map(|(range, _)| range.start).min()
     }
 
-    /// The ranges that have been in doubt since before this moment: by now the store shows what became of them.
-    pub(crate) fn doubts_before(&self, moment: Timestamp) -> Vec<Range<u64>> {
+    /// The ranges that have been in doubt for longer than this: by now the store shows what became of them. What counts
+    /// is the time that has passed, whatever the clock was set to meanwhile.
+    pub(crate) fn doubts_older_than(&self, age: Duration) -> Vec<Range<u64>> {
         let counts = self.lock();
-        let old = counts.doubtful.iter().filter(|(_, since)| *since < moment);
+        let old = counts.doubtful.iter().filter(|(_, since)| since.elapsed() > age);
         old.map(|(range, _)| range.clone()).collect()
     }
 
@@ -128,7 +128,7 @@ impl Drop for Reservation {
         let mut counts = self.ledger.lock();
         counts.open.remove(&self.range.start);
         if !self.decided {
-            counts.doubtful.push((self.range.clone(), self.ledger.clock.now()));
+            counts.doubtful.push((self.range.clone(), Instant::now()));
         }
         drop(counts);
         self.ledger.moved.notify_one();
@@ -138,11 +138,11 @@ impl Drop for Reservation {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tertulia_runtime::{Id, testkit::FrozenClock};
+    use tertulia_runtime::Id;
     use ulid::Ulid;
 
     fn ledger() -> Ledger {
-        Ledger::new(Id::from_ulid(Ulid::nil()), Arc::new(FrozenClock::new()))
+        Ledger::new(Id::from_ulid(Ulid::nil()))
     }
 
     #[test]
@@ -159,12 +159,11 @@ mod tests {
     #[test]
     fn a_doubt_stays_until_it_is_resolved() {
         let ledger = ledger();
-        let moment = ledger.clock.now();
         drop(ledger.reserve(2).unwrap());
         assert_eq!(ledger.undecided(), 3, "it is not waited for");
         assert_eq!(ledger.first_doubt(), Some(1), "but remembered");
-        assert!(ledger.doubts_before(moment).is_empty());
-        let old = ledger.doubts_before(moment.plus(std::time::Duration::from_millis(1)));
+        assert!(ledger.doubts_older_than(Duration::from_hours(1)).is_empty());
+        let old = ledger.doubts_older_than(Duration::ZERO);
         assert_eq!((old.len(), &old[0]), (1, &(1..3)));
         ledger.resolve(&old[0]);
         assert_eq!(ledger.first_doubt(), None);

@@ -5,6 +5,9 @@
 //! or of the same one started again, see that, publish what lies behind it, and delete it. What was published
 //! already is published again with the same event ids. Nothing here is in the way of posting: while the bus is
 //! away entries are written all the same, and published when it is back.
+//!
+//! How long something lasts is measured by the time that passes here, never by clocks: a clock that leaps makes nobody
+//! dead who lives, and settles no doubt.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -16,8 +19,8 @@ use std::{
 use tertulia_bus::Bus;
 use tertulia_contracts::{UserId, live::RawEntry};
 use tertulia_documents::{Error as StoreError, Revision, Versioned};
-use tertulia_runtime::{Ambient, Timestamp};
-use tokio::time::MissedTickBehavior;
+use tertulia_runtime::Ambient;
+use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
 use super::{keeper::Keeper, ledger::Ledger, live::Live, user_logs::entry};
@@ -70,8 +73,10 @@ struct Progress {
     next: u64,
     /// Every own entry below this count was told to listeners as well.
     told: u64,
+    /// When this process last said that it lives.
+    seen: Option<Instant>,
     /// Other writers' checkpoints, and when each was first seen as it is.
-    watched: HashMap<WriterId, (Revision, Timestamp)>,
+    watched: HashMap<WriterId, (Revision, Instant)>,
 }
 
 impl Relay {
@@ -89,7 +94,7 @@ impl Relay {
     pub(crate) async fn run(&self, shutdown: CancellationToken) -> Result<(), Error> {
         let checkpoint = self.store.checkpoints.get(&self.ledger.writer().to_string()).await?;
         let next = checkpoint.map_or(1, |checkpoint| checkpoint.value.published_n + 1);
-        let mut progress = Progress { next, told: next, watched: HashMap::new() };
+        let mut progress = Progress { next, told: next, seen: None, watched: HashMap::new() };
         let mut tick = tokio::time::interval(self.pace.tick);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut failed = false;
@@ -117,7 +122,7 @@ impl Relay {
     async fn retire(&self, mut progress: Progress) -> Result<(), Error> {
         self.publish_own(&mut progress).await?;
         self.tell_again(&mut progress).await;
-        self.move_checkpoint(&progress).await?;
+        self.move_checkpoint(&mut progress).await?;
         let writer = self.ledger.writer().to_string();
         if progress.told == progress.next
             && self.ledger.close_at(progress.next)
@@ -219,23 +224,22 @@ impl Relay {
 
     /// Publishes what there is of appends whose outcome was unknown, once it must have become visible.
     async fn resolve_doubts(&self) -> Result<(), Error> {
-        for range in self.ledger.doubts_before(self.ambient.now().minus(self.pace.lease)) {
+        for range in self.ledger.doubts_older_than(self.pace.lease) {
             self.publish_untold(self.ledger.writer(), range.clone()).await?;
             self.ledger.resolve(&range);
         }
         Ok(())
     }
 
-    async fn move_checkpoint(&self, progress: &Progress) -> Result<(), Error> {
+    async fn move_checkpoint(&self, progress: &mut Progress) -> Result<(), Error> {
         let writer = self.ledger.writer();
         let published_n =
             self.ledger.first_doubt().unwrap_or(u64::MAX).min(progress.next).min(progress.told) - 1;
-        let seen_at = self.ambient.now();
-        let checkpoint = CheckpointRecord { writer, published_n, seen_at };
+        let checkpoint = CheckpointRecord { writer, published_n, seen_at: self.ambient.now() };
         match self.store.checkpoints.get(&writer.to_string()).await? {
             Some(Versioned { value, revision }) => {
-                let recent = seen_at.since(value.seen_at) < self.pace.heartbeat;
-                if value.published_n == published_n && recent {
+                let is_seen = progress.seen.is_some_and(|seen| seen.elapsed() < self.pace.heartbeat);
+                if value.published_n == published_n && is_seen {
                     return Ok(());
                 }
                 self.store.checkpoints.replace(&checkpoint, revision, Vec::new()).await?;
@@ -245,12 +249,12 @@ impl Relay {
                 self.store.checkpoints.insert(&checkpoint, Vec::new()).await?;
             }
         }
+        progress.seen = Some(Instant::now());
         Ok(())
     }
 
     /// Publishes what dead writers left behind. Two processes may do it at once; events are then published twice.
     async fn take_over(&self, progress: &mut Progress) -> Result<(), Error> {
-        let now = self.ambient.now();
         let mut watched = HashMap::new();
         for Versioned { value: checkpoint, revision } in self.store.checkpoints(MAX_WATCHED).await? {
             let writer = checkpoint.writer;
@@ -258,9 +262,9 @@ impl Relay {
                 continue;
             }
             let seen = progress.watched.get(&writer).filter(|(seen, _)| *seen == revision);
-            let (_, since) = seen.copied().unwrap_or((revision, now));
+            let (_, since) = seen.copied().unwrap_or((revision, Instant::now()));
             watched.insert(writer, (revision, since));
-            if now.since(since) < self.pace.lease {
+            if since.elapsed() < self.pace.lease {
                 continue;
             }
             tracing::info!(%writer, published_n = checkpoint.published_n, "publishing what a dead writer left behind");
