@@ -231,8 +231,7 @@ impl Session {
                 }
             }
             Done::Greeted(Err(parting)) | Done::Renewed(Err(parting)) => return Some(parting),
-            Done::Renewed(Ok(())) | Done::Told => {}
-            Done::Watched(Ok(())) => {}
+            Done::Renewed(Ok(())) | Done::Watched(Ok(())) | Done::Told => {}
             Done::Watched(Err(Refusal { code, detail, retry_after_s, .. })) => {
                 let (reference, c, retry_after) = (None, None, retry_after_s);
                 self.say(&ServerFrame::Error { reference, c, code, detail, retry_after });

@@ -107,17 +107,14 @@ impl Messaging {
         let now = self.ambient.now();
         let topics = seen.iter().map(|(user, _)| (*user, Topic::Presence));
         let noted = self.store.private_among(topics).await?;
-        let is_visible = |user: UserId| {
-            let record = noted.iter().find(|record| record.owner == user);
-            chosen(record, now).status != ChosenStatus::Invisible
-        };
-        let mut notes = Vec::new();
+        let mut writes = Vec::new();
         for &(user, at) in seen {
-            if is_visible(user) {
-                notes.push(self.store.note_seen(user, at.min(now)));
+            let record = noted.iter().find(|record| record.owner == user);
+            if chosen(record, now).status != ChosenStatus::Invisible {
+                writes.push(self.store.note_seen(user, at.min(now)));
             }
         }
-        stream::iter(notes).buffer_unordered(AT_ONCE).try_collect().await
+        stream::iter(writes).buffer_unordered(AT_ONCE).try_collect().await
     }
 }
 

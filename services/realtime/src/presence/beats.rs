@@ -144,7 +144,9 @@ impl Hub {
                 "messaging was not told who went; the next sweep tries again"
             );
             // Who went again meanwhile went later.
-            some.into_iter().for_each(|(user, at)| state.went(user, at));
+            for (user, at) in some {
+                state.went(user, at);
+            }
             return false;
         }
         !state.seen.is_empty()

@@ -299,8 +299,8 @@ async fn faces(
     }
     let plain =
         |user_id| Face { user_id, status: ChosenStatus::Online, text: None, last_seen: None, until: None };
-    let face = |user: &UserId| state.faces.get(user).cloned().unwrap_or_else(|| plain(*user));
-    Ok(Json(Faces { faces: user_ids.iter().map(face).collect() }))
+    let shown = |user: &UserId| state.faces.get(user).cloned().unwrap_or_else(|| plain(*user));
+    Ok(Json(Faces { faces: user_ids.iter().map(shown).collect() }))
 }
 
 async fn seen(State(Shared(fake)): State<Shared>, Json(note): Json<NoteSeen>) -> StatusCode {
