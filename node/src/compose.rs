@@ -230,6 +230,7 @@ impl House {
 
     async fn realtime(&self, stage: &Supervisor) -> Result<Router> {
         let deps = tertulia_realtime::Deps {
+            cache: self.cache.clone(),
             ambient: self.ambient.clone(),
             supervisor: stage.clone(),
             metrics: self.metrics.clone(),

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use tertulia_runtime::Timestamp;
 use ulid::Ulid;
 use utoipa::ToSchema;
 
@@ -12,6 +13,7 @@ use crate::{
     ConnectionId, ConversationId, MessageId, UserId,
     auth::User,
     messaging::{Fact, UserFact},
+    presence::{DeviceStatus, PresenceStatus},
 };
 
 /// The WebSocket subprotocol.
@@ -83,6 +85,16 @@ pub enum ClientFrame {
     },
     /// Asks for a pong.
     Ping {},
+    /// Asks how people are seen, now and whenever that changes. Takes the place of those asked for before.
+    PresenceWatch {
+        /// Who, at most 200; nobody ends it.
+        users: Vec<UserId>,
+    },
+    /// Says whether somebody uses this device.
+    Presence {
+        /// Which of the two.
+        status: DeviceStatus,
+    },
 }
 
 /// Where a client was.
@@ -211,6 +223,19 @@ pub enum ServerFrame {
         /// One phrase for the person who reads the client's log.
         reason: String,
     },
+    /// How somebody is seen from now on.
+    Presence {
+        /// Who.
+        user: UserId,
+        /// How.
+        status: PresenceStatus,
+        /// When they were last connected, to the minute; only of who is `offline` and lets it be seen.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        last_seen: Option<Timestamp>,
+        /// What they say beside it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        text: Option<String>,
+    },
 }
 
 impl ServerFrame {
@@ -312,6 +337,12 @@ mod tests {
             ServerFrame::Read { c, user, seq: 13 },
             ServerFrame::Pong,
             ServerFrame::End { code: 4001, then: CloseCode::LogInAgain, reason: "expired".to_owned() },
+            ServerFrame::Presence {
+                user,
+                status: PresenceStatus::Offline,
+                last_seen: Some(Timestamp::EPOCH),
+                text: None,
+            },
         ];
         for frame in frames {
             let text = serde_json::to_string(&frame).unwrap();

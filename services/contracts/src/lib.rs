@@ -13,6 +13,7 @@ pub mod ids;
 pub mod live;
 pub mod messaging;
 pub mod permissions;
+pub mod presence;
 pub mod routes;
 
 pub use ids::{

@@ -22,6 +22,19 @@ pub fn control_channel(user: UserId) -> String {
 /// unlike access tokens they are looked up, and what was found is remembered.
 pub const REVOCATIONS: &str = "revocations";
 
+/// The channel of how a user is seen, on which [`Glance`] comes; heard by the nodes whose clients watch them.
+pub fn presence_channel(user: UserId) -> String {
+    format!("presence/{user}")
+}
+
+/// On a user's presence channel: something about how they are seen may be another now. It says what to look at and not
+/// what is there to be seen, which not everybody may know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Glance {
+    /// Whether also who may see whom, the user and others, may be another.
+    pub sight: bool,
+}
+
 /// On a log's channel: entries that were just committed, ascending, without a gap among themselves.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Tail {
@@ -58,6 +71,14 @@ pub struct Narrowed {
 pub struct Receipt {
     /// What is to be told.
     pub read: Read,
+}
+
+/// On a conversation's log channel: whether its two keep apart may be another now. It says to look again, not what is
+/// there to be seen.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct LookAgain {
+    /// Always true.
+    pub look_again: bool,
 }
 
 /// That somebody has read on.

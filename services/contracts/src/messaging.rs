@@ -56,8 +56,8 @@ pub use polls::{
     PutVote, Vote, Votes,
 };
 pub use private::{
-    Block, Blocks, Draft, Drafts, Privacy, PutDraft, Receipt, Receipts, SaveMessage, Saved, SavedMessages,
-    UpdateMembership,
+    Audience, Block, Blocks, Draft, Drafts, Privacy, PutDraft, Receipt, Receipts, SaveMessage, Saved,
+    SavedMessages, UpdateMembership,
 };
 pub use reports::{DecideReport, FileReport, Report, ReportCategory, Reports, Verdict};
 pub use requests::{AskToJoin, JoinRequest, JoinRequests};

@@ -212,6 +212,9 @@ pub const ROUTES: &[Route] = &[
     Route::new(Method::POST, "/v1/conversations/{id}/messages/{message_id}/poll/close", role::MESSAGING)
         .by("id"),
     Route::new(Method::GET, "/v1/conversations/{id}/messages/{message_id}/poll/votes", role::MESSAGING),
+    Route::new(Method::GET, "/v1/me/presence", role::MESSAGING),
+    Route::new(Method::PUT, "/v1/me/presence", role::MESSAGING),
+    Route::new(Method::GET, "/v1/presence", role::REALTIME),
     Route::new(Method::GET, "/v1/realtime", role::REALTIME).socket(),
     Route::new(Method::GET, "/v1/events", role::REALTIME).endless(),
 ];

@@ -12,6 +12,7 @@ mod moderation;
 mod paging;
 mod pins;
 mod polls;
+pub(crate) mod presence;
 mod private;
 mod reactions;
 mod reports;
@@ -120,6 +121,7 @@ pub(crate) fn router() -> OpenApiRouter<Api> {
         .routes(routes!(private::blocks))
         .routes(routes!(private::block, private::unblock))
         .routes(routes!(private::privacy, private::set_privacy))
+        .routes(routes!(presence::own, presence::choose))
 }
 
 /// A body that may be left out, or be `null`: then everything in it is as it is by default.

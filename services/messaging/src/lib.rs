@@ -52,8 +52,8 @@ use service::{
 };
 use store::{
     CheckpointRecord, ConversationRecord, EntryRecord, ExpiryRecord, HookRecord, InvitationRecord,
-    ListingRecord, MemberRecord, MentionRecord, PersonRecord, PrivateRecord, ReactionRecord, ReportRecord,
-    RequestRecord, ScheduledRecord, Store, UserHeadRecord, VoteRecord,
+    LastSeenRecord, ListingRecord, MemberRecord, MentionRecord, PersonRecord, PrivateRecord, ReactionRecord,
+    ReportRecord, RequestRecord, ScheduledRecord, Store, UserHeadRecord, VoteRecord,
 };
 use telemetry::Telemetry;
 
@@ -76,6 +76,7 @@ pub const COLLECTIONS: &[Collection] = &[
     ScheduledRecord::COLLECTION,
     VoteRecord::COLLECTION,
     ExpiryRecord::COLLECTION,
+    LastSeenRecord::COLLECTION,
 ];
 
 /// What an operator may set.
@@ -180,8 +181,10 @@ pub async fn build(config: Config, deps: Deps) -> Result<Router, Error> {
     };
     run_postman(&config, messaging.clone(), &supervisor.stage("messaging.postman"));
     run_sweeper(&config, messaging.clone(), &supervisor.stage("messaging.sweeper"));
-    let (router, _) = api::router().with_state(api::Api { messaging, verifier }).split_for_parts();
-    Ok(problem::layers(router))
+    let api = api::Api { messaging, verifier };
+    let internal = api::presence::internal().with_state(api.clone());
+    let (router, _) = api::router().with_state(api).split_for_parts();
+    Ok(problem::layers(router.merge(internal)))
 }
 
 /// This service's part of the `OpenAPI` document.

@@ -21,6 +21,7 @@ pub(crate) mod people;
 pub(crate) mod places;
 pub(crate) mod polls;
 pub(crate) mod postman;
+pub(crate) mod presence;
 pub(crate) mod reading;
 pub(crate) mod receipts;
 pub(crate) mod relay;

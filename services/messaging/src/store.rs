@@ -6,6 +6,7 @@ pub(crate) mod entries;
 pub(crate) mod expiries;
 pub(crate) mod hooks;
 pub(crate) mod invitations;
+pub(crate) mod last_seen;
 pub(crate) mod listings;
 pub(crate) mod members;
 pub(crate) mod mentions;
@@ -31,6 +32,7 @@ pub(crate) use entries::{Class, EntryRecord, Head};
 pub(crate) use expiries::ExpiryRecord;
 pub(crate) use hooks::HookRecord;
 pub(crate) use invitations::InvitationRecord;
+pub(crate) use last_seen::LastSeenRecord;
 pub(crate) use listings::ListingRecord;
 pub(crate) use members::MemberRecord;
 pub(crate) use mentions::MentionRecord;
@@ -79,6 +81,8 @@ pub(crate) struct Store {
     pub votes: Table<VoteRecord>,
     /// Which messages disappear when: a projection of the logs.
     pub expiries: Table<ExpiryRecord>,
+    /// When people were last connected.
+    pub last_seen: Table<LastSeenRecord>,
 }
 
 impl Store {
@@ -102,6 +106,7 @@ impl Store {
             scheduled: Table::new(documents.clone()),
             votes: Table::new(documents.clone()),
             expiries: Table::new(documents.clone()),
+            last_seen: Table::new(documents.clone()),
         }
     }
 }

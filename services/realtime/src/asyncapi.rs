@@ -6,7 +6,7 @@ use tertulia_contracts::frames::{ClientFrame, CloseCode, ServerFrame};
 use utoipa::OpenApi;
 
 /// Answers to what only a socket's client can say.
-const ON_SOCKETS_ALONE: [&str; 2] = ["ack", "pong"];
+const ON_SOCKETS_ALONE: [&str; 3] = ["ack", "pong", "presence"];
 /// What a socket says with a close frame.
 const ON_STREAMS_ALONE: [&str; 1] = ["end"];
 
@@ -124,7 +124,13 @@ mod tests {
     use std::collections::BTreeSet;
 
     use serde_json::value::to_raw_value;
-    use tertulia_contracts::{ConnectionId, ConversationId, MessageId, UserId, auth::User, frames::Resume};
+    use tertulia_contracts::{
+        ConnectionId, ConversationId, MessageId, UserId,
+        auth::User,
+        frames::Resume,
+        presence::{DeviceStatus, PresenceStatus},
+    };
+    use tertulia_runtime::Timestamp;
     use ulid::Ulid;
 
     use super::*;
@@ -148,6 +154,8 @@ mod tests {
             },
             ClientFrame::Typing { c },
             ClientFrame::Ping {},
+            ClientFrame::PresenceWatch { users: vec![UserId::from_ulid(Ulid::nil())] },
+            ClientFrame::Presence { status: DeviceStatus::Away },
         ];
         frames.iter().map(|frame| serde_json::to_value(frame).unwrap()).collect()
     }
@@ -182,6 +190,12 @@ mod tests {
             ServerFrame::Read { c, user, seq: 13 },
             ServerFrame::Pong,
             ServerFrame::End { code: 4000, then: CloseCode::Resume, reason: text() },
+            ServerFrame::Presence {
+                user,
+                status: PresenceStatus::Offline,
+                last_seen: Some(Timestamp::EPOCH),
+                text: Some(text()),
+            },
         ];
         frames.iter().map(|frame| serde_json::to_value(frame).unwrap()).collect()
     }

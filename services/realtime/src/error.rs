@@ -1,4 +1,4 @@
-//! What can go wrong before a socket is one.
+//! What can go wrong before a socket is one, and without one.
 
 use std::{borrow::Cow, time::Duration};
 
@@ -22,6 +22,9 @@ pub enum Error {
     /// The node is leaving.
     #[error("the node is draining")]
     Draining,
+    /// Messaging does not say who may see whom, for this reason.
+    #[error("who may see whom cannot be asked: {0}")]
+    NobodySeen(String),
     /// The live lane cannot be listened to.
     #[error("the bus cannot be listened to: {0}")]
     Bus(#[from] tertulia_bus::Error),
@@ -33,7 +36,7 @@ impl Fault for Error {
             Self::ForeignOrigin(_) => Kind::Forbidden,
             Self::NoSubprotocol => Kind::Invalid,
             Self::AddressFull => Kind::RateLimited,
-            Self::Full | Self::Draining => Kind::Unavailable,
+            Self::Full | Self::Draining | Self::NobodySeen(_) => Kind::Unavailable,
             Self::Bus(error) => error.kind(),
         }
     }
@@ -45,6 +48,7 @@ impl Fault for Error {
             Self::Full => "node_full",
             Self::AddressFull => "too_many_sockets",
             Self::Draining => "node_draining",
+            Self::NobodySeen(_) => "presence_unavailable",
             Self::Bus(error) => error.code(),
         }
     }
@@ -58,13 +62,14 @@ impl Fault for Error {
                 "There are too many open sockets of your address. Try again when some have closed."
             }
             Self::Draining => "This node is leaving. Try again: another one answers.",
+            Self::NobodySeen(_) => "It cannot be told just now who is there. Try again in a moment.",
             Self::Bus(error) => return error.detail(),
         })
     }
 
     fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::Full | Self::Draining => Some(Duration::from_secs(1)),
+            Self::Full | Self::Draining | Self::NobodySeen(_) => Some(Duration::from_secs(1)),
             // What is open there does not close within moments.
             Self::AddressFull => Some(Duration::from_secs(30)),
             _ => None,

@@ -24,6 +24,7 @@ use tertulia_contracts::{
 
 use crate::{
     socket::Socket,
+    typing::Hush,
     wire::{self, Batch, Frames, RawEntry},
 };
 
@@ -54,6 +55,8 @@ pub(crate) struct Feed {
     pub owner: Owner,
     /// Whether the node's ear has joined the channels. Held across joining and leaving, so that they alternate.
     pub joined: tokio::sync::Mutex<bool>,
+    /// Whether typing is told in it.
+    pub hush: Hush,
     state: Mutex<State>,
 }
 
@@ -117,7 +120,7 @@ pub(crate) enum GoLive {
 
 impl Feed {
     pub(crate) fn new(owner: Owner) -> Self {
-        Self { owner, joined: tokio::sync::Mutex::new(false), state: Mutex::default() }
+        Self { owner, joined: tokio::sync::Mutex::new(false), hush: Hush::default(), state: Mutex::default() }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -175,6 +178,7 @@ impl Feed {
 
     /// Broadcasts may have been missed.
     pub(crate) fn doubt(&self) {
+        self.hush.forget();
         self.state().in_doubt = true;
     }
 

@@ -19,7 +19,7 @@ use tertulia_contracts::{
     address::network,
     frames::ServerFrame,
     identity::Verifier,
-    live::{Control, Read, Typing, log_channel},
+    live::{Control, Read},
 };
 use tertulia_runtime::{
     Ambient, Entropy, Kind, Supervisor, entropy::random_part, lifecycle::CancellationToken,
@@ -36,6 +36,7 @@ use crate::{
     feed::{Attachment, Feed, Owner},
     meters::Meters,
     parting::Parting,
+    presence::Watchtower,
     socket::{Login, Socket},
     upstream::Upstream,
     wire::{self, OnLogChannel},
@@ -55,14 +56,16 @@ pub(crate) struct Hub {
     pub meters: Meters,
     /// Runs what no socket's own task does.
     pub supervisor: Supervisor,
-    bus: Arc<dyn Bus>,
-    ear: Arc<dyn Listener>,
+    pub bus: Arc<dyn Bus>,
+    pub ear: Arc<dyn Listener>,
+    /// Who is there.
+    pub watchtower: Watchtower,
     started: Instant,
     draining: AtomicBool,
     /// What is gone through as a whole is kept in order, so that a run repeats.
     sockets: Mutex<BTreeMap<ConnectionId, Arc<Socket>>>,
     gone: Notify,
-    users: Mutex<HashMap<UserId, Vec<Arc<Socket>>>>,
+    pub users: Mutex<HashMap<UserId, Vec<Arc<Socket>>>>,
     /// How many sockets there are of each address.
     addresses: Mutex<HashMap<IpAddr, usize>>,
     feeds: Mutex<BTreeMap<Owner, Arc<Feed>>>,
@@ -71,7 +74,7 @@ pub(crate) struct Hub {
     repairs: Semaphore,
 }
 
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(crate) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // The maps are changed by single inserts and removals, so a panic elsewhere leaves them whole.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -79,7 +82,9 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Hub {
     pub(crate) async fn new(config: Config, deps: crate::Deps) -> Result<Arc<Self>, Error> {
         let ear = deps.bus.listen().await?;
+        let watchtower = Watchtower::new(deps.ambient.ids.next(), deps.cache);
         Ok(Arc::new(Self {
+            watchtower,
             config,
             ambient: deps.ambient,
             upstream: Upstream::new(deps.mesh),
@@ -141,6 +146,8 @@ impl Hub {
             return Err(Parting::stop("too many sockets of one user"));
         }
         theirs.push(socket.clone());
+        drop(users);
+        self.stir(login.user);
         Ok(())
     }
 
@@ -183,15 +190,6 @@ impl Hub {
         }
     }
 
-    /// Tells the other listeners of a conversation that somebody is typing. Lossy.
-    pub(crate) async fn say_typing(&self, conversation: ConversationId, user: UserId) {
-        let payload = serde_json::to_vec(&Typing { typing: user }).expect("an id is plain data and encodes");
-        let message = Broadcast { channel: log_channel(conversation), payload: payload.into() };
-        if let Err(error) = self.bus.broadcast(message).await {
-            tracing::debug!(%error, "typing was not broadcast");
-        }
-    }
-
     /// Hears the live lane and looks after the node's sockets until shutdown has emptied it.
     pub(crate) async fn run(self: Arc<Self>, shutdown: CancellationToken) {
         // If a run before this one panicked, what it was hearing just then is lost.
@@ -214,9 +212,15 @@ impl Hub {
                         jobs.extend(self.repair_of(&feed, false));
                     }
                 }
+                () = self.watchtower.stirred.notified() => {
+                    jobs.push(Box::pin(self.beat()));
+                    jobs.push(Box::pin(self.look()));
+                }
                 _ = sweep.tick() => {
                     self.sweep_sockets();
                     self.sweep_feeds(&mut jobs);
+                    jobs.push(Box::pin(self.sweep_presence()));
+                    self.watchtower.stirred.notify_one();
                 }
                 Some(()) = jobs.next(), if !jobs.is_empty() => {}
                 heard = self.ear.hear() => self.hear(heard),
@@ -243,11 +247,14 @@ impl Hub {
                     self.hear_log(log, payload);
                 } else if let Some(user) = channel.strip_prefix("control/") {
                     self.hear_control(user, payload);
+                } else if let Some(user) = channel.strip_prefix("presence/") {
+                    self.hear_glance(user, payload);
                 }
             }
             Heard::Gap => {
                 self.meters.gaps.inc();
                 self.doubt_everything();
+                self.doubt_presence();
             }
         }
     }
@@ -276,6 +283,9 @@ impl Hub {
         if delivered.hole {
             locked(&self.holes).insert(feed.owner);
             self.hole_found.notify_one();
+        }
+        if message.look_again {
+            feed.hush.forget();
         }
         if message.narrowed {
             for socket in feed.narrow() {
@@ -380,7 +390,7 @@ impl Hub {
         self.config.ping_interval_ms + random_part
     }
 
-    /// Sends everyone elsewhere, spread over the configured time, and waits until they have gone.
+    /// Sends everyone elsewhere, spread over the configured time, waits until they have gone, and says so.
     async fn drain(&self) {
         let sockets: Vec<Arc<Socket>> = {
             let sockets = locked(&self.sockets);
@@ -395,7 +405,7 @@ impl Hub {
         loop {
             let gone = self.gone.notified();
             if locked(&self.sockets).is_empty() {
-                return;
+                return self.last_words().await;
             }
             gone.await;
         }
@@ -426,6 +436,10 @@ impl Drop for Seat {
             if theirs.get().is_empty() {
                 theirs.remove();
             }
+        }
+        self.hub.unwatch_people(&self.socket);
+        if let Some(login) = self.socket.login() {
+            self.hub.stir(login.user);
         }
         if let Some(address) = self.address
             && let Entry::Occupied(mut theirs) = locked(&self.hub.addresses).entry(address)

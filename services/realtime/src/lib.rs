@@ -8,6 +8,8 @@
 //! * **A slow client costs nobody else anything.** Every queue is bounded; who does not keep up is closed with
 //!   a code that says: resume.
 //! * **An event is encoded once**, whoever gets it, and what is queued for a socket leaves in one write.
+//! * **Who is there is told to who may know it**, and to nobody else: messaging says who that is. It is never more than
+//!   what the cache holds, and without the cache nobody is told anything of it.
 //! * **What ends access ends it here within a second**: an ended login, a lost membership, an expired token.
 //!
 //! It never decides who may read or write what: it asks messaging, in the user's name. docs/protocol.md is the
@@ -26,10 +28,12 @@ mod hub;
 mod meters;
 mod outbox;
 mod parting;
+mod presence;
 mod rate;
 mod session;
 mod socket;
 mod stream;
+mod typing;
 mod upstream;
 mod websocket;
 mod wire;
@@ -39,6 +43,7 @@ use std::sync::Arc;
 use axum::{Router, routing::get};
 use serde::Deserialize;
 use tertulia_bus::Bus;
+use tertulia_cache::Cache;
 use tertulia_contracts::identity::Verifier;
 use tertulia_mesh::Mesh;
 use tertulia_runtime::{Ambient, Supervisor, metrics::Metrics, problem};
@@ -77,6 +82,9 @@ pub struct Config {
     pub pong_timeout_ms: u64,
     /// At shutdown, the clients are sent elsewhere spread over this time.
     pub drain_ms: u64,
+    /// What a node says of its people holds for so long unless it says it again, which it does three times in that
+    /// time: so long after a node died its people are still seen as connected.
+    pub presence_ttl_ms: u64,
 }
 
 impl Default for Config {
@@ -94,6 +102,7 @@ impl Default for Config {
             ping_interval_ms: 30_000,
             pong_timeout_ms: 30_000,
             drain_ms: 2_000,
+            presence_ttl_ms: 30_000,
         }
     }
 }
@@ -108,6 +117,8 @@ pub struct Deps {
     pub metrics: Metrics,
     /// Where the live lane is heard.
     pub bus: Arc<dyn Bus>,
+    /// Where nodes tell each other who is connected. While it is away that is not known, and nothing else fails.
+    pub cache: Arc<dyn Cache>,
     /// The way to auth and messaging.
     pub mesh: Mesh,
     /// Tells from a token who says hello.
@@ -135,6 +146,7 @@ pub async fn build(config: Config, deps: Deps) -> Result<Router, Error> {
     let router = Router::new()
         .route("/v1/realtime", get(api::open))
         .route("/v1/events", get(events::stream_events))
+        .route("/v1/presence", get(presence::api::presence))
         .with_state(hub);
     Ok(problem::layers(router))
 }
@@ -142,7 +154,10 @@ pub async fn build(config: Config, deps: Deps) -> Result<Router, Error> {
 /// This service's part of the OpenAPI document.
 pub fn openapi() -> utoipa::openapi::OpenApi {
     #[derive(utoipa::OpenApi)]
-    #[openapi(paths(api::open, events::stream_events), components(schemas(problem::Problem)))]
+    #[openapi(
+        paths(api::open, events::stream_events, presence::api::presence),
+        components(schemas(problem::Problem))
+    )]
     struct Api;
     Api::openapi()
 }

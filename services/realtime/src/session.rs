@@ -2,15 +2,16 @@
 //! work, which the socket's task drives beside its reading and writing.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{BTreeSet, HashMap, VecDeque},
     sync::Arc,
 };
 
 use futures_util::{StreamExt as _, future::BoxFuture, stream::FuturesUnordered};
 use tertulia_contracts::{
-    ConversationId,
+    ConversationId, UserId,
     frames::{ClientFrame, MAX_OPEN, Resume, ServerFrame},
     messaging::PostMessage,
+    presence::{DeviceStatus, MAX_PRESENCE_USERS},
 };
 use tokio::time::{Duration, Instant};
 
@@ -30,6 +31,8 @@ use crate::{
 const MAX_WAITING_SENDS: usize = 32;
 /// The most conversations of one socket that catch up at once.
 const MAX_OPENING: usize = 4;
+/// How often whom a socket watches may be another: so many times at once, and once more each two seconds.
+const PRESENCE_WATCHES: (f64, u32) = (0.5, 10);
 /// Typing is told at most this often.
 const TYPING_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -51,6 +54,7 @@ pub(crate) enum Done {
     Opened(Arc<Attachment>, Result<(), Refusal>),
     Sent(ServerFrame),
     Told,
+    Watched(Result<(), Refusal>),
 }
 
 /// A message on its way to messaging.
@@ -68,6 +72,7 @@ pub(crate) struct Session {
     frames: Rate,
     refused_frames: Rate,
     malformed_frames: Rate,
+    presence_watches: Rate,
     own_log: Option<Arc<Attachment>>,
     open: HashMap<ConversationId, Arc<Attachment>>,
     waiting_opens: VecDeque<(Arc<Attachment>, Place)>,
@@ -91,6 +96,7 @@ impl Session {
             // Who goes on for some seconds at many times the rate, or sends what is not the protocol, is stopped.
             refused_frames: Rate::new(limits.frames_per_second, limits.frame_burst.saturating_mul(4)),
             malformed_frames: Rate::new(0.1, 10),
+            presence_watches: Rate::new(PRESENCE_WATCHES.0, PRESENCE_WATCHES.1),
             own_log: None,
             open: HashMap::new(),
             waiting_opens: VecDeque::new(),
@@ -158,7 +164,11 @@ impl Session {
                 ClientFrame::Open { c, .. } | ClientFrame::Close { c } | ClientFrame::Typing { c } => {
                     (None, Some(c))
                 }
-                ClientFrame::Hello { .. } | ClientFrame::Watch { .. } | ClientFrame::Ping {} => (None, None),
+                ClientFrame::Hello { .. }
+                | ClientFrame::Watch { .. }
+                | ClientFrame::Ping {}
+                | ClientFrame::PresenceWatch { .. }
+                | ClientFrame::Presence { .. } => (None, None),
             };
             self.refuse(reference, c, "rate_limited", "Too many frames. The frame was not acted upon.");
             return (!self.refused_frames.allow(now)).then_some(Parting::stop("too many frames"));
@@ -190,6 +200,8 @@ impl Session {
             }
             ClientFrame::Typing { c } => self.typing(c, now),
             ClientFrame::Ping {} => self.say(&ServerFrame::Pong),
+            ClientFrame::PresenceWatch { users } => self.watch_people(users, now),
+            ClientFrame::Presence { status } => self.be(status),
         }
         None
     }
@@ -219,7 +231,11 @@ impl Session {
                 }
             }
             Done::Greeted(Err(parting)) | Done::Renewed(Err(parting)) => return Some(parting),
-            Done::Renewed(Ok(())) | Done::Told => {}
+            Done::Renewed(Ok(())) | Done::Watched(Ok(())) | Done::Told => {}
+            Done::Watched(Err(Refusal { code, detail, retry_after_s, .. })) => {
+                let (reference, c, retry_after) = (None, None, retry_after_s);
+                self.say(&ServerFrame::Error { reference, c, code, detail, retry_after });
+            }
             Done::Opened(attachment, outcome) => {
                 self.opening -= 1;
                 if let Err(refusal) = outcome {
@@ -334,13 +350,39 @@ impl Session {
 
     fn typing(&mut self, c: ConversationId, now: Instant) {
         let recently = self.typed_at.is_some_and(|at| now.duration_since(at) < TYPING_INTERVAL);
-        let told = |login: &Login| login.may_write && self.open.contains_key(&c) && !recently;
+        let told = |login: &Login| login.may_write && !recently;
         let Some(login) = self.socket.login().filter(told) else { return };
+        let Some(attachment) = self.open.get(&c).cloned() else { return };
         self.typed_at = Some(now);
         let hub = self.hub.clone();
         self.work.push(Box::pin(async move {
-            hub.say_typing(c, login.user).await;
+            hub.say_typing(&attachment.feed, login.user).await;
             Done::Told
         }));
+    }
+
+    fn watch_people(&mut self, users: Vec<UserId>, now: Instant) {
+        let users: BTreeSet<UserId> = users.into_iter().collect();
+        if users.len() > MAX_PRESENCE_USERS {
+            let detail = format!("At most {MAX_PRESENCE_USERS} people are watched at once. Nobody new is.");
+            return self.refuse(None, None, "too_many_watched", &detail);
+        }
+        let Some(login) = self.socket.login() else { return };
+        if !self.presence_watches.allow(now) {
+            let detail = "Whom this socket watches changed too often. Those of before still are.";
+            return self.refuse(None, None, "rate_limited", detail);
+        }
+        let (hub, socket) = (self.hub.clone(), self.socket.clone());
+        self.work.push(Box::pin(async move {
+            Done::Watched(hub.watch_people(&socket, login.user, users).await.map_err(Refusal::from))
+        }));
+    }
+
+    fn be(&mut self, status: DeviceStatus) {
+        if let Some(login) = self.socket.login()
+            && self.socket.set_device_status(status)
+        {
+            self.hub.stir(login.user);
+        }
     }
 }

@@ -2,10 +2,10 @@
 
 use std::sync::{
     Arc, Mutex, MutexGuard, OnceLock, PoisonError,
-    atomic::{AtomicI64, AtomicU64, Ordering::Relaxed},
+    atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed},
 };
 
-use tertulia_contracts::{ConnectionId, ConversationId, SessionId, UserId};
+use tertulia_contracts::{ConnectionId, ConversationId, SessionId, UserId, presence::DeviceStatus};
 use tertulia_runtime::Timestamp;
 use tokio::sync::Notify;
 
@@ -31,6 +31,7 @@ pub(crate) struct Socket {
     heard_at_ms: AtomicU64,
     pinged_at_ms: AtomicU64,
     expires_at_ms: AtomicI64,
+    is_idle: AtomicBool,
     login: OnceLock<Login>,
     token: Mutex<Arc<str>>,
 }
@@ -57,6 +58,7 @@ impl Socket {
             heard_at_ms: AtomicU64::new(opened_at_ms),
             pinged_at_ms: AtomicU64::new(0),
             expires_at_ms: AtomicI64::new(i64::MAX),
+            is_idle: AtomicBool::new(false),
             login: OnceLock::new(),
             token: Mutex::new("".into()),
         }
@@ -156,6 +158,17 @@ impl Socket {
     /// When the client last said something.
     pub(crate) fn heard_at_ms(&self) -> u64 {
         self.heard_at_ms.load(Relaxed)
+    }
+
+    /// What the device says of itself.
+    pub(crate) fn device_status(&self) -> DeviceStatus {
+        if self.is_idle.load(Relaxed) { DeviceStatus::Away } else { DeviceStatus::Online }
+    }
+
+    /// The device says of itself whether it is used. Tells whether that is news.
+    pub(crate) fn set_device_status(&self, status: DeviceStatus) -> bool {
+        let is_idle = status == DeviceStatus::Away;
+        self.is_idle.swap(is_idle, Relaxed) != is_idle
     }
 
     /// When the client was last asked for a sign of life.

@@ -1,17 +1,20 @@
-//! What this service asks of auth and messaging: always in the user's name, so that they decide what the user
-//! may see.
+//! What this service asks of auth and messaging: in the user's name, so that they decide what the user may see; and who
+//! may see whom, which they decide too.
+
+use std::collections::BTreeSet;
 
 use http::Method;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 use tertulia_contracts::{
-    ConversationId,
+    ConversationId, UserId,
     auth::{Account, User},
     messaging::{PostMessage, Posted},
+    presence::{Apart, AskCompany, AskFaces, Company, Face, Faces, NoteSeen},
     routes::role,
 };
 use tertulia_mesh::{Affinity, Mesh, MeshError};
-use tertulia_runtime::{Fault as _, Kind};
+use tertulia_runtime::{Fault as _, Kind, Timestamp};
 use tokio::sync::Semaphore;
 
 use crate::{feed::Owner, wire::RawEntry};
@@ -108,6 +111,45 @@ impl Upstream {
             self.mesh.call_json(role::AUTH, Method::GET, "/v1/me", Some(token), None::<&()>).await?;
         let Account { id, handle, display_name, bot_of, .. } = account;
         Ok(User { id, handle, display_name, bot_of })
+    }
+
+    /// Those of these whom somebody may see, and who may see them: the same.
+    pub(crate) async fn company(
+        &self,
+        user_id: UserId,
+        others: Vec<UserId>,
+    ) -> Result<BTreeSet<UserId>, Refusal> {
+        let company: Company =
+            self.ask("/internal/presence/company", &AskCompany { user_id, others }).await?;
+        Ok(company.user_ids.into_iter().collect())
+    }
+
+    /// What these show of themselves.
+    pub(crate) async fn faces(&self, user_ids: Vec<UserId>) -> Result<Vec<Face>, Refusal> {
+        let faces: Faces = self.ask("/internal/presence/faces", &AskFaces { user_ids }).await?;
+        Ok(faces.faces)
+    }
+
+    /// These went at that moment.
+    pub(crate) async fn note_seen(&self, seen: Vec<(UserId, Timestamp)>) -> Result<(), Refusal> {
+        self.ask("/internal/presence/seen", &NoteSeen { seen }).await
+    }
+
+    /// Whether a conversation is that of two who keep apart.
+    pub(crate) async fn apart(&self, c: ConversationId) -> Result<bool, Refusal> {
+        let path = format!("/internal/conversations/{c}/apart");
+        let found: Apart =
+            self.mesh.call_json(role::MESSAGING, Method::GET, &path, None, None::<&()>).await?;
+        Ok(found.apart)
+    }
+
+    /// Asks messaging what is the nodes' to know and no user's.
+    async fn ask<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        question: &(impl Serialize + Sync),
+    ) -> Result<T, Refusal> {
+        Ok(self.mesh.call_json(role::MESSAGING, Method::POST, path, None, Some(question)).await?)
     }
 
     /// Posts a message at the instance that writes this conversation's log, as the gateway does, so that what

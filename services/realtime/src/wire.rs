@@ -224,6 +224,8 @@ pub(crate) struct OnLogChannel<'a> {
     pub narrowed: bool,
     #[serde(default)]
     pub read: Option<Read>,
+    #[serde(default)]
+    pub look_again: bool,
 }
 
 /// An entry whose fact stays encoded.

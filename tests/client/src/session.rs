@@ -10,6 +10,7 @@ use tertulia_contracts::{
     ConversationId, MessageId,
     frames::{ClientFrame, CloseCode, ServerFrame},
     messaging::{Fact, UserFact},
+    presence::Presence,
 };
 use tokio::{
     sync::{mpsc, oneshot},
@@ -19,6 +20,11 @@ use ulid::Ulid;
 
 use crate::{ApiError, Closed, Network, Socket, SocketError, Step, Timeline};
 
+mod holes;
+mod presence;
+
+use presence::Showing;
+
 /// The pause before the first attempt to come back; it doubles up to the longest.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
@@ -26,8 +32,6 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 const SILENCE: Duration = Duration::from_secs(20);
 /// The most sends on their way at once; a server takes 32.
 const WINDOW: usize = 16;
-/// Entries of one page of a log.
-const PAGE: usize = 200;
 
 /// Sees what the client sees. Called in order, from one task.
 pub trait Journal: Send + Sync + 'static {
@@ -41,6 +45,8 @@ pub trait Journal: Send + Sync + 'static {
     fn skipped(&self, _conversation: Option<ConversationId>, _to: u64) {}
     /// A conversation is no longer followed: access was lost, or never there.
     fn closed(&self, _conversation: ConversationId) {}
+    /// Somebody who is watched is seen so from now on.
+    fn seen(&self, _presence: Presence) {}
     /// The socket ended; the client does what the code says.
     fn disconnected(&self, _closed: &Closed) {}
 }
@@ -66,9 +72,16 @@ pub enum SessionEnd {
 }
 
 enum Command {
-    Open { c: ConversationId, after: Option<u64> },
-    Close { c: ConversationId },
+    Open {
+        c: ConversationId,
+        after: Option<u64>,
+    },
+    Close {
+        c: ConversationId,
+    },
     Send(Pending),
+    /// What is said now, and again on every connection to come.
+    Show(Showing),
 }
 
 struct Pending {
@@ -117,6 +130,7 @@ impl Session {
             reopen,
             closing: HashMap::new(),
             in_doubt: HashSet::new(),
+            showing: Vec::new(),
             sent: 0,
         };
         Self { commands: sender, task: tokio::spawn(client.run()) }
@@ -165,6 +179,8 @@ struct Client<N> {
     closing: HashMap<ConversationId, u32>,
     /// What was opened again behind a `close` without an answer: one `closed` more may be of before.
     in_doubt: HashSet<ConversationId>,
+    /// Whom the person watches, and whether they use this device: the server forgets both with the socket.
+    showing: Vec<Showing>,
     sent: u64,
 }
 
@@ -241,6 +257,9 @@ impl<N: Network> Client<N> {
                 socket.say(&ClientFrame::Open { c, after: Some(after) }).await?;
             }
         }
+        for showing in &self.showing {
+            socket.say(&showing.frame()).await?;
+        }
         for pending in &mut self.pending {
             pending.on_its_way = false;
         }
@@ -299,6 +318,11 @@ impl<N: Network> Client<N> {
                 pending.reference = self.sent.to_string();
                 self.pending.push_back(pending);
                 Ok(())
+            }
+            Command::Show(showing) => {
+                let frame = showing.frame();
+                self.show_from_now_on(showing);
+                socket.say(&frame).await
             }
         }
     }
@@ -374,6 +398,9 @@ impl<N: Network> Client<N> {
             ServerFrame::Error { reference, c, code, retry_after, .. } => {
                 self.refused(reference, c, code, retry_after.map(Duration::from_secs));
             }
+            ServerFrame::Presence { user, status, last_seen, text } => {
+                self.journal.seen(Presence { user_id: user, status, last_seen, text });
+            }
             // The `opened` that follows a resync says where to go on; the rest is not kept.
             ServerFrame::Resync { c: Some(_) }
             | ServerFrame::Dirty { .. }
@@ -418,43 +445,6 @@ impl<N: Network> Client<N> {
         if !self.timeline.seqs.contains_key(&c) {
             self.journal.closed(c);
         }
-    }
-
-    /// Reads what lies behind `after` up to `until` from the log and applies it.
-    async fn fill(&mut self, c: ConversationId, mut after: u64, until: u64) -> Result<(), Over> {
-        while after < until {
-            let page = self.network.log(c, after, PAGE).await?;
-            for entry in &page.items {
-                if self.timeline.step(c, entry.seq) == Step::Apply {
-                    self.journal.shown(c, entry.seq, &entry.e);
-                    after = entry.seq;
-                }
-            }
-            if page.items.is_empty() {
-                return Err(Over::Closed(Closed::broken(format!(
-                    "the log of {c} ends at {after}, before {until}"
-                ))));
-            }
-        }
-        Ok(())
-    }
-
-    async fn fill_own(&mut self, mut after: u64, until: u64) -> Result<(), Over> {
-        while after < until {
-            let page = self.network.my_log(after, PAGE).await?;
-            for entry in &page.items {
-                if self.timeline.step_user(entry.useq) == Step::Apply {
-                    self.journal.told(entry.useq, &entry.e);
-                    after = entry.useq;
-                }
-            }
-            if page.items.is_empty() {
-                return Err(Over::Closed(Closed::broken(format!(
-                    "the user's log ends at {after}, before {until}"
-                ))));
-            }
-        }
-        Ok(())
     }
 
     fn take(&mut self, reference: &str) -> Option<Pending> {

@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, path::Path};
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
+use tertulia_contracts::presence::{ChosenStatus, DeviceStatus, PresenceStatus};
 use ulid::Ulid;
 
 /// One conversation between a client and a server.
@@ -42,6 +43,15 @@ pub enum Line {
         /// What.
         body: String,
     },
+    /// Somebody is seen so from now on, by the one whose client it is.
+    Presence {
+        /// Who.
+        user: String,
+        /// As what.
+        status: ChosenStatus,
+    },
+    /// How the client has seen people so far, in order.
+    Seen(Vec<(String, PresenceStatus)>),
     /// The login is ended.
     Revoke(bool),
     /// The server closes the socket with this code.
@@ -76,6 +86,16 @@ pub enum Want {
     Close {
         /// Which.
         close: String,
+    },
+    /// To see whether people are there.
+    Watch {
+        /// Who.
+        watch_people: Vec<String>,
+    },
+    /// To be seen as using this device, or not.
+    Be {
+        /// Which of the two.
+        be: DeviceStatus,
     },
 }
 

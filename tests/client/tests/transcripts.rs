@@ -10,7 +10,11 @@ use tertulia_client::{
     Api, Journal, Session, SessionEnd, Timeline,
     transcript::{Line, Names, Transcript, Want, transcripts},
 };
-use tertulia_contracts::{ConversationId, messaging::Fact};
+use tertulia_contracts::{
+    ConversationId, UserId,
+    messaging::Fact,
+    presence::{Presence, PresenceStatus},
+};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
@@ -32,13 +36,20 @@ const SOON: Duration = Duration::from_secs(20);
 
 type Shown = BTreeMap<ConversationId, Vec<u64>>;
 
-struct Seen(watch::Sender<Shown>);
+struct Seen {
+    entries: watch::Sender<Shown>,
+    people: watch::Sender<Vec<(UserId, PresenceStatus)>>,
+}
 
 impl Journal for Seen {
     fn acked(&self, _: ConversationId, _: Ulid, _: u64) {}
 
     fn shown(&self, conversation: ConversationId, seq: u64, _: &Fact) {
-        self.0.send_modify(|shown| shown.entry(conversation).or_default().push(seq));
+        self.entries.send_modify(|shown| shown.entry(conversation).or_default().push(seq));
+    }
+
+    fn seen(&self, presence: Presence) {
+        self.people.send_modify(|seen| seen.push((presence.user_id, presence.status)));
     }
 }
 
@@ -48,6 +59,7 @@ struct Stage {
     socket: Option<WebSocketStream<TcpStream>>,
     session: Arc<Session>,
     shown: watch::Receiver<Shown>,
+    seen: watch::Receiver<Vec<(UserId, PresenceStatus)>>,
     names: Names,
     /// Sends that wait for their acknowledgement.
     sends: JoinSet<()>,
@@ -70,10 +82,12 @@ impl Stage {
         let mut names = Names::default();
         let api = Api::new(&base(&refusing)).with_token(&names.get("$token_me"));
         work.spawn(refuse_everything(refusing));
-        let (sender, shown) = watch::channel(Shown::new());
+        let (entries, shown) = watch::channel(Shown::new());
+        let (people, seen) = watch::channel(Vec::new());
         let gateways = vec![base(&listener)];
-        let session = Session::start(api, gateways, Timeline::default(), Arc::new(Seen(sender)));
-        Self { listener, socket: None, session: Arc::new(session), shown, names, sends: JoinSet::new() }
+        let session = Session::start(api, gateways, Timeline::default(), Arc::new(Seen { entries, people }));
+        let (session, sends) = (Arc::new(session), JoinSet::new());
+        Self { listener, socket: None, session, shown, seen, names, sends }
     }
 
     async fn accept(&mut self) {
@@ -117,6 +131,11 @@ impl Stage {
                 let c = self.conversation(close);
                 self.session.close(c).await;
             }
+            Want::Watch { watch_people } => {
+                let users = watch_people.iter().map(|name| self.names.get(name).parse().unwrap()).collect();
+                self.session.watch_people(users).await;
+            }
+            Want::Be { be } => self.session.be(*be).await,
             Want::Send { send, body } => {
                 let (c, client_id) = (self.conversation(send), self.names.get("$ulid_mine").parse().unwrap());
                 let (session, body) = (self.session.clone(), body.clone());
@@ -129,7 +148,7 @@ impl Stage {
 
     async fn play(&mut self, line: &Line) {
         match line {
-            Line::Given(_) | Line::Lost(_) | Line::Post { .. } | Line::Revoke(_) => {}
+            Line::Given(_) | Line::Lost(_) | Line::Post { .. } | Line::Presence { .. } | Line::Revoke(_) => {}
             Line::Want(want) => self.want(want).await,
             Line::Client(frame) => {
                 if frame["t"] == "hello" {
@@ -158,6 +177,13 @@ impl Stage {
                 while let Some(sent) = self.sends.join_next().await {
                     sent.expect("what is shown was acknowledged");
                 }
+            }
+            Line::Seen(expected) => {
+                let expected: Vec<(UserId, PresenceStatus)> = expected
+                    .iter()
+                    .map(|(name, status)| (self.names.get(name).parse().unwrap(), *status))
+                    .collect();
+                drop(self.seen.wait_for(|seen| *seen == expected).await.unwrap());
             }
             Line::Over(reason) => {
                 assert_eq!(reason, "logged_out");

@@ -12,6 +12,7 @@ mod first_conversation;
 mod killed;
 mod leaving;
 mod own;
+mod presence;
 mod programs;
 mod resume;
 mod scheduled;
@@ -77,6 +78,10 @@ pub const STORIES: &[Story] = &[
         tell: |system| Box::pin(own::follows_and_keeps_apart(system)),
     },
     Story {
+        name: "who_is_there_is_seen_by_whom_they_talk_to",
+        tell: |system| Box::pin(presence::seen_by_whom_one_talks_to(system)),
+    },
+    Story {
         name: "a_custom_role_lets_its_carrier_pin",
         tell: |system| Box::pin(custom_role::lets_its_carrier_pin(system)),
     },
@@ -103,6 +108,10 @@ pub const STORIES: &[Story] = &[
     Story {
         name: "what_is_scheduled_is_posted_once_after_a_kill",
         tell: |system| Box::pin(scheduled::posted_once_after_a_kill(system)),
+    },
+    Story {
+        name: "who_was_on_a_node_that_is_killed_is_gone",
+        tell: |system| Box::pin(presence::gone_with_their_node(system)),
     },
     Story {
         name: "kill_9_of_each_process_under_load",

@@ -11,6 +11,7 @@ use axum::{
     routing::get,
 };
 use tertulia_bus::Bus;
+use tertulia_cache::{MemoryCache, MemoryConfig};
 use tertulia_contracts::{
     UserId,
     auth::{Account, User},
@@ -166,6 +167,7 @@ impl House {
             supervisor: supervisor.clone(),
             metrics: Metrics::new(),
             bus,
+            cache: Arc::new(MemoryCache::new(&MemoryConfig::default())),
             mesh,
             verifier: self.verifier.clone(),
         };

@@ -138,11 +138,26 @@ pub struct Privacy {
     /// Whether others see how far they have read. Who hides that does not see it of others. Shown unless hidden.
     #[garde(skip)]
     pub show_receipts: bool,
+    /// Who learns when they were last connected, of those who may see them at all. Everyone if absent.
+    #[garde(skip)]
+    #[serde(default)]
+    pub last_seen: Audience,
+}
+
+/// Who learns something, of those who may see somebody at all.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Audience {
+    /// All of them.
+    #[default]
+    Everyone,
+    /// None of them.
+    Nobody,
 }
 
 impl Default for Privacy {
     fn default() -> Self {
-        Self { show_receipts: true }
+        Self { show_receipts: true, last_seen: Audience::default() }
     }
 }
 

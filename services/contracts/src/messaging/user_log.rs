@@ -5,8 +5,8 @@ use tertulia_runtime::Timestamp;
 use ulid::Ulid;
 use utoipa::ToSchema;
 
-use super::Verdict;
-use crate::{ConversationId, MessageId, ReportId, UserId};
+use super::{Audience, Verdict};
+use crate::{ConversationId, MessageId, ReportId, UserId, presence::ChosenStatus};
 
 /// Something that happened to a user, or that they did on one of their devices: one entry of their own log.
 ///
@@ -152,6 +152,9 @@ pub enum UserFact {
     PrivacyChanged {
         /// Whether others see how far they have read, and they see it of others.
         show_receipts: bool,
+        /// Who learns when they were last connected.
+        #[serde(default)]
+        last_seen: Audience,
     },
     /// They follow a thread, read on in it, or follow it no longer.
     #[serde(rename = "thread.changed")]
@@ -170,6 +173,18 @@ pub enum UserFact {
     /// What this entry said has been said anew at a later position.
     #[serde(rename = "superseded")]
     Superseded {},
+    /// They choose to be seen so.
+    #[serde(rename = "presence.changed")]
+    PresenceChanged {
+        /// As what.
+        status: ChosenStatus,
+        /// What they say beside it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        text: Option<String>,
+        /// Until when; for good if absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        until: Option<Timestamp>,
+    },
 }
 
 /// One entry of a user's log.

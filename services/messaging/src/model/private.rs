@@ -6,8 +6,10 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 use tertulia_contracts::{
     ConversationId, MessageId, ReportId, UserId,
+    live::Glance,
     messaging::{MAX_BLOCKS, MAX_DRAFTS, MAX_FOLLOWED_THREADS, MAX_SAVED, Privacy, UserFact, Verdict},
     permissions::Restriction,
+    presence::ChosenPresence,
 };
 use tertulia_runtime::{Timestamp, event::EventId};
 use ulid::Ulid;
@@ -39,6 +41,8 @@ pub enum Topic {
     Privacy,
     /// The thread below a message.
     Thread(ConversationId, MessageId),
+    /// What they choose to be seen as.
+    Presence,
 }
 
 /// What a list of things holds, and at most how many.
@@ -173,6 +177,8 @@ pub enum Matter {
         #[serde(flatten)]
         tracking: Tracking,
     },
+    /// What they choose to be seen as.
+    Presence(ChosenPresence),
 }
 
 /// How somebody follows a thread.
@@ -246,6 +252,7 @@ impl Topic {
             Self::Block(user) => format!("block/{user}"),
             Self::Privacy => "privacy".to_owned(),
             Self::Thread(conversation, root) => format!("thread/{conversation}/{root}"),
+            Self::Presence => "presence".to_owned(),
         }
     }
 }
@@ -269,6 +276,16 @@ impl Matter {
             Self::Block { user_id, .. } => Topic::Block(*user_id),
             Self::Privacy(_) => Topic::Privacy,
             Self::Thread { conversation_id, root_id, .. } => Topic::Thread(*conversation_id, *root_id),
+            Self::Presence(_) => Topic::Presence,
+        }
+    }
+
+    /// What whoever watches how they are seen has to look at again, if anything.
+    pub fn glance(&self) -> Option<Glance> {
+        match self {
+            Self::Membership { .. } | Self::Block { .. } => Some(Glance { sight: true }),
+            Self::Presence(_) | Self::Privacy(_) => Some(Glance { sight: false }),
+            _ => None,
         }
     }
 
@@ -334,10 +351,15 @@ impl Matter {
             }
             Self::Block { user_id, since: Some(_) } => UserFact::UserBlocked { user_id },
             Self::Block { user_id, since: None } => UserFact::UserUnblocked { user_id },
-            Self::Privacy(Privacy { show_receipts }) => UserFact::PrivacyChanged { show_receipts },
+            Self::Privacy(Privacy { show_receipts, last_seen }) => {
+                UserFact::PrivacyChanged { show_receipts, last_seen }
+            }
             Self::Thread { conversation_id, root_id, tracking } => {
                 let Tracking { follows, cursor_seq, unread, .. } = tracking;
                 UserFact::ThreadChanged { conversation_id, message_id: root_id, follows, cursor_seq, unread }
+            }
+            Self::Presence(ChosenPresence { status, ref text, until }) => {
+                UserFact::PresenceChanged { status, text: text.clone(), until }
             }
         }
     }

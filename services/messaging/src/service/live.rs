@@ -11,7 +11,10 @@ use serde::Serialize;
 use tertulia_bus::{Broadcast, Bus};
 use tertulia_contracts::{
     ConversationId, UserId,
-    live::{Control, Narrowed, RawEntry, Read, Receipt, Tail, control_channel, log_channel},
+    live::{
+        Control, Glance, LookAgain, Narrowed, RawEntry, Read, Receipt, Tail, control_channel, log_channel,
+        presence_channel,
+    },
 };
 
 /// A broadcast holds at most about so many bytes of facts, well below the bus's bound for a message.
@@ -87,6 +90,16 @@ impl Live {
     /// Tells those who look at a conversation, and are named, that somebody has read on.
     pub(crate) async fn read(&self, conversation: ConversationId, read: Read) {
         self.broadcast(log_channel(conversation), &Receipt { read }).await;
+    }
+
+    /// Tells those who serve a direct conversation that its two may have begun or ceased to keep apart.
+    pub(crate) async fn look_again(&self, conversation: ConversationId) {
+        self.broadcast(log_channel(conversation), &LookAgain { look_again: true }).await;
+    }
+
+    /// Tells whoever watches how a user is seen to look again.
+    pub(crate) async fn glance(&self, user: UserId, glance: Glance) {
+        self.broadcast(presence_channel(user), &glance).await;
     }
 
     /// Tells a user's sockets what no log holds.

@@ -106,7 +106,7 @@ fn sees_members(conversation: &ConversationRecord, member: &MemberRecord, at: Ti
     may(Action::ListMembers, conversation.ground(them, member.stance(), at)).is_ok()
 }
 
-fn privacy_of(record: &PrivateRecord) -> Privacy {
+pub(super) fn privacy_of(record: &PrivateRecord) -> Privacy {
     match record.matter {
         Matter::Privacy(privacy) => privacy,
         _ => Privacy::default(),

@@ -97,6 +97,7 @@ impl UserLogs {
         if let (Some(after), Some(owing)) = (&changed.after, changed.owing.take()) {
             self.live.tell(&owner.to_string(), vec![entry(after)]).await;
             owing.settle();
+            self.glance(after).await;
         }
         Ok(changed)
     }
@@ -117,9 +118,17 @@ impl UserLogs {
         let Some(newest) = newest else { return Ok(()) };
         if self.live.is_told(&owner.to_string(), vec![entry(&newest)]).await {
             changed.owing.into_iter().for_each(Owing::settle);
+            self.glance(&newest).await;
             return Ok(());
         }
         Err(BusError::Unavailable("a user's sockets could not be told".to_owned()).into())
+    }
+
+    /// How somebody is seen, or by whom, may be another since this changed.
+    async fn glance(&self, changed: &PrivateRecord) {
+        if let Some(glance) = changed.matter.glance() {
+            self.live.glance(changed.owner, glance).await;
+        }
     }
 
     async fn commit(

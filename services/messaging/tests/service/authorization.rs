@@ -55,6 +55,7 @@ fn body_of(route: &Route, client_id: Ulid, user: UserId) -> Option<String> {
         ("PUT", path) if path.ends_with("/draft") => json!({"body": "Mine"}),
         ("PUT", path) if path.ends_with("/saved") => json!({"note": "Mine"}),
         ("PUT", path) if path.ends_with("/privacy") => json!({"show_receipts": false}),
+        ("PUT", "/v1/me/presence") => json!({"status": "away"}),
         _ => return None,
     };
     Some(body.to_string())

@@ -31,6 +31,7 @@ mod pinning;
 mod places;
 mod polling;
 mod posting;
+mod presence;
 mod programs;
 mod purging;
 mod quoting;

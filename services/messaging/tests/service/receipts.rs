@@ -17,7 +17,7 @@ async fn receipts(client: &TestClient, id: ConversationId) -> Vec<(UserId, u64)>
 }
 
 async fn show(client: &TestClient, show: bool) {
-    let privacy = json!({"show_receipts": show});
+    let privacy = json!({"show_receipts": show, "last_seen": "everyone"});
     assert_eq!(client.put("/v1/me/privacy", &privacy).await.expect(200).json(), privacy);
     assert_eq!(client.get("/v1/me/privacy").await.expect(200).json(), privacy);
 }

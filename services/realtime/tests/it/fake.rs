@@ -20,8 +20,9 @@ use tertulia_contracts::{
     identity::{Caller, Verifier},
     live::{RawEntry, Tail, log_channel},
     messaging::{Fact, Message, PostMessage, Posted, UserFact},
+    presence::{Apart, AskCompany, AskFaces, ChosenStatus, Company, Face, Faces, NoteSeen},
 };
-use tertulia_runtime::{Ambient, problem::Problem};
+use tertulia_runtime::{Ambient, Timestamp, problem::Problem};
 use ulid::Ulid;
 
 type Hook = Box<dyn FnOnce() + Send>;
@@ -45,6 +46,15 @@ struct Logs {
     conversations: BTreeMap<ConversationId, Vec<Fact>>,
     users: BTreeMap<UserId, Vec<UserFact>>,
     strangers: BTreeSet<(ConversationId, UserId)>,
+    /// Those who see each other.
+    company: BTreeSet<(UserId, UserId)>,
+    faces: BTreeMap<UserId, Face>,
+    seen: Vec<(UserId, Timestamp)>,
+    /// The conversations of two who keep apart, and how often that was asked of any.
+    apart: BTreeSet<ConversationId>,
+    apart_asked: usize,
+    /// What is asked about people is refused.
+    is_silent: bool,
 }
 
 #[derive(Clone)]
@@ -74,6 +84,10 @@ impl Fake {
             .route("/v1/conversations/{id}/log", get(log))
             .route("/v1/conversations/{id}/messages", post(take))
             .route("/v1/me/log", get(own_log))
+            .route("/internal/presence/company", post(company))
+            .route("/internal/presence/faces", post(faces))
+            .route("/internal/presence/seen", post(seen))
+            .route("/internal/conversations/{id}/apart", get(apart))
             .with_state(Shared(self.clone()))
     }
 
@@ -84,6 +98,48 @@ impl Fake {
     /// A user may not read a conversation.
     pub(crate) fn estrange(&self, c: ConversationId, user: UserId) {
         self.state.lock().unwrap().strangers.insert((c, user));
+    }
+
+    /// Two see each other from now on, or no longer.
+    pub(crate) fn acquaint(&self, one: UserId, other: UserId, see: bool) {
+        let mut state = self.state.lock().unwrap();
+        for pair in [(one, other), (other, one)] {
+            if see {
+                state.company.insert(pair);
+            } else {
+                state.company.remove(&pair);
+            }
+        }
+    }
+
+    /// Somebody shows this of themselves from now on.
+    pub(crate) fn show(&self, face: Face) {
+        self.state.lock().unwrap().faces.insert(face.user_id, face);
+    }
+
+    /// Who it was told went, and when.
+    pub(crate) fn seen(&self) -> Vec<(UserId, Timestamp)> {
+        self.state.lock().unwrap().seen.clone()
+    }
+
+    /// The two of a conversation keep apart, or no longer.
+    pub(crate) fn keep_apart(&self, c: ConversationId, apart: bool) {
+        let mut state = self.state.lock().unwrap();
+        if apart {
+            state.apart.insert(c);
+        } else {
+            state.apart.remove(&c);
+        }
+    }
+
+    /// How often it was asked whether two keep apart.
+    pub(crate) fn apart_asked(&self) -> usize {
+        self.state.lock().unwrap().apart_asked
+    }
+
+    /// Answers nothing about people, or does again.
+    pub(crate) fn be_silent(&self, silent: bool) {
+        self.state.lock().unwrap().is_silent = silent;
     }
 
     /// Commits a message and tells nobody. Returns its position.
@@ -219,4 +275,45 @@ async fn me(State(Shared(fake)): State<Shared>, Caller(caller): Caller) -> Json<
         bot_of: None,
         created_at: fake.ambient.now(),
     })
+}
+
+async fn company(
+    State(Shared(fake)): State<Shared>,
+    Json(AskCompany { user_id, others }): Json<AskCompany>,
+) -> Result<Json<Company>, StatusCode> {
+    let state = fake.state.lock().unwrap();
+    if state.is_silent {
+        return Err(StatusCode::SERVICE_UNAVAILABLE);
+    }
+    let sees = |other: &UserId| *other == user_id || state.company.contains(&(user_id, *other));
+    Ok(Json(Company { user_ids: others.into_iter().filter(sees).collect() }))
+}
+
+async fn faces(
+    State(Shared(fake)): State<Shared>,
+    Json(AskFaces { user_ids }): Json<AskFaces>,
+) -> Result<Json<Faces>, StatusCode> {
+    let state = fake.state.lock().unwrap();
+    if state.is_silent {
+        return Err(StatusCode::SERVICE_UNAVAILABLE);
+    }
+    let plain =
+        |user_id| Face { user_id, status: ChosenStatus::Online, text: None, last_seen: None, until: None };
+    let shown = |user: &UserId| state.faces.get(user).cloned().unwrap_or_else(|| plain(*user));
+    Ok(Json(Faces { faces: user_ids.iter().map(shown).collect() }))
+}
+
+async fn seen(State(Shared(fake)): State<Shared>, Json(note): Json<NoteSeen>) -> StatusCode {
+    let mut state = fake.state.lock().unwrap();
+    if state.is_silent {
+        return StatusCode::SERVICE_UNAVAILABLE;
+    }
+    state.seen.extend(note.seen);
+    StatusCode::NO_CONTENT
+}
+
+async fn apart(State(Shared(fake)): State<Shared>, Path(c): Path<ConversationId>) -> Json<Apart> {
+    let mut state = fake.state.lock().unwrap();
+    state.apart_asked += 1;
+    Json(Apart { apart: state.apart.contains(&c) })
 }

@@ -26,6 +26,7 @@ use tokio::net::TcpListener;
 
 use crate::{
     crooked_bus::{CrookedBus, Faults},
+    crooked_cache::CrookedCache,
     fake::Fake,
 };
 
@@ -39,6 +40,7 @@ pub(crate) struct House {
     pub signer: Signer,
     pub fake: Arc<Fake>,
     pub faults: Arc<Faults>,
+    pub cache: Arc<CrookedCache>,
     pub metrics: Metrics,
     pub supervisor: Supervisor,
     bus: Arc<CrookedBus>,
@@ -73,6 +75,7 @@ impl House {
             signer,
             fake,
             faults,
+            cache: Arc::default(),
             metrics,
             bus,
             mesh,
@@ -89,6 +92,7 @@ impl House {
             supervisor: supervisor.clone(),
             metrics: metrics.clone(),
             bus: self.bus.clone(),
+            cache: self.cache.clone(),
             mesh: self.mesh.clone(),
             verifier: self.signer.verifier(),
         };

@@ -7,7 +7,8 @@ use tertulia_client::{
 };
 use tertulia_contracts::{
     ConversationId, SessionId, UserId,
-    live::{Control, control_channel},
+    live::{Control, Glance, control_channel, presence_channel},
+    presence::Face,
 };
 use tokio_tungstenite::tungstenite::Message;
 
@@ -20,6 +21,8 @@ struct Stage {
     me: UserId,
     login: SessionId,
     somebody_else: UserId,
+    /// The sockets of people who are there.
+    friends: Vec<Socket>,
 }
 
 impl Stage {
@@ -29,7 +32,7 @@ impl Stage {
         let mut names = Names::default();
         names.bind("$token_me", &house.signer.token_of(me, login));
         names.bind("$usr_me", &me);
-        Self { house, socket: None, names, me, login, somebody_else }
+        Self { house, socket: None, names, me, login, somebody_else, friends: Vec::new() }
     }
 
     fn conversation(&mut self, name: &str) -> ConversationId {
@@ -43,7 +46,7 @@ impl Stage {
 
     async fn play(&mut self, line: &Line) {
         match line {
-            Line::Want(_) | Line::Shown(_) | Line::Over(_) => {}
+            Line::Want(_) | Line::Shown(_) | Line::Seen(_) | Line::Over(_) => {}
             Line::Given(conversations) => {
                 for (name, messages) in conversations {
                     self.names.bind(name, &self.house.conversation(*messages));
@@ -61,6 +64,14 @@ impl Stage {
             Line::Post { c, body } => {
                 let c = self.conversation(c);
                 self.house.fake.post(c, self.somebody_else, body).await;
+            }
+            Line::Presence { user, status } => {
+                let user: UserId = self.names.get(user).parse().unwrap();
+                self.house.fake.acquaint(self.me, user, true);
+                let face = Face { user_id: user, status: *status, text: None, last_seen: None, until: None };
+                self.house.fake.show(face);
+                self.friends.push(self.house.connect(user).await);
+                self.house.fake.broadcast(presence_channel(user), &Glance { sight: true }).await;
             }
             Line::Revoke(_) => {
                 let revoked = Control::SessionRevoked { session_id: self.login };
