@@ -33,8 +33,8 @@ pub use contents::{
     MAX_MEDIA_TYPE_CHARS, MAX_PHONE_CHARS, MAX_PIXELS, MAX_QUOTE_UNITS, MediaReference, Quote, Quoted,
 };
 pub use conversations::{
-    Conversation, Conversations, CreateConversation, HandOver, Member, Members, Membership, MoveCursor,
-    SetMember, UpdateConversation,
+    Comments, Conversation, Conversations, CreateConversation, HandOver, Member, Members, Membership,
+    MoveCursor, SetMember, UpdateConversation,
 };
 pub use directory::{Directory, DirectoryEntry, DirectoryOrder};
 pub use entities::{

@@ -159,7 +159,10 @@ impl From<Rejection> for Error {
     fn from(rejection: Rejection) -> Self {
         match rejection {
             Rejection::Refused(refusal) => refusal.into(),
-            Rejection::NoChannel => Self::invalid("visibility", "only a channel may be public or paid"),
+            Rejection::NoChannel("visibility") => {
+                Self::invalid("visibility", "only a channel may be public or paid")
+            }
+            Rejection::NoChannel(field) => Self::invalid(field, "only a channel has this"),
             Rejection::NoInvitation => Self::NoSuchInvitation,
             Rejection::Full => Self::GroupFull,
             Rejection::NoMember => Self::invalid("user_id", "is not a member of this conversation"),

@@ -142,8 +142,8 @@ pub enum Rejection {
     Banned,
     /// What is to last until then is over by now.
     Over,
-    /// Only a channel can be public or paid.
-    NoChannel,
+    /// Only of a channel can this be set so.
+    NoChannel(&'static str),
     /// The invitation does not work.
     NoInvitation,
     /// It has as many members as it can have.

@@ -3,7 +3,7 @@
 use futures_util::{StreamExt, TryStreamExt, stream};
 use tertulia_contracts::{
     ConversationId, UserId,
-    messaging::{Conversation, CreateConversation, Member, MemberRole},
+    messaging::{Conversation, ConversationKind, CreateConversation, Member, MemberRole},
 };
 use tertulia_documents::{Cursor, Error as StoreError, Page};
 
@@ -112,6 +112,7 @@ impl Messaging {
             archived_at: settings.archived_at,
             disappear_after_s: settings.disappear_after_s,
             slow_mode_s: settings.slow_mode_s.map(std::num::NonZeroU32::get),
+            comments: (charter.kind == ConversationKind::Channel).then_some(settings.comments),
             member_count: members,
             created_by: charter.created_by,
             created_at: charter.created_at,

@@ -61,6 +61,7 @@ pub(crate) const FOLDS_THAT_SKIP: &[(&str, Takes)] = &[
     ("titles", |fact| !matches!(fact, Fact::ConversationUpdated { title: Some(_), .. })),
     ("other settings", |fact| !matches!(fact, Fact::ConversationUpdated { title: None, .. })),
     ("slow mode", |fact| !matches!(fact, Fact::ConversationUpdated { slow_mode_s: Some(_), .. })),
+    ("comments switched", |fact| !matches!(fact, Fact::ConversationUpdated { comments: Some(_), .. })),
     ("archives", |fact| !matches!(fact, Fact::ConversationArchived { .. })),
     ("archives opened", |fact| !matches!(fact, Fact::ConversationUnarchived { .. })),
 ];

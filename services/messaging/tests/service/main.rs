@@ -8,6 +8,7 @@ mod attaching;
 mod authorization;
 mod blocking;
 mod carrying;
+mod commenting;
 mod conversations;
 mod custom_roles;
 mod directory;

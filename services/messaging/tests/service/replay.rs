@@ -338,7 +338,9 @@ fn settings(place: usize, dice: &mut Dice) -> Value {
     let description = ["", "What it is about"][dice.roll(2)];
     let tags = [["a", "b"], ["b", "c"]][dice.roll(2)];
     let visibility = ["public", "private", "paid"][dice.roll(3)];
-    match dice.roll(7) {
+    let comments = ["on", "off"][dice.roll(2)];
+    match dice.roll(8) {
+        7 if place == 2 => json!({"comments": comments}),
         4 => json!({"disappear_after_s": 60}),
         5 => json!({"disappear_after_s": 0}),
         6 => json!({"slow_mode_s": dice.roll(3)}),
@@ -386,6 +388,7 @@ async fn loaded(client: &TestClient, id: ConversationId, reader: UserId) -> Snap
             archived_at: conversation.archived_at,
             disappear_after_s: conversation.disappear_after_s,
             slow_mode_s: conversation.slow_mode_s.and_then(NonZeroU32::new),
+            comments: conversation.comments.unwrap_or_default(),
         },
         handle: conversation.handle,
         members: members.items.into_iter().map(|member| (member.user_id, member)).collect::<BTreeMap<_, _>>(),

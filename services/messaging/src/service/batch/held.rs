@@ -27,7 +27,7 @@ use crate::{
         poll::check_end,
         quote::find_quote,
         roles::RoleChange,
-        thread::{InThread, Root, no_such_reply, speaking},
+        thread::{InThread, Root, may_speak, no_such_reply},
     },
     service::{
         targets::Targets,
@@ -136,7 +136,7 @@ impl Held {
         seq: u64,
     ) -> Result<Message, Error> {
         let (id, at, ground) = (self.conversation.id, self.at, self.ground(author));
-        may(speaking(post), ground)?;
+        may_speak(post, ground, &self.conversation.settings)?;
         self.sift(author, "body", &post.body)?;
         if !post.attachments.is_empty() {
             may(Action::AttachMedia, ground)?;
