@@ -72,6 +72,10 @@ pub use user_log::{UserEntry, UserFact, UserLog};
 pub const MAX_BODY_CHARS: usize = 8_000;
 /// The most members named when a conversation is made.
 pub const MAX_INITIAL_MEMBERS: usize = 100;
+/// The most groups and channels that one person belongs to. Direct conversations, which nobody can leave, do not count.
+pub const MAX_CONVERSATIONS: usize = 2_000;
+/// The most conversations, direct ones among them, that one person makes within 24 hours.
+pub const MAX_MADE_A_DAY: usize = 200;
 /// The most items of one page.
 pub const MAX_PAGE: usize = 200;
 /// How often a message may be edited: every edit is kept.

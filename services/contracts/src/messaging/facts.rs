@@ -67,7 +67,7 @@ pub enum Fact {
     MemberJoined {
         /// Who.
         member: Member,
-        /// Who added or invited them.
+        /// Who added or invited them; who approved, if they asked to be let in.
         by: UserId,
         /// By which invitation they came in, if by one. The log is what counts its uses.
         #[serde(default, skip_serializing_if = "Option::is_none")]

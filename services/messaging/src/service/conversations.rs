@@ -69,7 +69,11 @@ impl Messaging {
         }
         self.people.must_exist(&named).await?;
         let others: Vec<UserId> = named.into_iter().map(|(user, _)| user).collect();
-        self.must_reach(by, &others).await?;
+        self.must_reach(by.user_id, &others).await?;
+        self.must_have_made_few(by.user_id).await?;
+        if charter.kind != ConversationKind::Direct {
+            self.must_have_room(None, &[&others[..], &[by.user_id]].concat()).await?;
+        }
         let conversation = ConversationRecord::new(self.ambient.ids.next(), charter);
         match self.store.conversations.insert(&conversation, Vec::new()).await {
             Ok(_) => Ok(Made::New(self.shown(conversation.id, by).await?)),
@@ -179,7 +183,8 @@ impl Messaging {
         let action = if user == by.user_id { Action::Join } else { Action::AddMember };
         self.view(id, by, action).await?;
         self.people.must_exist(&[(user, "user_id".to_owned())]).await?;
-        self.must_reach(by, &[user]).await?;
+        self.must_reach(by.user_id, &[user]).await?;
+        self.must_have_room(Some(id), &[user]).await?;
         self.writers.write(id, by, Request::Change(Change::Add { user, role })).await?;
         // The writer has applied the change unless the store failed it; then this says so, or makes up for it.
         self.keeper.settle(id).await?;

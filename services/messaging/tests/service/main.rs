@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "in a test, a panic is the report")]
 
 mod altering;
+mod approving;
 mod attaching;
 mod authorization;
 mod blocking;
@@ -43,6 +44,7 @@ mod reporting;
 mod requests;
 mod retrying;
 mod roles;
+mod room;
 mod saving;
 mod scheduling;
 mod settings;
