@@ -61,7 +61,7 @@ pub use private::{
 };
 pub use reports::{DecideReport, FileReport, Report, ReportCategory, Reports, Verdict};
 pub use requests::{AskToJoin, JoinRequest, JoinRequests};
-pub use roles::{MemberOverride, PutOverride, PutRole, Role, Roles};
+pub use roles::{MemberOverride, PutOverride, PutRole, Role, Roles, role_word};
 pub use scheduled::{
     RescheduleMessage, ScheduleFailure, ScheduleMessage, ScheduledMessage, ScheduledMessages,
 };

@@ -47,6 +47,9 @@ pub enum Error {
     /// There is no such custom role in this conversation.
     #[error("no such custom role in this conversation")]
     NoSuchRole,
+    /// Another custom role of the conversation is called by this word.
+    #[error("another role has this word")]
+    RoleWordTaken,
     /// The conversation has as many custom roles as it can have.
     #[error("the conversation has too many custom roles")]
     TooManyRoles,
@@ -217,6 +220,7 @@ impl Fault for Error {
             | Self::ScheduledUnderWay
             | Self::TooManyScheduled
             | Self::TooManyRoles
+            | Self::RoleWordTaken
             | Self::TooManyNoted
             | Self::DraftChanged
             | Self::PollClosed
@@ -247,6 +251,7 @@ impl Fault for Error {
             Self::ClientIdReused => "client_id_reused",
             Self::NoSuchRole => "role_not_found",
             Self::TooManyRoles => "too_many_roles",
+            Self::RoleWordTaken => "role_word_taken",
             Self::TooManyNoted => "too_many_overrides",
             Self::NoSuchScheduled => "scheduled_not_found",
             Self::ScheduledUnderWay => "scheduled_under_way",
@@ -302,6 +307,7 @@ impl Fault for Error {
             Self::PollAnonymous => "Nobody learns who voted in this poll.",
             Self::ClientIdReused => "This client_id names another message of yours in this conversation.",
             Self::NoSuchRole => "There is no such role in this conversation.",
+            Self::RoleWordTaken => "Another role of this conversation is called by the same word.",
             Self::TooManyRoles => "There are 20 roles in this conversation; delete one first.",
             Self::TooManyNoted => {
                 "200 people of this conversation carry roles or have something noted beside their name."

@@ -293,6 +293,9 @@ pub enum Fact {
         /// What they may not do.
         #[schema(value_type = Vec<String>)]
         deny: Permissions,
+        /// Whether its word calls all who carry it.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        mentionable: bool,
         /// Who did it.
         by: UserId,
         /// When.

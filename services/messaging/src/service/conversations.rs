@@ -100,7 +100,7 @@ impl Messaging {
         let View { conversation, member, .. } = self.view(id, by, Action::Find).await?;
         let head = self.store.head(&id.to_string()).await?;
         let membership = match &member {
-            Some(member) => Some(self.membership(member, head).await?),
+            Some(member) => Some(self.membership(member, &conversation.roles, head).await?),
             None => None,
         };
         let visibility = conversation.visibility();

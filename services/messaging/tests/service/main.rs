@@ -8,6 +8,7 @@ mod approving;
 mod attaching;
 mod authorization;
 mod blocking;
+mod calling_roles;
 mod carrying;
 mod commenting;
 mod conversations;

@@ -85,7 +85,8 @@ impl Held {
             Request::Change(change) => self.change(change, command),
             Request::Alter(message, alteration) => {
                 let (ground, subject) = (self.ground(by), self.subject(command));
-                let decision = targets.decide(*message, alteration, by.user_id, at, ground, subject);
+                let about = (&self.conversation.roles, subject);
+                let decision = targets.decide(*message, alteration, by.user_id, at, ground, about);
                 match alteration {
                     Alteration::Edit(body, _) if matches!(decision, Ok(Some(_))) => {
                         self.sift(by, "body", body).and(decision)
@@ -151,7 +152,7 @@ impl Held {
                 self.sift(author, "poll", text)?;
             }
         }
-        let entities = markup.said(ground)?;
+        let entities = markup.said(ground, &self.conversation.roles)?;
         if let Some(root) = post.thread_id {
             self.threads.get(&root).copied().unwrap_or(Root::Missing).takes_posts()?;
         }
