@@ -33,8 +33,8 @@ pub use contents::{
     MAX_MEDIA_TYPE_CHARS, MAX_PHONE_CHARS, MAX_PIXELS, MAX_QUOTE_UNITS, MediaReference, Quote, Quoted,
 };
 pub use conversations::{
-    Conversation, Conversations, CreateConversation, HandOver, Member, Members, Membership, MoveCursor,
-    SetMember, UpdateConversation,
+    Comments, Conversation, Conversations, CreateConversation, HandOver, Member, Members, Membership,
+    MoveCursor, SetMember, UpdateConversation,
 };
 pub use directory::{Directory, DirectoryEntry, DirectoryOrder};
 pub use entities::{
@@ -61,7 +61,7 @@ pub use private::{
 };
 pub use reports::{DecideReport, FileReport, Report, ReportCategory, Reports, Verdict};
 pub use requests::{AskToJoin, JoinRequest, JoinRequests};
-pub use roles::{MemberOverride, PutOverride, PutRole, Role, Roles};
+pub use roles::{MemberOverride, PutOverride, PutRole, Role, Roles, role_word};
 pub use scheduled::{
     RescheduleMessage, ScheduleFailure, ScheduleMessage, ScheduledMessage, ScheduledMessages,
 };
@@ -72,6 +72,10 @@ pub use user_log::{UserEntry, UserFact, UserLog};
 pub const MAX_BODY_CHARS: usize = 8_000;
 /// The most members named when a conversation is made.
 pub const MAX_INITIAL_MEMBERS: usize = 100;
+/// The most groups and channels that one person belongs to. Direct conversations, which nobody can leave, do not count.
+pub const MAX_CONVERSATIONS: usize = 2_000;
+/// The most conversations, direct ones among them, that one person makes within 24 hours.
+pub const MAX_MADE_A_DAY: usize = 200;
 /// The most items of one page.
 pub const MAX_PAGE: usize = 200;
 /// How often a message may be edited: every edit is kept.

@@ -47,6 +47,9 @@ pub enum Error {
     /// There is no such custom role in this conversation.
     #[error("no such custom role in this conversation")]
     NoSuchRole,
+    /// Another custom role of the conversation is called by this word.
+    #[error("another role has this word")]
+    RoleWordTaken,
     /// The conversation has as many custom roles as it can have.
     #[error("the conversation has too many custom roles")]
     TooManyRoles,
@@ -71,12 +74,21 @@ pub enum Error {
     /// There is no such invitation, or it does not work any more.
     #[error("no invitation that works")]
     NoSuchInvitation,
+    /// The invitation by which somebody asked to be let in lets nobody else in.
+    #[error("the invitation behind the wish does not work any more")]
+    InvitationSpent,
     /// The conversation has as many invitations as it can have, and all of them work.
     #[error("the conversation has too many invitations")]
     TooManyInvitations,
     /// The conversation has as many hooks as it can have.
     #[error("the conversation has too many hooks")]
     TooManyHooks,
+    /// Somebody belongs to as many conversations as they can.
+    #[error("somebody belongs to too many conversations")]
+    TooManyConversations,
+    /// Whoever asks made as many conversations of late as they may.
+    #[error("made too many conversations; may make another after {0:?}")]
+    MadeTooMany(Duration),
     /// The group has as many members as it can have.
     #[error("the group is full")]
     GroupFull,
@@ -159,8 +171,12 @@ impl From<Rejection> for Error {
     fn from(rejection: Rejection) -> Self {
         match rejection {
             Rejection::Refused(refusal) => refusal.into(),
-            Rejection::NoChannel => Self::invalid("visibility", "only a channel may be public or paid"),
+            Rejection::NoChannel("visibility") => {
+                Self::invalid("visibility", "only a channel may be public or paid")
+            }
+            Rejection::NoChannel(field) => Self::invalid(field, "only a channel has this"),
             Rejection::NoInvitation => Self::NoSuchInvitation,
+            Rejection::Spent => Self::InvitationSpent,
             Rejection::Full => Self::GroupFull,
             Rejection::NoMember => Self::invalid("user_id", "is not a member of this conversation"),
             Rejection::Banned => Self::UserBanned,
@@ -196,19 +212,24 @@ impl Fault for Error {
             | Self::TooManyInvitations
             | Self::TooManyHooks
             | Self::GroupFull
+            | Self::InvitationSpent
+            | Self::TooManyConversations
             | Self::AlreadyMember
             | Self::JoinInstead
             | Self::TooManyRequests
             | Self::ScheduledUnderWay
             | Self::TooManyScheduled
             | Self::TooManyRoles
+            | Self::RoleWordTaken
             | Self::TooManyNoted
             | Self::DraftChanged
             | Self::PollClosed
             | Self::NotFollowing
             | Self::NoRoom(_) => Kind::Conflict,
             Self::InvalidFields(_) => Kind::Invalid,
-            Self::Busy | Self::AskedTooSoon(_) | Self::SlowMode(_) => Kind::RateLimited,
+            Self::Busy | Self::AskedTooSoon(_) | Self::SlowMode(_) | Self::MadeTooMany(_) => {
+                Kind::RateLimited
+            }
             Self::Stopped | Self::Upstream(_) => Kind::Unavailable,
             Self::Store(error) => error.kind(),
             Self::Bus(error) => error.kind(),
@@ -230,6 +251,7 @@ impl Fault for Error {
             Self::ClientIdReused => "client_id_reused",
             Self::NoSuchRole => "role_not_found",
             Self::TooManyRoles => "too_many_roles",
+            Self::RoleWordTaken => "role_word_taken",
             Self::TooManyNoted => "too_many_overrides",
             Self::NoSuchScheduled => "scheduled_not_found",
             Self::ScheduledUnderWay => "scheduled_under_way",
@@ -240,6 +262,9 @@ impl Fault for Error {
             Self::TooManyInvitations => "too_many_invitations",
             Self::TooManyHooks => "too_many_hooks",
             Self::GroupFull => "group_full",
+            Self::InvitationSpent => "invitation_spent",
+            Self::TooManyConversations => "too_many_conversations",
+            Self::MadeTooMany(_) => "too_many_made",
             Self::NoSuchRequest => "request_not_found",
             Self::AlreadyMember => "already_member",
             Self::JoinInstead => "join_instead",
@@ -282,6 +307,7 @@ impl Fault for Error {
             Self::PollAnonymous => "Nobody learns who voted in this poll.",
             Self::ClientIdReused => "This client_id names another message of yours in this conversation.",
             Self::NoSuchRole => "There is no such role in this conversation.",
+            Self::RoleWordTaken => "Another role of this conversation is called by the same word.",
             Self::TooManyRoles => "There are 20 roles in this conversation; delete one first.",
             Self::TooManyNoted => {
                 "200 people of this conversation carry roles or have something noted beside their name."
@@ -300,6 +326,13 @@ impl Fault for Error {
             Self::TooManyInvitations => "This conversation has 50 invitations that work; withdraw one first.",
             Self::TooManyHooks => "This conversation has 20 hooks; delete one first.",
             Self::GroupFull => "This group has 5,000 members, and no room for another.",
+            Self::InvitationSpent => {
+                "The invitation by which they asked was withdrawn or used up. Add them yourself, or decline."
+            }
+            Self::TooManyConversations => {
+                "You, or somebody you would add, belong to 2,000 conversations; leave one first."
+            }
+            Self::MadeTooMany(_) => "You made 200 conversations within a day. Wait, then make another.",
             Self::NoSuchRequest => "Nobody of this id waits to be let in here.",
             Self::AlreadyMember => "You are a member of this conversation.",
             Self::JoinInstead => "This conversation is open to everybody: just join it.",
@@ -336,7 +369,7 @@ impl Fault for Error {
 
     fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::AskedTooSoon(wait) | Self::SlowMode(wait) => Some(*wait),
+            Self::AskedTooSoon(wait) | Self::SlowMode(wait) | Self::MadeTooMany(wait) => Some(*wait),
             Self::Busy | Self::Stopped | Self::Upstream(_) => Some(Duration::from_secs(1)),
             _ => None,
         }

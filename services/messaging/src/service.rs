@@ -28,6 +28,7 @@ pub(crate) mod relay;
 pub(crate) mod reports;
 pub(crate) mod requests;
 pub(crate) mod roles;
+pub(crate) mod room;
 pub(crate) mod saved;
 pub(crate) mod scheduling;
 pub(crate) mod targets;

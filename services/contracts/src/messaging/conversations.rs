@@ -64,6 +64,21 @@ pub struct UpdateConversation {
     #[garde(inner(range(max = MAX_SLOW_MODE_S)))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub slow_mode_s: Option<u32>,
+    /// Of a channel alone: whether its readers write in threads.
+    #[garde(skip)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comments: Option<Comments>,
+}
+
+/// Whether those write in the threads of a channel who may not post in it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Comments {
+    /// They do.
+    #[default]
+    On,
+    /// They only read what stands there.
+    Off,
 }
 
 /// `PUT /v1/conversations/{id}/members/{user_id}`; the body may be left out.
@@ -115,6 +130,9 @@ pub struct Conversation {
     /// How many seconds lie between two messages of one author; absent where there is no slow mode.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub slow_mode_s: Option<u32>,
+    /// Of a channel: whether its readers write in threads.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comments: Option<Comments>,
     /// How many belong to it; absent where nobody counted from the beginning.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub member_count: Option<u64>,

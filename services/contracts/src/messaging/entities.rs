@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::MemberRole;
-use crate::UserId;
+use crate::{RoleId, UserId};
 
 /// The most entities of one message: those that call somebody first, then links, then code, then emoji, each in
 /// the order of the body. What is beyond is plain text.
@@ -71,6 +71,12 @@ pub enum EntityKind {
     },
     /// An emoji that is shown as a picture.
     Emoji,
+    /// `@word`: all who carry a custom role are called.
+    MentionCustomRole {
+        /// Which had this word when the message was committed.
+        #[schema(value_type = String)]
+        role_id: RoleId,
+    },
 }
 
 impl EntityKind {
@@ -88,6 +94,12 @@ impl EntityKind {
 
     /// Whether it calls many at once.
     pub const fn calls_many(&self) -> bool {
-        matches!(self, Self::MentionRole { .. } | Self::MentionEveryone | Self::MentionHere)
+        matches!(
+            self,
+            Self::MentionRole { .. }
+                | Self::MentionEveryone
+                | Self::MentionHere
+                | Self::MentionCustomRole { .. }
+        )
     }
 }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use tertulia_runtime::Timestamp;
 use utoipa::ToSchema;
 
-use super::{ConversationKind, Entity, Member, MemberRole, Message, Visibility};
+use super::{Comments, ConversationKind, Entity, Member, MemberRole, Message, Visibility};
 use crate::{InvitationId, MessageId, ReportId, RoleId, UserId, permissions::Permissions};
 
 /// Something that happened in a conversation.
@@ -54,6 +54,9 @@ pub enum Fact {
         /// How many seconds lie between two messages of one author from now on; 0 when slow mode ended.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         slow_mode_s: Option<u32>,
+        /// Whether those who may not post write in threads from now on.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        comments: Option<Comments>,
         /// Who changed it.
         by: UserId,
         /// When.
@@ -64,7 +67,7 @@ pub enum Fact {
     MemberJoined {
         /// Who.
         member: Member,
-        /// Who added or invited them.
+        /// Who added or invited them; who approved, if they asked to be let in.
         by: UserId,
         /// By which invitation they came in, if by one. The log is what counts its uses.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -290,6 +293,9 @@ pub enum Fact {
         /// What they may not do.
         #[schema(value_type = Vec<String>)]
         deny: Permissions,
+        /// Whether its word calls all who carry it.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        mentionable: bool,
         /// Who did it.
         by: UserId,
         /// When.

@@ -29,6 +29,10 @@ pub struct CreateInvitation {
     #[garde(skip)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub role: Option<MemberRole>,
+    /// Whether who comes by it waits until somebody decides, among those who ask to be let in.
+    #[garde(skip)]
+    #[serde(default)]
+    pub needs_approval: bool,
 }
 
 /// A link by which people join. Its code is shown once, when it is made.
@@ -51,6 +55,9 @@ pub struct Invitation {
     pub uses: u64,
     /// What who joins by it is then.
     pub role: MemberRole,
+    /// Whether they wait until somebody decides.
+    #[serde(default)]
+    pub needs_approval: bool,
 }
 
 /// An invitation that was just made.
@@ -94,6 +101,9 @@ pub struct InvitationPreview {
     pub invited_by: UserId,
     /// What one becomes by it.
     pub role: MemberRole,
+    /// Whether one waits until somebody decides.
+    #[serde(default)]
+    pub needs_approval: bool,
     /// From when on it no longer works.
     pub expires_at: Timestamp,
 }

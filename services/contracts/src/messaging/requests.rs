@@ -6,9 +6,9 @@ use tertulia_runtime::Timestamp;
 use utoipa::ToSchema;
 
 use super::MAX_NOTE_CHARS;
-use crate::{ConversationId, UserId};
+use crate::{ConversationId, InvitationId, UserId};
 
-/// `POST /v1/conversations/{id}/requests`.
+/// `POST /v1/conversations/{id}/requests`, and `POST /v1/invitations/{code}/accept`, whose body may be left out.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, Validate, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AskToJoin {
@@ -30,6 +30,9 @@ pub struct JoinRequest {
     pub note: Option<String>,
     /// Since when.
     pub asked_at: Timestamp,
+    /// The invitation by which they ask, if by one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub invitation_id: Option<InvitationId>,
 }
 
 /// A list of wishes.

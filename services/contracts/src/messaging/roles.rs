@@ -4,6 +4,7 @@ use garde::Validate;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::EntityKind;
 use crate::{
     RoleId, UserId,
     permissions::{Override, Permissions},
@@ -24,6 +25,28 @@ pub struct PutRole {
     #[garde(custom(super::overridable))]
     #[serde(default)]
     pub deny: Vec<String>,
+    /// Whether `@` and its word call all who carry it. The word is its name in lower case with hyphens for spaces; it has
+    /// to be one by the rule for handles, and no other role's of this conversation.
+    #[garde(custom(callable(&self.name)))]
+    #[serde(default)]
+    pub mentionable: bool,
+}
+
+/// The word that calls a custom role of this name; none if the name makes none: it follows the rule for handles, and is no
+/// word that calls others.
+pub fn role_word(name: &str) -> Option<String> {
+    let word = name.split_whitespace().collect::<Vec<_>>().join("-").to_lowercase();
+    let fits = crate::auth::handle(&word, &()).is_ok() && EntityKind::of_word(&word).is_none();
+    fits.then_some(word)
+}
+
+fn callable(name: &str) -> impl Fn(&bool, &()) -> garde::Result + use<'_> {
+    move |mentionable, ()| match role_word(name) {
+        None if *mentionable => {
+            Err(garde::Error::new("takes a name of 2 to 32 letters a to z, digits, spaces, _, - and ."))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// `PUT /v1/conversations/{id}/members/{user_id}/override`.
@@ -73,6 +96,9 @@ pub struct Role {
     /// What they may not do, whatever allows it.
     #[schema(value_type = Vec<String>)]
     pub deny: Permissions,
+    /// The word that calls all who carry it, behind an `@`; absent if none does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub word: Option<String>,
     /// Who carries it, in the order of their ids.
     pub user_ids: Vec<UserId>,
 }
@@ -100,4 +126,27 @@ pub struct Roles {
     /// The newest entry of the log that this shows: an entry about roles, or of somebody's leaving, that is not newer is in
     /// here already. 0 before the first.
     pub changed_seq: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::role_word;
+
+    #[test]
+    fn a_word_is_the_name_as_a_handle_or_there_is_none() {
+        for (name, word) in [
+            ("On call", Some("on-call")),
+            (" Night  Shift ", Some("night-shift")),
+            ("v2.ops_team", Some("v2.ops_team")),
+            ("Größe", None),
+            ("Everyone", None),
+            ("Admins", None),
+            ("X", None),
+            ("-x", None),
+            ("a@b", None),
+        ] {
+            assert_eq!(role_word(name).as_deref(), word, "{name}");
+        }
+        assert!(role_word(&"x".repeat(32)).is_some() && role_word(&"x".repeat(33)).is_none());
+    }
 }

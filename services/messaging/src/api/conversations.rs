@@ -83,7 +83,8 @@ pub(super) async fn get(
 ///
 /// Its owner and its admins set its title, its description, its tags, and of a channel who may find and read it. A channel
 /// that becomes public is read by everybody, its history included; one that becomes private is gone for all who are no
-/// members. In slow mode (`slow_mode_s`) whoever lacks `skip_slow_mode` waits between two messages. Messages posted after
+/// members. Where its `comments` are `off`, only who may post writes in its threads; what stands there stays. In slow mode
+/// (`slow_mode_s`) whoever lacks `skip_slow_mode` waits between two messages. Messages posted after
 /// `disappear_after_s` is set disappear that long after they were posted; in a direct conversation either of the two sets
 /// this, and nothing else.
 #[utoipa::path(

@@ -1,19 +1,26 @@
 //! `/v1/conversations/{id}/invitations` and `/v1/invitations/{code}`.
 
-use axum::{Json, extract::State};
+use axum::{
+    Json,
+    extract::State,
+    response::{IntoResponse, Response},
+};
 use http::StatusCode;
 use tertulia_contracts::{
     ConversationId, InvitationId,
     identity::Caller,
-    messaging::{Conversation, CreateInvitation, InvitationPreview, Invitations, MadeInvitation},
+    messaging::{
+        AskToJoin, Conversation, CreateInvitation, InvitationPreview, Invitations, JoinRequest,
+        MadeInvitation,
+    },
 };
 use tertulia_runtime::{
     extract::{PathParam, QueryParams, ValidJson},
     problem::Problem,
 };
 
-use super::{Refused, paging::ListQuery};
-use crate::service::Messaging;
+use super::{MaybeJson, Refused, paging::ListQuery};
+use crate::service::{Messaging, invitations::Accepted};
 
 /// How something about a code can be refused otherwise than what is about a conversation.
 #[derive(utoipa::IntoResponses)]
@@ -115,14 +122,19 @@ pub(super) async fn preview(
 
 /// Joins by an invitation
 ///
-/// Who is a member already stays what they are and uses nothing up, so that it can be asked again.
+/// Who is a member already stays what they are and uses nothing up, so that it can be asked again. Where it needs approval,
+/// the caller waits among those who ask to be let in, and a `note` is what those who decide read.
 #[utoipa::path(
     post, path = "/v1/invitations/{code}/accept", tag = "messaging", operation_id = "accept_invitation",
     security(("access_token" = [])),
     params(("code" = String, Path, description = "The invitation's code.")),
+    request_body = Option<AskToJoin>,
     responses(
         (status = 200, description = "The caller is a member.", body = Conversation),
-        (status = 409, description = "The group has no room for another (`group_full`).",
+        (status = 202, description = "The caller waits for a decision, as they may have before.", body = JoinRequest),
+        (status = 409, description = "The group has no room for another (`group_full`), or the caller belongs to 2,000 \
+            conversations (`too_many_conversations`); where it needs approval: the caller can just join (`join_instead`), or \
+            200 wait already (`too_many_requests`).",
             body = Problem, content_type = "application/problem+json"),
         Refused, RefusedCode,
     ),
@@ -131,6 +143,10 @@ pub(super) async fn accept(
     State(messaging): State<Messaging>,
     Caller(caller): Caller,
     PathParam(code): PathParam<String>,
-) -> Result<Json<Conversation>, Problem> {
-    Ok(Json(messaging.accept(caller.into(), &code).await?))
+    MaybeJson(wish): MaybeJson<AskToJoin>,
+) -> Result<Response, Problem> {
+    Ok(match messaging.accept(caller.into(), &code, wish.note).await? {
+        Accepted::Joined(conversation) => Json(conversation).into_response(),
+        Accepted::Waits(request) => (StatusCode::ACCEPTED, Json(request)).into_response(),
+    })
 }

@@ -89,7 +89,7 @@ pub(super) async fn end(
 
 /// Lets somebody in who asked
 ///
-/// For moderators and above. Again is the same.
+/// For moderators and above. Who asked by an invitation comes in by it, as what it says. Again is the same.
 #[utoipa::path(
     post, path = "/v1/conversations/{id}/requests/{user_id}/approve", tag = "messaging",
     operation_id = "approve_join_request",
@@ -100,7 +100,9 @@ pub(super) async fn end(
     ),
     responses(
         (status = 200, description = "They are a member.", body = Member),
-        (status = 409, description = "The group has no room for another (`group_full`).",
+        (status = 409, description = "The group has no room for another (`group_full`), they belong to 2,000 conversations \
+            (`too_many_conversations`), they are banned (`user_banned`), or the invitation by which they asked was \
+            withdrawn or used up (`invitation_spent`).",
             body = Problem, content_type = "application/problem+json"),
         Refused,
     ),

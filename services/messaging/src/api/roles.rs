@@ -57,7 +57,7 @@ struct OneNote {
 #[derive(utoipa::IntoResponses)]
 #[expect(dead_code, reason = "it only describes what problems there are")]
 enum NoRoom {
-    /// The conversation has 20 custom roles (`too_many_roles`), or 200 people carry some or have something noted beside
+    /// The conversation has 20 custom roles (`too_many_roles`), another is called by the same word (`role_word_taken`), or 200 people carry some or have something noted beside
     /// their name (`too_many_overrides`).
     #[response(status = 409, content_type = "application/problem+json")]
     Conflict(Problem),
@@ -82,7 +82,7 @@ pub(super) async fn list(
 
 /// Makes a custom role, or changes it
 ///
-/// Whoever may `manage_roles`. When it changes, they rank above all who carry it, and hold whatever these gain.
+/// Whoever may `manage_roles`. If it is `mentionable`, `@` and its word call all who carry it. When it changes, they rank above all who carry it, and hold whatever these gain.
 #[utoipa::path(
     put, path = "/v1/conversations/{id}/roles/{role_id}", tag = "messaging", operation_id = "put_role",
     security(("access_token" = [])),
@@ -97,7 +97,7 @@ pub(super) async fn put(
     ValidJson(wish): ValidJson<PutRole>,
 ) -> Result<StatusCode, Problem> {
     let rights = wish.rights();
-    let change = RoleChange::Put { role, name: wish.name, rights };
+    let change = RoleChange::Put { role, name: wish.name, rights, mentionable: wish.mentionable };
     messaging.change_roles(id, caller.into(), change).await?;
     Ok(StatusCode::NO_CONTENT)
 }

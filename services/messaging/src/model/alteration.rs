@@ -13,6 +13,7 @@ use super::{
     membership::Stance,
     message::Pinned,
     poll::{check_choice, is_over, voted},
+    roles::Roles,
 };
 use crate::Error;
 
@@ -64,6 +65,8 @@ pub struct Standing<'a> {
     pub own_vote: &'a [u8],
     /// What is pinned in its conversation.
     pub pins: &'a [Pinned],
+    /// The custom roles of its conversation.
+    pub roles: &'a Roles,
     /// How whom the alteration is about stands.
     pub subject: Stance,
 }
@@ -112,7 +115,7 @@ pub fn decide(
     let (message_id, message_seq) = (standing.message.id, standing.message.seq);
     Ok(Some(match alteration {
         Alteration::Edit(body, markup) => {
-            let entities = markup.said(ground)?;
+            let entities = markup.said(ground, standing.roles)?;
             Fact::MessageEdited { message_id, message_seq, body: body.clone(), entities, by, at }
         }
         Alteration::Delete | Alteration::Purge(_) | Alteration::Expire => {

@@ -3,14 +3,15 @@
 use std::collections::BTreeSet;
 
 use tertulia_contracts::{
-    UserId,
+    RoleId, UserId,
     messaging::{CALLED_ROLES, Entity, EntityKind, Fact, MemberRole},
 };
 
 /// What calls every member at once.
 const EVERYONE: &str = "everyone";
 
-/// Whom the entities of a message call: users by their ids, those of a rank and everyone by a word. Its author does not
+/// Whom the entities of a message call: users and those who carry a custom role by their ids, those of a rank and everyone by
+/// a word. Its author does not
 /// call themselves.
 pub fn callees(entities: &[Entity], author: UserId) -> BTreeSet<String> {
     let called = entities.iter().filter_map(|entity| match &entity.what {
@@ -20,16 +21,18 @@ pub fn callees(entities: &[Entity], author: UserId) -> BTreeSet<String> {
             let word = CALLED_ROLES.into_iter().find(|(_, called)| called == role);
             word.map(|(word, _)| word.to_owned())
         }
+        EntityKind::MentionCustomRole { role_id } => Some(role_id.to_string()),
         EntityKind::Link { .. } | EntityKind::Code | EntityKind::CodeBlock { .. } | EntityKind::Emoji => None,
     });
     called.collect()
 }
 
-/// What calls a member of this role. A word for a rank calls all who rank as high or higher.
-pub fn called_by(user: UserId, role: MemberRole) -> Vec<String> {
+/// What calls a member of this role who carries these custom roles. A word for a rank calls all who rank as high or higher.
+pub fn called_by(user: UserId, role: MemberRole, carried: impl Iterator<Item = RoleId>) -> Vec<String> {
     let ranks = CALLED_ROLES.into_iter().filter(|(_, least)| role >= *least);
     let words = ranks.map(|(word, _)| word.to_owned());
-    words.chain([user.to_string(), EVERYONE.to_owned()]).collect()
+    let carried = carried.map(|role| role.to_string());
+    words.chain([user.to_string(), EVERYONE.to_owned()]).chain(carried).collect()
 }
 
 /// Since which entry a message calls somebody, none if it does not: folds the entry at `seq` into that. What an edit adds

@@ -11,7 +11,7 @@ use tertulia_runtime::Timestamp;
 
 use super::{
     access::{Action, Ground, may},
-    invitation::{Opening, entered},
+    invitation::{Invited, Opening, admitted, entered},
     membership::{Stance, Term},
     settings::{Settings, archived, updated},
 };
@@ -58,7 +58,14 @@ pub enum Change {
         inviter: UserId,
     },
     /// That somebody be let in who asked for it.
-    Admit(UserId),
+    Admit {
+        /// Who.
+        user: UserId,
+        /// Since when they ask.
+        asked_at: Timestamp,
+        /// By what invitation, if by one.
+        invited: Option<Invited>,
+    },
     /// That this be decided on a report.
     Decide(ReportId, Verdict),
     /// That these words and links be kept out.
@@ -72,7 +79,7 @@ impl Change {
             Self::Add { user, .. }
             | Self::Remove(user)
             | Self::HandOver(user)
-            | Self::Admit(user)
+            | Self::Admit { user, .. }
             | Self::Restrict { user, .. }
             | Self::Lift { user, .. } => Some(*user),
             Self::Update(_) | Self::Archive(_) | Self::Enter { .. } | Self::Decide(..) | Self::Filter(_) => {
@@ -85,6 +92,7 @@ impl Change {
     pub fn invitation(&self) -> Option<InvitationId> {
         match self {
             Self::Enter { invitation, .. } => Some(*invitation),
+            Self::Admit { invited, .. } => invited.map(|invited| invited.invitation_id),
             _ => None,
         }
     }
@@ -93,13 +101,14 @@ impl Change {
     pub fn inviter(&self) -> Option<UserId> {
         match self {
             Self::Enter { inviter, .. } => Some(*inviter),
+            Self::Admit { invited, .. } => invited.map(|invited| invited.by),
             _ => None,
         }
     }
 
     /// Whether it may make somebody a member who is none.
     pub fn adds(&self) -> bool {
-        matches!(self, Self::Add { .. } | Self::Enter { .. } | Self::Admit(_))
+        matches!(self, Self::Add { .. } | Self::Enter { .. } | Self::Admit { .. })
     }
 
     /// Whether whoever asks wants to go.
@@ -142,10 +151,12 @@ pub enum Rejection {
     Banned,
     /// What is to last until then is over by now.
     Over,
-    /// Only a channel can be public or paid.
-    NoChannel,
+    /// Only of a channel can this be set so.
+    NoChannel(&'static str),
     /// The invitation does not work.
     NoInvitation,
+    /// The invitation by which somebody asked lets nobody else in.
+    Spent,
     /// It has as many members as it can have.
     Full,
     /// There is no such report in this conversation.
@@ -177,7 +188,11 @@ pub fn decide(
         }
         Change::Lift { user, restriction } => lifted(*user, *restriction, by, at, standing)?,
         Change::Archive(wanted) => archived(*wanted, by, at, standing.ground, standing.settings)?,
-        Change::Admit(user) => admitted(*user, by, at, standing)?,
+        Change::Admit { user, asked_at, invited } => {
+            may(Action::DecideRequests, standing.ground)?;
+            let is_member = standing.subject.role.is_some();
+            admitted((*user, *asked_at), *invited, (by, at), is_member, standing.opening)?
+        }
         Change::Enter { .. } => entered(by, at, standing.ground, standing.opening)?,
         Change::Decide(report_id, verdict) => {
             may(Action::DecideReports, standing.ground)?;
@@ -227,21 +242,6 @@ fn seated(
         None => Some(Fact::MemberJoined { member, by, invitation_id: None }),
         Some(_) => (wanted != present).then_some(Fact::MemberRoleChanged { user_id, role: wanted, by, at }),
     })
-}
-
-/// Who asked is let in by whoever decides on that, as a plain member.
-fn admitted(
-    user_id: UserId,
-    by: UserId,
-    at: Timestamp,
-    standing: Standing<'_>,
-) -> Result<Option<Fact>, Rejection> {
-    may(Action::DecideRequests, standing.ground)?;
-    if standing.subject.role.is_some() {
-        return Ok(None);
-    }
-    let member = Member { user_id, role: MemberRole::Member, joined_at: at };
-    Ok(Some(Fact::MemberJoined { member, by, invitation_id: None }))
 }
 
 fn removed(

@@ -33,6 +33,18 @@ pub struct Terms {
     pub max_uses: Option<u32>,
     /// What who joins by it is then.
     pub role: MemberRole,
+    /// Whether they wait until somebody decides.
+    #[serde(default)]
+    pub needs_approval: bool,
+}
+
+/// By what somebody asks to be let in who holds an invitation that needs approval.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Invited {
+    /// The invitation.
+    pub invitation_id: InvitationId,
+    /// Who made it.
+    pub by: UserId,
 }
 
 impl Terms {
@@ -43,8 +55,19 @@ impl Terms {
 
     /// As it is shown.
     pub fn shown(self, uses: u64) -> Invitation {
-        let Self { id, conversation_id, created_by, created_at, expires_at, max_uses, role } = self;
-        Invitation { id, conversation_id, created_by, created_at, expires_at, max_uses, uses, role }
+        let Self { id, conversation_id, created_by, created_at, .. } = self;
+        let Self { expires_at, max_uses, role, needs_approval, .. } = self;
+        Invitation {
+            id,
+            conversation_id,
+            created_by,
+            created_at,
+            expires_at,
+            max_uses,
+            uses,
+            role,
+            needs_approval,
+        }
     }
 }
 
@@ -57,6 +80,14 @@ pub struct Opening<'a> {
     pub uses: u64,
     /// Whoever made it, as they stand now.
     pub inviter: Ground,
+}
+
+impl Opening<'_> {
+    /// Whether it lets one more in who came at this moment: it had not ended then, it is not used up, and whoever made it
+    /// could still open the door.
+    fn works(&self, came_at: Timestamp) -> bool {
+        self.terms.last(self.uses, came_at) && may_offer(self.inviter, self.terms.role).is_ok()
+    }
 }
 
 /// Whether somebody may invite people who are then this.
@@ -80,15 +111,41 @@ pub fn entered(
     if ground.role.is_some() {
         return Ok(None);
     }
-    let works = |opening: &Opening<'_>| {
-        opening.terms.last(opening.uses, at) && may_offer(opening.inviter, opening.terms.role).is_ok()
-    };
+    let works = |opening: &Opening<'_>| !opening.terms.needs_approval && opening.works(at);
     // Why it does not work is nobody's business who holds it.
     let Opening { terms, .. } = opening.filter(works).ok_or(Rejection::NoInvitation)?;
-    // To whoever holds an invitation the door is as open as a public conversation's: what keeps them out of one of those,
-    // a ban or the sort of their account, keeps them out here.
-    let place = Place { visibility: Visibility::Public, ..ground.place() };
-    decide(&ground.seat(), Action::Join, place)?;
+    may_come(Action::Join, ground)?;
     let member = Member { user_id: by, role: terms.role, joined_at: at };
     Ok(Some(Fact::MemberJoined { member, by: terms.created_by, invitation_id: Some(terms.id) }))
+}
+
+/// Whether whoever holds an invitation may join by it, or ask to. To them the door is as open as a public conversation's:
+/// what keeps them out of one of those, a ban or the sort of their account, keeps them out here.
+pub fn may_come(action: Action, ground: Ground) -> Result<(), Refusal> {
+    let place = Place { visibility: Visibility::Public, ..ground.place() };
+    decide(&ground.seat(), action, place).map(drop)
+}
+
+/// The fact that a decision to let somebody in becomes; none for who is in already. They asked by themselves, or by an
+/// invitation: then this is a use of it, and it has to be good for one more. That it has ended since they asked does not
+/// matter, for they could not decide any sooner.
+pub fn admitted(
+    (user_id, asked_at): (UserId, Timestamp),
+    invited: Option<Invited>,
+    (by, at): (UserId, Timestamp),
+    is_member: bool,
+    opening: Option<Opening<'_>>,
+) -> Result<Option<Fact>, Rejection> {
+    if is_member {
+        return Ok(None);
+    }
+    let (role, invitation_id) = match invited {
+        None => (MemberRole::Member, None),
+        Some(Invited { invitation_id, .. }) => {
+            let opening = opening.filter(|opening| opening.works(asked_at)).ok_or(Rejection::Spent)?;
+            (opening.terms.role, Some(invitation_id))
+        }
+    };
+    let member = Member { user_id, role, joined_at: at };
+    Ok(Some(Fact::MemberJoined { member, by, invitation_id }))
 }

@@ -1,6 +1,9 @@
 //! What a body comes to as entities: whose handles they are is known here, and how many of them are kept.
 
-use std::collections::{BTreeSet, HashMap};
+use std::{
+    cmp::Reverse,
+    collections::{BTreeSet, HashMap},
+};
 
 use tertulia_contracts::{
     UserId,
@@ -10,6 +13,7 @@ use tertulia_contracts::{
 
 use super::{
     access::{Action, Ground, may},
+    roles::Roles,
     text::{Found, What, find},
     words::bare,
 };
@@ -18,6 +22,8 @@ use super::{
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Markup {
     entities: Vec<Entity>,
+    /// What may be a word of the conversation's own, and where. Which words it has, its writer knows.
+    words: Vec<(u32, String)>,
     /// Whether there are links, also such as are too many to be entities.
     links: bool,
 }
@@ -44,14 +50,24 @@ impl Markup {
     pub fn of(body: &str, found: Vec<Found>, people: &HashMap<String, UserId>) -> Self {
         let links = found.iter().any(|found| matches!(found.what, What::Entity(EntityKind::Link { .. })));
         let mut kept: Vec<(usize, usize, EntityKind)> = Vec::with_capacity(found.len());
-        let mut url_bytes = 0;
+        let mut words = Vec::new();
+        let (mut meant, mut url_bytes) = (Vec::new(), 0);
         for Found { place, what } in found {
             let (length, kind) = match what {
                 What::Entity(kind) => (place.len(), kind),
-                What::Handle(handle) => match person(&handle, people) {
-                    Some((length, user_id)) => (1 + length, EntityKind::Mention { user_id }),
-                    None => continue,
-                },
+                What::Handle(handle) => {
+                    let mentioned = person(&handle, people);
+                    if meant.len() < MAX_MENTIONED && !meant.contains(&handle) {
+                        meant.push(handle.clone());
+                    }
+                    if meant.contains(&handle) {
+                        words.push((place.start, 0, handle));
+                    }
+                    match mentioned {
+                        Some((length, user_id)) => (1 + length, EntityKind::Mention { user_id }),
+                        None => continue,
+                    }
+                }
             };
             if let EntityKind::Link { url } = &kind {
                 url_bytes += url.len();
@@ -62,27 +78,28 @@ impl Markup {
             }
             kept.push((place.start, length, kind));
         }
-        if kept.len() > MAX_ENTITIES {
-            kept.sort_by_key(|(_, _, kind)| rank(kind));
-            kept.truncate(MAX_ENTITIES);
-            kept.sort_by_key(|(start, length, _)| (*start, std::cmp::Reverse(*length)));
-        }
-        Self { entities: in_code_units(body, kept), links }
+        let entities =
+            in_code_units(body, kept).map(|(offset, length, what)| Entity { offset, length, what });
+        let entities = fitting(entities.collect());
+        let words = in_code_units(body, words).map(|(offset, _, word)| (offset, word)).collect();
+        Self { entities, words, links }
     }
 
     /// What a body holds that somebody else said elsewhere. Who was called there is not called again: those words are plain.
     pub fn passed_on(body: &str) -> Self {
         let mut markup = Self::of(body, find(body), &HashMap::new());
         markup.entities.retain(|entity| !entity.what.calls_many());
+        markup.words.clear();
         markup
     }
 
-    /// The entities, if this may be said here. Where nobody may call many, the words for it call nobody.
-    pub fn said(&self, ground: Ground) -> Result<Vec<Entity>, Refusal> {
+    /// The entities, if this may be said here, where these custom roles are. Where nobody may call many, the words for it
+    /// call nobody.
+    pub fn said(&self, ground: Ground, roles: &Roles) -> Result<Vec<Entity>, Refusal> {
         if self.links {
             may(Action::PostLinks, ground)?;
         }
-        let mut entities = self.entities.clone();
+        let mut entities = self.with_roles(roles);
         if entities.iter().any(|entity| entity.what.calls_many()) {
             match may(Action::MentionEveryone, ground) {
                 Err(Refusal { denial: Denial::Kind(_), .. }) => {
@@ -95,6 +112,41 @@ impl Markup {
     }
 }
 
+impl Markup {
+    /// The entities with the words for custom roles among them. Such a word comes before a person of that handle.
+    fn with_roles(&self, roles: &Roles) -> Vec<Entity> {
+        let mut entities = self.entities.clone();
+        if self.words.is_empty() || !roles.has_words() {
+            return entities;
+        }
+        for (offset, word) in &self.words {
+            let called =
+                [word.as_str(), bare(word)].into_iter().find_map(|word| Some((word, roles.called(word)?)));
+            if let Some((word, role_id)) = called {
+                entities.retain(|entity| entity.offset != *offset);
+                let length = 1 + u32::try_from(word.len()).expect("a word is no longer than a handle");
+                entities.push(Entity {
+                    offset: *offset,
+                    length,
+                    what: EntityKind::MentionCustomRole { role_id },
+                });
+            }
+        }
+        entities.sort_by_key(|entity| (entity.offset, Reverse(entity.length)));
+        fitting(entities)
+    }
+}
+
+/// As many as a message holds, in their order.
+fn fitting(mut entities: Vec<Entity>) -> Vec<Entity> {
+    if entities.len() > MAX_ENTITIES {
+        entities.sort_by_key(|entity| rank(&entity.what));
+        entities.truncate(MAX_ENTITIES);
+        entities.sort_by_key(|entity| (entity.offset, Reverse(entity.length)));
+    }
+    entities
+}
+
 fn person(handle: &str, people: &HashMap<String, UserId>) -> Option<(usize, UserId)> {
     [handle, bare(handle)].into_iter().find_map(|handle| Some((handle.len(), *people.get(handle)?)))
 }
@@ -105,7 +157,8 @@ fn rank(kind: &EntityKind) -> u8 {
         EntityKind::Mention { .. }
         | EntityKind::MentionRole { .. }
         | EntityKind::MentionEveryone
-        | EntityKind::MentionHere => 0,
+        | EntityKind::MentionHere
+        | EntityKind::MentionCustomRole { .. } => 0,
         EntityKind::Link { .. } => 1,
         EntityKind::Code | EntityKind::CodeBlock { .. } => 2,
         EntityKind::Emoji => 3,
@@ -113,17 +166,16 @@ fn rank(kind: &EntityKind) -> u8 {
 }
 
 /// Counts in UTF-16 code units what was counted in bytes; what is given is in the order of the body.
-fn in_code_units(body: &str, kept: Vec<(usize, usize, EntityKind)>) -> Vec<Entity> {
+fn in_code_units<T>(body: &str, kept: Vec<(usize, usize, T)>) -> impl Iterator<Item = (u32, u32, T)> {
     let units = |text: &str| -> u32 {
         text.chars().map(|character| if character.len_utf16() == 1 { 1 } else { 2 }).sum()
     };
     let (mut byte, mut offset) = (0, 0);
-    let entities = kept.into_iter().map(|(start, length, what)| {
+    kept.into_iter().map(move |(start, length, what)| {
         offset += units(&body[byte..start]);
         byte = start;
-        Entity { offset, length: units(&body[start..start + length]), what }
-    });
-    entities.collect()
+        (offset, units(&body[start..start + length]), what)
+    })
 }
 
 #[cfg(test)]

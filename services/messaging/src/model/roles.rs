@@ -9,7 +9,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use tertulia_contracts::{
     RoleId, UserId,
-    messaging::{Fact, MAX_CUSTOM_ROLES, MAX_NOTED, MemberOverride, MemberRole, Role, Roles as Shown},
+    messaging::{
+        Fact, MAX_CUSTOM_ROLES, MAX_NOTED, MemberOverride, MemberRole, Role, Roles as Shown, role_word,
+    },
     permissions::{Override, Permissions, Seat, decide_reseat},
 };
 use tertulia_runtime::Timestamp;
@@ -37,6 +39,15 @@ pub struct Roles {
 struct CustomRole {
     name: String,
     rights: Override,
+    #[serde(default)]
+    mentionable: bool,
+}
+
+impl CustomRole {
+    /// The word that calls those who carry it, if one does.
+    fn word(&self) -> Option<String> {
+        if self.mentionable { role_word(&self.name) } else { None }
+    }
 }
 
 /// What there is to say about somebody.
@@ -57,6 +68,8 @@ pub enum RoleChange {
         name: String,
         /// What it adds and takes.
         rights: Override,
+        /// Whether its word calls those who carry it.
+        mentionable: bool,
     },
     /// That there be no such role.
     Delete(RoleId),
@@ -89,9 +102,10 @@ impl Roles {
     /// Takes a fact; whether it is about roles and notes.
     fn take(&mut self, fact: &Fact) -> bool {
         match fact {
-            Fact::RolePut { role_id, name, allow, deny, .. } => {
+            Fact::RolePut { role_id, name, allow, deny, mentionable, .. } => {
                 let rights = Override { allow: *allow, deny: *deny };
-                self.defined.insert(*role_id, CustomRole { name: name.clone(), rights });
+                let role = CustomRole { name: name.clone(), rights, mentionable: *mentionable };
+                self.defined.insert(*role_id, role);
             }
             Fact::RoleDeleted { role_id, .. } => {
                 self.defined.remove(role_id);
@@ -137,6 +151,22 @@ impl Roles {
         roles.filter_map(|role| Some(self.defined.get(role)?.rights)).collect()
     }
 
+    /// Which roles somebody carries.
+    pub fn carried_by(&self, user: UserId) -> impl Iterator<Item = RoleId> {
+        self.people.get(&user).into_iter().flat_map(|note| &note.roles).copied()
+    }
+
+    /// The role that this word calls.
+    pub fn called(&self, word: &str) -> Option<RoleId> {
+        let (id, _) = self.defined.iter().find(|(_, role)| role.word().as_deref() == Some(word))?;
+        Some(*id)
+    }
+
+    /// Whether there is a word for any of them.
+    pub fn has_words(&self) -> bool {
+        self.defined.values().any(|role| role.mentionable)
+    }
+
     /// What is added to somebody's role and taken from it.
     pub fn overrides(&self, user: UserId) -> Overrides {
         let carried = self.carried(user).into_iter().fold(Override::default(), |all, one| Override {
@@ -164,6 +194,7 @@ impl Roles {
             name: role.name.clone(),
             allow: role.rights.allow,
             deny: role.rights.deny,
+            word: role.word(),
             user_ids: carriers(id).map(|(user, _)| *user).collect(),
         });
         let noted = self.people.iter().filter(|(_, note)| note.own != Override::default());
@@ -230,8 +261,16 @@ impl Roles {
         }
     }
 
+    /// Whether another role is called by the same word.
+    fn shares_word(&self, role: RoleId) -> bool {
+        let word = self.defined.get(&role).and_then(CustomRole::word);
+        let mut others = self.defined.iter().filter(|(id, _)| **id != role);
+        word.is_some() && others.any(|(_, other)| other.word() == word)
+    }
+
     fn check_room(&self, change: &RoleChange, after: &Self) -> Result<(), Error> {
         match change {
+            RoleChange::Put { role, .. } if after.shares_word(*role) => Err(Error::RoleWordTaken),
             RoleChange::Give(_, role) if !self.defined.contains_key(role) => Err(Error::NoSuchRole),
             _ if after.defined.len() > self.defined.len().max(MAX_CUSTOM_ROLES) => Err(Error::TooManyRoles),
             _ if after.people.len() > self.people.len().max(MAX_NOTED) => Err(Error::TooManyNoted),
@@ -246,7 +285,8 @@ impl From<&Shown> for Roles {
         let mut roles = Self { changed_seq: shown.changed_seq, ..Self::default() };
         for role in &shown.items {
             let rights = Override { allow: role.allow, deny: role.deny };
-            roles.defined.insert(role.id, CustomRole { name: role.name.clone(), rights });
+            let mentionable = role.word.is_some();
+            roles.defined.insert(role.id, CustomRole { name: role.name.clone(), rights, mentionable });
             for user in &role.user_ids {
                 roles.people.entry(*user).or_default().roles.insert(role.id);
             }
@@ -261,8 +301,8 @@ impl From<&Shown> for Roles {
 impl RoleChange {
     fn fact(&self, by: UserId, at: Timestamp) -> Fact {
         match self.clone() {
-            Self::Put { role: role_id, name, rights: Override { allow, deny } } => {
-                Fact::RolePut { role_id, name, allow, deny, by, at }
+            Self::Put { role: role_id, name, rights: Override { allow, deny }, mentionable } => {
+                Fact::RolePut { role_id, name, allow, deny, mentionable, by, at }
             }
             Self::Delete(role_id) => Fact::RoleDeleted { role_id, by, at },
             Self::Give(user_id, role_id) => Fact::RoleGiven { user_id, role_id, by, at },

@@ -5,7 +5,7 @@ use std::{collections::HashSet, num::NonZeroU32};
 use serde::{Deserialize, Serialize};
 use tertulia_contracts::{
     UserId,
-    messaging::{ConversationKind, Fact, UpdateConversation, Visibility},
+    messaging::{Comments, ConversationKind, Fact, UpdateConversation, Visibility},
 };
 use tertulia_runtime::Timestamp;
 
@@ -37,6 +37,9 @@ pub struct Settings {
     /// How many seconds lie between two messages of one author; none if there is no slow mode.
     #[serde(default)]
     pub slow_mode_s: Option<NonZeroU32>,
+    /// Whether those write in threads who may not post; of a channel alone it can be otherwise.
+    #[serde(default)]
+    pub comments: Comments,
 }
 
 impl Settings {
@@ -54,6 +57,7 @@ impl Settings {
                 visibility,
                 disappear_after_s,
                 slow_mode_s,
+                comments,
                 ..
             } => {
                 if title.is_some() {
@@ -70,6 +74,7 @@ impl Settings {
                     self.disappear_after_s = Some(*seconds).filter(|seconds| *seconds > 0);
                 }
                 self.slow_mode_s = slow_mode_s.map_or(self.slow_mode_s, NonZeroU32::new);
+                self.comments = comments.unwrap_or(self.comments);
             }
             Fact::ConversationArchived { at, .. } => self.archived_at = Some(*at),
             Fact::ConversationUnarchived { .. } => self.archived_at = None,
@@ -91,8 +96,10 @@ pub fn updated(
     let of_equals = ground.kind == ConversationKind::Direct && *wanted == only_time;
     may(if of_equals { Action::Pin } else { Action::Update }, ground)?;
     let open = wanted.visibility.is_some_and(|visibility| visibility != Visibility::Private);
-    if open && ground.kind != ConversationKind::Channel {
-        return Err(Rejection::NoChannel);
+    let of_channels = [(open, "visibility"), (wanted.comments.is_some(), "comments")];
+    let misplaced = of_channels.into_iter().find(|(set, _)| *set && ground.kind != ConversationKind::Channel);
+    if let Some((_, field)) = misplaced {
+        return Err(Rejection::NoChannel(field));
     }
     let title = wanted.title.clone().filter(|title| settings.title.as_ref() != Some(title));
     let description = wanted.description.clone().filter(|description| settings.description != *description);
@@ -101,12 +108,14 @@ pub fn updated(
     let known = settings.disappear_after_s.unwrap_or(0);
     let disappear_after_s = wanted.disappear_after_s.filter(|seconds| known != *seconds);
     let slow_mode_s = wanted.slow_mode_s.filter(|wanted| settings.slow_mode_s != NonZeroU32::new(*wanted));
+    let comments = wanted.comments.filter(|comments| settings.comments != *comments);
     let changes = title.is_some()
         || description.is_some()
         || tags.is_some()
         || visibility.is_some()
         || disappear_after_s.is_some()
-        || slow_mode_s.is_some();
+        || slow_mode_s.is_some()
+        || comments.is_some();
     let fact = Fact::ConversationUpdated {
         title,
         description,
@@ -114,6 +123,7 @@ pub fn updated(
         visibility,
         disappear_after_s,
         slow_mode_s,
+        comments,
         by,
         at,
     };

@@ -1,9 +1,16 @@
 //! Threads: messages that stand below another, in the same log, in a place and with a count of their own.
 
 use serde::{Deserialize, Serialize};
-use tertulia_contracts::messaging::{Message, PostMessage, Thread};
+use tertulia_contracts::{
+    messaging::{Comments, Message, PostMessage, Thread},
+    permissions::Refusal,
+};
 
-use super::{access::Action, place::seq_of};
+use super::{
+    access::{Action, Ground, may},
+    place::seq_of,
+    settings::Settings,
+};
 use crate::Error;
 
 /// Where a message stands that is posted in a thread.
@@ -41,9 +48,13 @@ impl Root {
     }
 }
 
-/// What posting this takes.
-pub fn speaking(post: &PostMessage) -> Action {
-    if post.thread_id.is_some() { Action::Comment } else { Action::Post }
+/// Whether somebody may post this. Where comments are off, a comment takes what posting does besides.
+pub fn may_speak(post: &PostMessage, ground: Ground, settings: &Settings) -> Result<(), Refusal> {
+    if post.thread_id.is_none() {
+        return may(Action::Post, ground);
+    }
+    may(Action::Comment, ground)?;
+    if settings.comments == Comments::Off { may(Action::Post, ground) } else { Ok(()) }
 }
 
 /// What is said to a post that answers a message which does not stand where the post is to.

@@ -75,9 +75,9 @@ impl Messaging {
         Ok(Page { items: page.items.iter().filter_map(shown).collect(), next: page.next })
     }
 
-    /// Fails if one of these and the actor keep apart.
-    pub(crate) async fn must_reach(&self, by: Actor, others: &[UserId]) -> Result<(), Error> {
-        let apart = self.store.keep_apart(by.user_id, others).await?;
+    /// Fails if this user and one of these others keep apart.
+    pub(crate) async fn must_reach(&self, user: UserId, others: &[UserId]) -> Result<(), Error> {
+        let apart = self.store.keep_apart(user, others).await?;
         if apart { Err(Error::OutOfReach) } else { Ok(()) }
     }
 }

@@ -3,7 +3,7 @@
 use futures_util::{StreamExt, TryStreamExt, stream};
 use tertulia_contracts::{
     ConversationId, UserId,
-    messaging::{Conversation, CreateConversation, Member, MemberRole},
+    messaging::{Conversation, ConversationKind, CreateConversation, Member, MemberRole},
 };
 use tertulia_documents::{Cursor, Error as StoreError, Page};
 
@@ -69,7 +69,11 @@ impl Messaging {
         }
         self.people.must_exist(&named).await?;
         let others: Vec<UserId> = named.into_iter().map(|(user, _)| user).collect();
-        self.must_reach(by, &others).await?;
+        self.must_reach(by.user_id, &others).await?;
+        self.must_have_made_few(by.user_id).await?;
+        if charter.kind != ConversationKind::Direct {
+            self.must_have_room(None, &[&others[..], &[by.user_id]].concat()).await?;
+        }
         let conversation = ConversationRecord::new(self.ambient.ids.next(), charter);
         match self.store.conversations.insert(&conversation, Vec::new()).await {
             Ok(_) => Ok(Made::New(self.shown(conversation.id, by).await?)),
@@ -96,7 +100,7 @@ impl Messaging {
         let View { conversation, member, .. } = self.view(id, by, Action::Find).await?;
         let head = self.store.head(&id.to_string()).await?;
         let membership = match &member {
-            Some(member) => Some(self.membership(member, head).await?),
+            Some(member) => Some(self.membership(member, &conversation.roles, head).await?),
             None => None,
         };
         let visibility = conversation.visibility();
@@ -112,6 +116,7 @@ impl Messaging {
             archived_at: settings.archived_at,
             disappear_after_s: settings.disappear_after_s,
             slow_mode_s: settings.slow_mode_s.map(std::num::NonZeroU32::get),
+            comments: (charter.kind == ConversationKind::Channel).then_some(settings.comments),
             member_count: members,
             created_by: charter.created_by,
             created_at: charter.created_at,
@@ -178,7 +183,8 @@ impl Messaging {
         let action = if user == by.user_id { Action::Join } else { Action::AddMember };
         self.view(id, by, action).await?;
         self.people.must_exist(&[(user, "user_id".to_owned())]).await?;
-        self.must_reach(by, &[user]).await?;
+        self.must_reach(by.user_id, &[user]).await?;
+        self.must_have_room(Some(id), &[user]).await?;
         self.writers.write(id, by, Request::Change(Change::Add { user, role })).await?;
         // The writer has applied the change unless the store failed it; then this says so, or makes up for it.
         self.keeper.settle(id).await?;

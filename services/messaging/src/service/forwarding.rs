@@ -13,10 +13,10 @@ use super::{
 use crate::{
     Error,
     model::{
-        access::{Action, Actor, may},
+        access::{Action, Actor},
         markup::Markup,
         moderation::{Note, PassedOn},
-        thread::speaking,
+        thread::may_speak,
     },
 };
 
@@ -31,7 +31,7 @@ impl Messaging {
         post: &PostMessage,
     ) -> Result<Option<Answer>, Error> {
         let seen = self.view(id, by, Action::Read).await?;
-        let may_post = may(speaking(post), seen.ground).map_err(Error::from);
+        let may_post = may_speak(post, seen.ground, &seen.conversation.settings).map_err(Error::from);
         match self.store.first_result(&id.to_string(), by.user_id, post).await {
             Ok(None) | Err(Error::ClientIdReused) if may_post.is_err() => may_post.map(|()| None),
             first => Ok(first?.map(Answer::Repeated)),

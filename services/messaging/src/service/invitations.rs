@@ -5,21 +5,21 @@ use std::time::Duration;
 use tertulia_contracts::{
     ConversationId, InvitationId,
     messaging::{
-        Conversation, CreateInvitation, INVITATION_LIFE_S, Invitation, InvitationPreview, MAX_INVITATIONS,
-        MadeInvitation, MemberRole,
+        Conversation, CreateInvitation, INVITATION_LIFE_S, Invitation, InvitationPreview, JoinRequest,
+        MAX_INVITATIONS, MadeInvitation, MemberRole,
     },
     permissions::InstanceRole,
 };
 use tertulia_documents::{Cursor, Error as StoreError, Page, Versioned};
 use tertulia_runtime::secret;
 
-use super::{Messaging, conversations::View};
+use super::{Messaging, conversations::View, requests::Asked};
 use crate::{
     Error,
     model::{
         access::{Action, Actor, may},
         change::Change,
-        invitation::{Terms, may_offer},
+        invitation::{Invited, Terms, may_come, may_offer},
     },
     store::{ConversationRecord, InvitationRecord, invitations::SLOT},
 };
@@ -30,6 +30,14 @@ const CODE_BYTES: usize = 24;
 const MAX_CODE_BYTES: usize = 64;
 /// How often somebody else may take the place that was free, or change what is being withdrawn.
 const MAX_ATTEMPTS: usize = 100;
+
+/// What became of a wish to come in by a code.
+pub(crate) enum Accepted {
+    /// They are a member.
+    Joined(Box<Conversation>),
+    /// They wait until somebody decides.
+    Waits(JoinRequest),
+}
 
 impl Messaging {
     /// Makes an invitation.
@@ -54,6 +62,7 @@ impl Messaging {
                 expires_at: now.plus(life),
                 max_uses: wish.max_uses,
                 role,
+                needs_approval: wish.needs_approval,
             },
             fingerprint: secret::fingerprint(&code),
             slot: 0,
@@ -133,8 +142,8 @@ impl Messaging {
         Err(Error::Busy)
     }
 
-    /// What whoever holds a code may know before they join.
-    pub(crate) async fn preview(&self, code: &str) -> Result<InvitationPreview, Error> {
+    /// What a code opens at this moment, and where that leads.
+    async fn working(&self, code: &str) -> Result<(ConversationRecord, Terms), Error> {
         let id = self.opened_by(code).await?.terms.conversation_id;
         let conversation = self.keeper.settle(id).await?.ok_or(Error::NoSuchInvitation)?;
         // Read again, with every use counted that its log holds.
@@ -146,10 +155,16 @@ impl Messaging {
         if may_offer(inviter, terms.role).is_err() || !terms.last(uses, now) {
             return Err(Error::NoSuchInvitation);
         }
+        Ok((conversation, terms))
+    }
+
+    /// What whoever holds a code may know before they join.
+    pub(crate) async fn preview(&self, code: &str) -> Result<InvitationPreview, Error> {
+        let (conversation, terms) = self.working(code).await?;
         let visibility = conversation.visibility();
         let ConversationRecord { charter, settings, members, .. } = conversation;
         Ok(InvitationPreview {
-            conversation_id: id,
+            conversation_id: terms.conversation_id,
             kind: charter.kind,
             title: settings.title,
             description: Some(settings.description).filter(|description| !description.is_empty()),
@@ -157,15 +172,44 @@ impl Messaging {
             member_count: members,
             invited_by: terms.created_by,
             role: terms.role,
+            needs_approval: terms.needs_approval,
             expires_at: terms.expires_at,
         })
     }
 
-    /// Joins by a code. Again is the same, and uses nothing up.
-    pub(crate) async fn accept(&self, by: Actor, code: &str) -> Result<Conversation, Error> {
-        let Terms { id: invitation, conversation_id, created_by: inviter, .. } =
+    /// Joins by a code, or asks to where that needs approval. Again is the same, and uses nothing up.
+    pub(crate) async fn accept(
+        &self,
+        by: Actor,
+        code: &str,
+        note: Option<String>,
+    ) -> Result<Accepted, Error> {
+        let Terms { id: invitation, conversation_id, created_by: inviter, needs_approval, .. } =
             self.opened_by(code).await?.terms;
-        self.change(conversation_id, by, Change::Enter { invitation, inviter }).await
+        // Who comes by a link is added by whoever made it.
+        self.must_reach(by.user_id, &[inviter]).await?;
+        if needs_approval && !self.is_member(conversation_id, by.user_id).await? {
+            return self.ask_by(by, code, note).await;
+        }
+        self.must_have_room(Some(conversation_id), &[by.user_id]).await?;
+        let change = Change::Enter { invitation, inviter };
+        self.change(conversation_id, by, change).await.map(|joined| Accepted::Joined(Box::new(joined)))
+    }
+
+    /// Asks to be let in by an invitation that needs approval. That uses nothing up: a use is an entrance, as ever.
+    async fn ask_by(&self, by: Actor, code: &str, note: Option<String>) -> Result<Accepted, Error> {
+        let (conversation, terms) = self.working(code).await?;
+        let member = self.store.member(conversation.id, by.user_id).await?;
+        let stance = member.map(|member| member.value.stance()).unwrap_or_default();
+        let ground = conversation.ground(by, stance, self.ambient.now());
+        may_come(Action::AskToJoin, ground)?;
+        if may(Action::Join, ground).is_ok() {
+            return Err(Error::JoinInstead);
+        }
+        let invited = Invited { invitation_id: terms.id, by: terms.created_by };
+        let asked = self.wait_for_decision(conversation.id, by.user_id, note, Some(invited)).await?;
+        let (Asked::New(request) | Asked::Waiting(request)) = asked;
+        Ok(Accepted::Waits(request))
     }
 
     async fn opened_by(&self, code: &str) -> Result<InvitationRecord, Error> {

@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use tertulia_contracts::{
     ConversationId, InvitationId, ReportId, UserId,
-    messaging::{Fact, Member, MemberRole},
+    messaging::{ConversationKind, Fact, Member, MemberRole},
 };
 use tertulia_documents::{Error as StoreError, Record, Table, Versioned};
 use tertulia_runtime::Timestamp;
@@ -153,8 +153,10 @@ impl Keeper {
         self.apply_to_messages(id, about_messages).await?;
         self.apply_to_votes(id, ballots).await?;
         self.count_uses(uses).await?;
-        let writes =
-            memberships.into_iter().map(|(place, user, step)| self.apply_membership(id, user, step, place));
+        let counts = conversation.charter.kind != ConversationKind::Direct;
+        let writes = memberships
+            .into_iter()
+            .map(|(place, user, step)| self.apply_membership((id, counts), user, step, place));
         stream::iter(writes).buffer_unordered(AT_ONCE).try_collect().await
     }
 
@@ -182,13 +184,14 @@ impl Keeper {
 
     async fn apply_membership(
         &self,
-        conversation: ConversationId,
+        (conversation, counts): (ConversationId, bool),
         user: UserId,
         step: Step,
         place: Head,
     ) -> Result<(), Error> {
         revise(&self.store.members, &member_id(conversation, user), |before: Option<MemberRecord>| {
             let after = membership_after(conversation, user, before.clone(), &step, place);
+            let after = MemberRecord { counts, ..after };
             Ok(before.is_none_or(|before| before != after).then_some(after))
         })
         .await
@@ -243,6 +246,7 @@ fn membership_after(
         cursor_messages: 0,
         ban: Sentence::default(),
         mute: Sentence::default(),
+        counts: false,
     });
     if let Step::Began(Member { role, .. }) | Step::Became(role) = step
         && place.seq > after.role_seq
@@ -310,7 +314,7 @@ mod tests {
             let user = ambient.ids.next();
             for (seq, step) in &order {
                 let place = Head { seq: *seq, messages: *seq };
-                keeper.apply_membership(conversation, user, step.clone(), place).await.unwrap();
+                keeper.apply_membership((conversation, true), user, step.clone(), place).await.unwrap();
             }
             let found = store.member(conversation, user).await.unwrap().unwrap().value;
             assert_eq!((found.present, found.changed_seq, found.role), expected, "{order:?}");

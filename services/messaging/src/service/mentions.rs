@@ -8,7 +8,7 @@ use tertulia_contracts::messaging::MAX_COUNTED_MENTIONS;
 use super::Messaging;
 use crate::{
     Error,
-    model::callee::called_by,
+    model::{callee::called_by, roles::Roles},
     store::{Head, MemberRecord},
 };
 
@@ -21,13 +21,14 @@ impl Messaging {
     pub(super) async fn mentions(
         &self,
         member: &MemberRecord,
+        roles: &Roles,
         read_seq: u64,
         head: Head,
     ) -> Result<u64, Error> {
         if read_seq >= head.seq {
             return Ok(0);
         }
-        let callees = called_by(member.user_id, member.role);
+        let callees = called_by(member.user_id, member.role, roles.carried_by(member.user_id));
         let id = member.conversation_id;
         let counted = callees.into_iter().map(|callee| self.store.calls_after(id, callee, read_seq));
         let calls: Vec<_> = stream::iter(counted).buffered(AT_ONCE).try_collect().await?;

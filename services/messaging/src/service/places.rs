@@ -11,6 +11,7 @@ use crate::{
     model::{
         access::{Action, Actor},
         private::{Matter, Place, Topic},
+        roles::Roles,
         unread::unread,
     },
     store::{Head, MemberRecord, PrivateRecord},
@@ -18,10 +19,15 @@ use crate::{
 
 impl Messaging {
     /// A member's place, in a log that reaches so far.
-    pub(super) async fn membership(&self, member: &MemberRecord, head: Head) -> Result<Membership, Error> {
+    pub(super) async fn membership(
+        &self,
+        member: &MemberRecord,
+        roles: &Roles,
+        head: Head,
+    ) -> Result<Membership, Error> {
         let place = standing(self.store.place(member.user_id, member.conversation_id).await?, member);
         let own_last = self.own_last(member, place.cursor_messages, head).await?;
-        self.shown_place(member, place, own_last, head).await
+        self.shown_place((member, roles), place, own_last, head).await
     }
 
     /// The last place at which they posted, if that matters: who has read everything has nothing unread, whatever they
@@ -35,7 +41,7 @@ impl Messaging {
 
     async fn shown_place(
         &self,
-        member: &MemberRecord,
+        (member, roles): (&MemberRecord, &Roles),
         place: Place,
         own_last: Head,
         head: Head,
@@ -46,7 +52,7 @@ impl Messaging {
             joined_at: member.joined_at,
             cursor_seq: place.cursor_seq,
             unread: unread(head.messages, place.cursor_messages, own_last.messages),
-            mentions: self.mentions(member, read_seq, head).await?,
+            mentions: self.mentions(member, roles, read_seq, head).await?,
             marked_unread: place.marked_unread,
             muted_until: place.muted_until.filter(|until| *until > self.ambient.now()),
             hidden: place.hidden,
@@ -115,7 +121,7 @@ impl Messaging {
             // The cursor has moved; who wants to know reads it.
             tracing::debug!(%error, "a receipt was not told");
         }
-        self.shown_place(&member, place, own_last, head).await
+        self.shown_place((&member, &conversation.roles), place, own_last, head).await
     }
 
     /// What there is up to a position, at most the head.

@@ -12,6 +12,7 @@ use crate::{
     model::{
         access::{Action, Actor, may},
         change::Change,
+        invitation::Invited,
     },
     store::RequestRecord,
 };
@@ -42,15 +43,17 @@ impl Messaging {
         if may(Action::Join, ground).is_ok() {
             return Err(Error::JoinInstead);
         }
-        self.wait_for_decision(id, by.user_id, note).await
+        self.wait_for_decision(id, by.user_id, note, None).await
     }
 
-    /// Notes a wish of somebody who may ask.
-    async fn wait_for_decision(
+    /// Notes a wish of somebody who may ask. One that waits already is left as it is, but for one that another invitation
+    /// is behind: whoever asks by a link means that one.
+    pub(super) async fn wait_for_decision(
         &self,
         id: ConversationId,
         user: UserId,
         note: Option<String>,
+        invited: Option<Invited>,
     ) -> Result<Asked, Error> {
         let now = self.ambient.now();
         let wish = RequestRecord {
@@ -60,19 +63,26 @@ impl Messaging {
             asked_at: now,
             declined_at: None,
             told_as: self.ambient.ids.next(),
+            invited,
         };
         for _ in 0..MAX_ATTEMPTS {
             let before = self.store.request(id, user).await?;
-            if let Some(Versioned { value, .. }) = &before {
-                let Some(declined_at) = value.declined_at else {
-                    return Ok(Asked::Waiting(value.clone().shown()));
-                };
-                let wait = ASK_AGAIN_AFTER.saturating_sub(now.since(declined_at));
-                if !wait.is_zero() {
-                    return Err(Error::AskedTooSoon(wait));
+            let waits = before.as_ref().map(|Versioned { value, .. }| value);
+            let waits = match waits {
+                Some(RequestRecord { declined_at: Some(declined_at), .. }) => {
+                    let wait = ASK_AGAIN_AFTER.saturating_sub(now.since(*declined_at));
+                    if !wait.is_zero() {
+                        return Err(Error::AskedTooSoon(wait));
+                    }
+                    false
                 }
-            }
-            if self.store.requests_to(id, None, MAX_REQUESTS).await?.items.len() >= MAX_REQUESTS {
+                Some(wish) if invited.is_none() || wish.invited == invited => {
+                    return Ok(Asked::Waiting(wish.clone().shown()));
+                }
+                Some(_) => true,
+                None => false,
+            };
+            if !waits && self.store.requests_to(id, None, MAX_REQUESTS).await?.items.len() >= MAX_REQUESTS {
                 return Err(Error::TooManyRequests);
             }
             let written = match before {
@@ -110,8 +120,14 @@ impl Messaging {
     pub(crate) async fn approve(&self, id: ConversationId, by: Actor, user: UserId) -> Result<Member, Error> {
         self.view(id, by, Action::DecideRequests).await?;
         let request = self.store.request(id, user).await?.filter(|it| it.value.declined_at.is_none());
-        if request.is_some() {
-            self.change(id, by, Change::Admit(user)).await?;
+        if let Some(Versioned { value: RequestRecord { asked_at, invited, .. }, .. }) = &request {
+            let (asked_at, invited) = (*asked_at, *invited);
+            // Letting somebody in is adding them: neither who decides nor who invited them may keep apart from them.
+            let others: Vec<UserId> =
+                invited.map(|invited| invited.by).into_iter().chain([by.user_id]).collect();
+            self.must_reach(user, &others).await?;
+            self.must_have_room(Some(id), &[user]).await?;
+            self.change(id, by, Change::Admit { user, asked_at, invited }).await?;
         }
         let member = self.store.member(id, user).await?.filter(|member| member.value.present);
         let member = member.ok_or(Error::NoSuchRequest)?.value.shown();

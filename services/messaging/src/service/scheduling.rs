@@ -16,6 +16,7 @@ use ulid::Ulid;
 
 use super::{
     Messaging,
+    conversations::View,
     postman::{Postman, claimed},
     writer::Answer,
 };
@@ -25,7 +26,7 @@ use crate::{
         access::{Action, Actor},
         place::seq_of,
         schedule::check_time,
-        thread::{no_such_reply, speaking},
+        thread::{may_speak, no_such_reply},
     },
     store::{ScheduledRecord, scheduled::Progress},
 };
@@ -50,7 +51,8 @@ impl Messaging {
         request: ScheduleMessage,
     ) -> Result<Scheduled, Error> {
         let ScheduleMessage { message, send_at } = request;
-        self.view(id, by, speaking(&message)).await?;
+        let View { conversation, ground, .. } = self.view(id, by, Action::Read).await?;
+        may_speak(&message, ground, &conversation.settings)?;
         if let Some(found) = self.store.scheduled_message(by.user_id, id, message.client_id).await? {
             return repeated(found.value, &message, send_at);
         }

@@ -19,6 +19,7 @@ use crate::{
         message::{Pinned, apply, apply_to_pins},
         place::seq_of,
         poll::Ballot,
+        roles::Roles,
     },
     store::{ConversationRecord, Store, reactions::toggle},
 };
@@ -79,7 +80,7 @@ impl Targets {
         by: UserId,
         at: Timestamp,
         ground: Ground,
-        subject: Stance,
+        (roles, subject): (&Roles, Stance),
     ) -> Result<Option<Fact>, Error> {
         let seq = seq_of(message);
         let found = self.messages.get(&seq).filter(|(found, _)| found.id == message);
@@ -92,6 +93,7 @@ impl Targets {
             own_emoji,
             own_vote,
             pins,
+            roles,
             subject,
         });
         decide(alteration, by, at, ground, standing)

@@ -56,12 +56,14 @@ pub(crate) struct ConversationRecord {
 const DIRECT: Index = Index::unique("direct");
 /// One channel per handle.
 pub(crate) const HANDLE: Index = Index::unique("handle");
+/// The conversations that somebody made, by age.
+const MADE: Index = Index::ordered("made");
 /// Conversations whose founding is not wholly written.
 const UNFOUNDED: Index = Index::ordered("unfounded");
 
 impl Record for ConversationRecord {
     const COLLECTION: Collection =
-        Collection { name: "conversations", indexes: &[DIRECT, HANDLE, UNFOUNDED] };
+        Collection { name: "conversations", indexes: &[DIRECT, HANDLE, MADE, UNFOUNDED] };
 
     fn id(&self) -> String {
         self.id.to_string()
@@ -71,7 +73,9 @@ impl Record for ConversationRecord {
         let direct = self.charter.pair().map(|pair| (DIRECT, pair_key(pair)));
         let handle = self.charter.handle.as_ref().map(|handle| (HANDLE, Key::new().text(handle)));
         let unfounded = (!self.is_founded()).then(|| (UNFOUNDED, Key::new().display(self.id)));
-        [direct, handle, unfounded].into_iter().flatten().collect()
+        let made =
+            (MADE, Key::new().display(self.charter.created_by).number(millis(self.charter.created_at)));
+        [direct, handle, Some(made), unfounded].into_iter().flatten().collect()
     }
 }
 
@@ -160,6 +164,10 @@ impl ConversationRecord {
     }
 }
 
+fn millis(moment: Timestamp) -> u64 {
+    u64::try_from(moment.as_millis()).unwrap_or(0)
+}
+
 fn pair_key((one, other): (UserId, UserId)) -> Key {
     Key::new().display(one).display(other)
 }
@@ -181,6 +189,19 @@ impl Store {
     /// The channel of a handle.
     pub(crate) async fn channel(&self, handle: &str) -> Result<Option<ConversationRecord>, Error> {
         Ok(self.conversations.find(HANDLE, Key::new().text(handle)).await?.map(|found| found.value))
+    }
+
+    /// When somebody made the conversations that they made after a moment, the oldest first, up to this number of them.
+    pub(crate) async fn made_after(
+        &self,
+        user: UserId,
+        moment: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<Timestamp>, Error> {
+        let all = Key::new().display(user);
+        let scan = Scan::of(MADE, all.clone(), limit).from(all.number(millis(moment) + 1));
+        let made = self.conversations.scan(scan).await?.items.into_iter();
+        Ok(made.map(|found| found.value.charter.created_at).collect())
     }
 
     /// Conversations whose maker crashed in the middle of founding them, or is at it.

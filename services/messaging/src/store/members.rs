@@ -3,10 +3,12 @@
 use serde::{Deserialize, Serialize};
 use tertulia_contracts::{
     ConversationId, UserId,
-    messaging::{Member, MemberRole},
+    messaging::{MAX_CONVERSATIONS, Member, MemberRole},
     permissions::Restriction,
 };
-use tertulia_documents::{Collection, Cursor, Error, Index, Key, Page, Record, Scan, Versioned};
+use tertulia_documents::{
+    Collection, Cursor, Error, Index, Key, Page, Record, Scan, Versioned, port::MAX_PAGE,
+};
 use tertulia_runtime::Timestamp;
 
 use super::Store;
@@ -41,6 +43,9 @@ pub(crate) struct MemberRecord {
     /// Whether they are to be silent.
     #[serde(default)]
     pub mute: Sentence,
+    /// Whether it counts among those that one person can have: direct ones, which nobody can leave, do not.
+    #[serde(default)]
+    pub counts: bool,
 }
 
 /// A ban or a mute, also one that was lifted.
@@ -56,13 +61,16 @@ pub(crate) struct Sentence {
 const PRESENT: Index = Index::unique("present");
 /// The conversations a user is a present member of.
 const USERS: Index = Index::unique("users");
+/// What counts of them among those that one person can have.
+const COUNTED: Index = Index::ordered("counted");
 /// A conversation's bans, by their end.
 const BANS: Index = Index::ordered("bans");
 /// A conversation's mutes, by their end.
 const MUTES: Index = Index::ordered("mutes");
 
 impl Record for MemberRecord {
-    const COLLECTION: Collection = Collection { name: "members", indexes: &[PRESENT, USERS, BANS, MUTES] };
+    const COLLECTION: Collection =
+        Collection { name: "members", indexes: &[PRESENT, USERS, COUNTED, BANS, MUTES] };
 
     fn id(&self) -> String {
         member_id(self.conversation_id, self.user_id)
@@ -74,6 +82,9 @@ impl Record for MemberRecord {
         if self.present {
             keys.push((PRESENT, Key::new().display(conversation).display(user)));
             keys.push((USERS, Key::new().display(user).display(conversation)));
+        }
+        if self.present && self.counts {
+            keys.push((COUNTED, Key::new().display(user)));
         }
         for (index, sentence) in [(BANS, self.ban), (MUTES, self.mute)] {
             keys.extend(
@@ -177,6 +188,20 @@ impl Store {
         let lasting = all.clone().number(end(Term { until: Some(at) }).saturating_add(1));
         let page = self.members.scan(Scan::of(index, all, limit).from(lasting).after(after)).await?;
         Ok(Page { items: page.items.into_iter().map(|found| found.value).collect(), next: page.next })
+    }
+
+    /// Whether somebody belongs to as many conversations as they can. Reads what they belong to, up to that.
+    pub(crate) async fn is_full(&self, user: UserId) -> Result<bool, Error> {
+        let (mut counted, mut after) = (0, None);
+        loop {
+            let scan = Scan::of(COUNTED, Key::new().display(user), MAX_PAGE).after(after);
+            let page = self.members.scan(scan).await?;
+            counted += page.items.len();
+            if counted >= MAX_CONVERSATIONS || page.next.is_none() {
+                return Ok(counted >= MAX_CONVERSATIONS);
+            }
+            after = page.next;
+        }
     }
 
     /// A page of a user's present memberships, newest conversation first.

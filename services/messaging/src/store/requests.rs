@@ -6,6 +6,7 @@ use tertulia_documents::{Collection, Cursor, Error, Index, Key, Page, Record, Sc
 use tertulia_runtime::{Timestamp, event::EventId};
 
 use super::{Store, members::member_id};
+use crate::model::invitation::Invited;
 
 /// Somebody's wish to be let in: one for each person and conversation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,6 +23,9 @@ pub(crate) struct RequestRecord {
     pub declined_at: Option<Timestamp>,
     /// What a refusal is told under, once.
     pub told_as: EventId,
+    /// By what invitation they ask, if by one.
+    #[serde(default)]
+    pub invited: Option<Invited>,
 }
 
 /// A conversation's wishes that wait for a decision, by age.
@@ -44,8 +48,9 @@ impl Record for RequestRecord {
 impl RequestRecord {
     /// As it is shown.
     pub(crate) fn shown(self) -> JoinRequest {
-        let Self { conversation_id, user_id, note, asked_at, .. } = self;
-        JoinRequest { conversation_id, user_id, note, asked_at }
+        let Self { conversation_id, user_id, note, asked_at, invited, .. } = self;
+        let invitation_id = invited.map(|invited| invited.invitation_id);
+        JoinRequest { conversation_id, user_id, note, asked_at, invitation_id }
     }
 }
 

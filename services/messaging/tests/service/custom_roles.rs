@@ -171,7 +171,12 @@ pub(crate) fn role_deed(dice: &mut Dice, path: &str, boss: usize, subject: UserI
         (format!("{path}/members/{subject}/roles/{role}"), format!("{path}/members/{subject}/override"));
     match dice.roll(10) {
         ..3 => {
-            let body = json!({"name": format!("Role {}", dice.roll(3)), "allow": allow, "deny": deny});
+            let body = json!({
+                "name": format!("Role {}", dice.roll(3)),
+                "allow": allow,
+                "deny": deny,
+                "mentionable": dice.roll(3) > 0,
+            });
             (boss, Method::PUT, format!("{path}/roles/{role}"), body)
         }
         3 => (boss, Method::DELETE, format!("{path}/roles/{role}"), Value::Null),

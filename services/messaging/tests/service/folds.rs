@@ -12,7 +12,7 @@ const OVERLAP: usize = 7;
 /// How a fold that is wrong takes an entry.
 pub(crate) type Folds = fn(&mut Snapshot, &Entry);
 
-/// Folds that take all there is, and make something else of threads.
+/// Folds that take all there is, and make something else of it.
 pub(crate) const FOLDS_THAT_ERR: &[(&str, Folds)] = &[
     ("puts what is in threads into the conversation", |snapshot, entry| {
         let mut entry = entry.clone();
@@ -24,6 +24,13 @@ pub(crate) const FOLDS_THAT_ERR: &[(&str, Folds)] = &[
     ("forgets what has a thread", |snapshot, entry| {
         snapshot.apply(entry);
         snapshot.messages.iter_mut().for_each(|message| message.thread = None);
+    }),
+    ("forgets the word of a role", |snapshot, entry| {
+        let mut entry = entry.clone();
+        if let Fact::RolePut { mentionable, .. } = &mut entry.e {
+            *mentionable = false;
+        }
+        snapshot.apply(&entry);
     }),
     ("counts again what it knows of a thread", |snapshot, entry| {
         let threads = snapshot.messages.iter_mut().filter_map(|message| message.thread.as_mut());
@@ -61,6 +68,7 @@ pub(crate) const FOLDS_THAT_SKIP: &[(&str, Takes)] = &[
     ("titles", |fact| !matches!(fact, Fact::ConversationUpdated { title: Some(_), .. })),
     ("other settings", |fact| !matches!(fact, Fact::ConversationUpdated { title: None, .. })),
     ("slow mode", |fact| !matches!(fact, Fact::ConversationUpdated { slow_mode_s: Some(_), .. })),
+    ("comments switched", |fact| !matches!(fact, Fact::ConversationUpdated { comments: Some(_), .. })),
     ("archives", |fact| !matches!(fact, Fact::ConversationArchived { .. })),
     ("archives opened", |fact| !matches!(fact, Fact::ConversationUnarchived { .. })),
 ];

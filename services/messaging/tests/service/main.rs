@@ -4,10 +4,13 @@
 #![expect(clippy::unwrap_used, reason = "in a test, a panic is the report")]
 
 mod altering;
+mod approving;
 mod attaching;
 mod authorization;
 mod blocking;
+mod calling_roles;
 mod carrying;
+mod commenting;
 mod conversations;
 mod custom_roles;
 mod directory;
@@ -43,6 +46,7 @@ mod reporting;
 mod requests;
 mod retrying;
 mod roles;
+mod room;
 mod saving;
 mod scheduling;
 mod settings;

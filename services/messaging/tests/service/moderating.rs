@@ -10,11 +10,16 @@ use tertulia_contracts::{
     live::{Control, control_channel},
     messaging::{Act, Fact, Members, ModerationLog, Sanction, Sanctions, UserFact, UserLog},
 };
-use tertulia_runtime::testkit::{TestClient, eventually};
+use tertulia_messaging::model::snapshot::Snapshot;
+use tertulia_runtime::{
+    Timestamp,
+    testkit::{TestClient, eventually},
+};
 
 use crate::{
     harness::{DEADLINE, House, make, make_group, message_path, reaction_path, reason, whole_log},
     live::hear,
+    replay::{Asked, Dice},
 };
 
 fn sanction_path(conversation: ConversationId, kind: &str, user: UserId) -> String {
@@ -354,4 +359,22 @@ async fn a_ban_that_was_written_but_not_applied_counts_for_whoever_comes_next() 
     assert_eq!(reason(&refused.read()), "banned");
     dying.store.mend();
     assert_eq!(sanctions(&anns, channel, "bans").await[0].reason.as_deref(), Some("Out"));
+}
+
+/// A ban or a mute. What there is is lifted before there is more of it.
+pub(crate) fn restriction_deed(
+    dice: &mut Dice,
+    path: &str,
+    boss: usize,
+    subject: UserId,
+    follower: &Snapshot,
+    now: Timestamp,
+) -> Asked {
+    let (kind, terms) = if dice.roll(2) == 0 { ("bans", &follower.bans) } else { ("mutes", &follower.mutes) };
+    if let Some((whose, _)) = terms.iter().find(|(_, term)| term.lasts(now)) {
+        return (boss, Method::DELETE, format!("{path}/{kind}/{whose}"), Value::Null);
+    }
+    let soon = now.plus(Duration::from_millis(30));
+    let body = if dice.roll(2) == 0 { json!({"until": soon}) } else { json!({"reason": "Noise"}) };
+    (boss, Method::PUT, format!("{path}/{kind}/{subject}"), body)
 }

@@ -10,14 +10,14 @@ use std::{collections::BTreeMap, num::NonZeroU32};
 use http::Method;
 use serde_json::{Value, json};
 use tertulia_contracts::{
-    ConversationId, UserId,
+    ConversationId, RoleId, UserId,
     messaging::{
         Conversation, ConversationKind, Entity, EntityKind, Entry, Fact, Log, MadeInvitation, MemberRole,
         Members, Membership, Message, Pins, Roles, Sanctions,
     },
 };
 use tertulia_messaging::model::{membership::Term, message::Pinned, settings::Settings, snapshot::Snapshot};
-use tertulia_runtime::{Timestamp, testkit::TestClient};
+use tertulia_runtime::testkit::TestClient;
 use tertulia_testbed::{Testbed, secantusdb};
 
 use crate::{
@@ -25,6 +25,7 @@ use crate::{
     custom_roles::role_deed,
     folds::{FOLDS_THAT_ERR, FOLDS_THAT_SKIP, Sight, judge},
     harness::{House, Instance, all_messages, handle_of, make, message_path, reaction_path, whole_log},
+    moderating::restriction_deed,
     quoting::check_quotes,
     slow_mode::opening_deed,
 };
@@ -252,7 +253,8 @@ impl Run {
         let path = format!("/v1/conversations/{}", place.id);
         let seen: Conversation = client.get(&path).await.expect(200).read();
         let membership = seen.membership.expect("the reader is a member");
-        let mentions = calls(&log, reader, &membership);
+        let carried: Vec<RoleId> = place.follower.roles.carried_by(reader).collect();
+        let mentions = calls(&log, reader, (&membership, &carried));
         if mentions != membership.mentions {
             return Err(format!("{mentions} messages call the reader, {} are counted", membership.mentions));
         }
@@ -262,28 +264,11 @@ impl Run {
     }
 }
 
-/// A ban or a mute. What there is is lifted before there is more of it.
-fn restriction_deed(
-    dice: &mut Dice,
-    path: &str,
-    boss: usize,
-    subject: UserId,
-    follower: &Snapshot,
-    now: Timestamp,
-) -> Asked {
-    let (kind, terms) = if dice.roll(2) == 0 { ("bans", &follower.bans) } else { ("mutes", &follower.mutes) };
-    if let Some((whose, _)) = terms.iter().find(|(_, term)| term.lasts(now)) {
-        return (boss, Method::DELETE, format!("{path}/{kind}/{whose}"), Value::Null);
-    }
-    let soon = now.plus(std::time::Duration::from_millis(30));
-    let body = if dice.roll(2) == 0 { json!({"until": soon}) } else { json!({"reason": "Noise"}) };
-    (boss, Method::PUT, format!("{path}/{kind}/{subject}"), body)
-}
-
 /// Something to say: words, perhaps with something in them; more often than others it calls somebody.
 fn words(dice: &mut Dice, called: UserId, users: &[UserId]) -> String {
     let words = format!("Words {}", dice.roll(4));
-    match dice.roll(10) {
+    match dice.roll(12) {
+        10.. => format!("{words} @role-{}, hurry", dice.roll(3)),
         0 => format!("{words} @everyone"),
         1 => format!("{words} @admins and @moderators"),
         2 => format!("{words} `@everyone` 👍 https://example.org/"),
@@ -293,13 +278,15 @@ fn words(dice: &mut Dice, called: UserId, users: &[UserId]) -> String {
     }
 }
 
-/// Counts one by one how many messages call a reader behind what they have read: by their name, by a rank, or as everyone,
+/// Counts one by one how many messages call a reader behind what they have read: by their name, by a rank, by a custom role,
+/// or as everyone,
 /// each since the entry that began to.
-fn calls(log: &[Entry], reader: UserId, membership: &Membership) -> u64 {
+fn calls(log: &[Entry], reader: UserId, (membership, carried): (&Membership, &[RoleId])) -> u64 {
     let ways = |entities: &[Entity]| -> Vec<EntityKind> {
         let calls = entities.iter().map(|entity| entity.what.clone()).filter(|what| match what {
             EntityKind::Mention { user_id } => *user_id == reader,
             EntityKind::MentionRole { role } => membership.role >= *role,
+            EntityKind::MentionCustomRole { role_id } => carried.contains(role_id),
             what => what.calls_many(),
         });
         // Everyone is everyone, whichever word says so.
@@ -338,7 +325,8 @@ fn settings(place: usize, dice: &mut Dice) -> Value {
     let description = ["", "What it is about"][dice.roll(2)];
     let tags = [["a", "b"], ["b", "c"]][dice.roll(2)];
     let visibility = ["public", "private", "paid"][dice.roll(3)];
-    match dice.roll(7) {
+    let comments = ["on", "off"][dice.roll(2)];
+    let mut wish = match dice.roll(7) {
         4 => json!({"disappear_after_s": 60}),
         5 => json!({"disappear_after_s": 0}),
         6 => json!({"slow_mode_s": dice.roll(3)}),
@@ -346,7 +334,11 @@ fn settings(place: usize, dice: &mut Dice) -> Value {
         1 => json!({"tags": tags}),
         2 if place == 2 => json!({"visibility": visibility}),
         _ => json!({"title": title}),
+    };
+    if place == 2 && dice.roll(2) == 0 {
+        wish["comments"] = json!(comments);
     }
+    wish
 }
 
 /// What the service's documents say to this reader.
@@ -386,6 +378,7 @@ async fn loaded(client: &TestClient, id: ConversationId, reader: UserId) -> Snap
             archived_at: conversation.archived_at,
             disappear_after_s: conversation.disappear_after_s,
             slow_mode_s: conversation.slow_mode_s.and_then(NonZeroU32::new),
+            comments: conversation.comments.unwrap_or_default(),
         },
         handle: conversation.handle,
         members: members.items.into_iter().map(|member| (member.user_id, member)).collect::<BTreeMap<_, _>>(),

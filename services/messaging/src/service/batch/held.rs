@@ -27,7 +27,7 @@ use crate::{
         poll::check_end,
         quote::find_quote,
         roles::RoleChange,
-        thread::{InThread, Root, no_such_reply, speaking},
+        thread::{InThread, Root, may_speak, no_such_reply},
     },
     service::{
         targets::Targets,
@@ -85,7 +85,8 @@ impl Held {
             Request::Change(change) => self.change(change, command),
             Request::Alter(message, alteration) => {
                 let (ground, subject) = (self.ground(by), self.subject(command));
-                let decision = targets.decide(*message, alteration, by.user_id, at, ground, subject);
+                let about = (&self.conversation.roles, subject);
+                let decision = targets.decide(*message, alteration, by.user_id, at, ground, about);
                 match alteration {
                     Alteration::Edit(body, _) if matches!(decision, Ok(Some(_))) => {
                         self.sift(by, "body", body).and(decision)
@@ -136,7 +137,7 @@ impl Held {
         seq: u64,
     ) -> Result<Message, Error> {
         let (id, at, ground) = (self.conversation.id, self.at, self.ground(author));
-        may(speaking(post), ground)?;
+        may_speak(post, ground, &self.conversation.settings)?;
         self.sift(author, "body", &post.body)?;
         if !post.attachments.is_empty() {
             may(Action::AttachMedia, ground)?;
@@ -151,7 +152,7 @@ impl Held {
                 self.sift(author, "poll", text)?;
             }
         }
-        let entities = markup.said(ground)?;
+        let entities = markup.said(ground, &self.conversation.roles)?;
         if let Some(root) = post.thread_id {
             self.threads.get(&root).copied().unwrap_or(Root::Missing).takes_posts()?;
         }
