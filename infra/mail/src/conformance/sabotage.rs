@@ -127,7 +127,7 @@ impl Saboteur {
                 mail.subject = mail.subject.split(['\r', '\n', '\0']).next().unwrap_or_default().to_owned();
             }
             Fault::TakesAnyAddress if !crate::is_address(&mail.to) => {
-                "eve@example.org".clone_into(&mut mail.to)
+                "eve@example.org".clone_into(&mut mail.to);
             }
             Fault::TakesAnySize => {
                 mail.subject = cut(&mail.subject, MAX_SUBJECT_CHARS);

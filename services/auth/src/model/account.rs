@@ -4,6 +4,8 @@ use serde::{Deserialize, Serialize};
 use tertulia_contracts::{UserId, auth};
 use tertulia_runtime::Timestamp;
 
+use super::link::{Links, Purpose};
+
 /// Names by which somebody could pose as the house or as everybody. The operator may take them.
 const RESERVED_HANDLES: &[&str] = &[
     "admin",
@@ -45,14 +47,26 @@ pub(crate) struct Account {
     pub(crate) handle: String,
     /// What others see.
     pub(crate) display_name: String,
-    /// As its owner wrote it.
+    /// The address that they showed to be theirs, as they wrote it. It signs in, and is nobody else's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) email: Option<String>,
+    pub(crate) proven_email: Option<String>,
+    /// The address that they say is theirs. Several may say so of one.
+    #[serde(default, alias = "email", skip_serializing_if = "Option::is_none")]
+    pub(crate) claimed_email: Option<String>,
+    /// The links that were mailed and are still good.
+    #[serde(default, skip_serializing_if = "Links::is_empty")]
+    pub(crate) links: Links,
+    /// The language that it is written to in, as given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) locale: Option<String>,
     /// Whether it was made through the setup link.
     pub(crate) operator: bool,
     /// The password's hash, in the PHC string format. A bot has none, and cannot sign in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) password: Option<String>,
+    /// Which password that is, counted: sessions of another one cannot be refreshed.
+    #[serde(default)]
+    pub(crate) generation: u64,
     /// Whose program it is, if it is one's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) bot: Option<Bot>,
@@ -73,6 +87,15 @@ pub(crate) struct Bot {
 }
 
 impl Account {
+    /// The account has another password: no session of the one before can be refreshed, and no link to set one is good any
+    /// more. Answers the new generation.
+    pub(crate) fn set_password(&mut self, hash: &str) -> u64 {
+        self.password = Some(hash.to_owned());
+        self.links.forget(|purpose| *purpose == Purpose::ResetPassword);
+        self.generation += 1;
+        self.generation
+    }
+
     /// Whether it is a bot of this person.
     pub(crate) fn is_bot_of(&self, owner: UserId) -> bool {
         self.bot.as_ref().is_some_and(|bot| bot.owner == owner)
@@ -99,7 +122,10 @@ impl Account {
             id: self.id,
             handle: self.handle.clone(),
             display_name: self.display_name.clone(),
-            email: self.email.clone(),
+            email: self.proven_email.as_ref().or(self.claimed_email.as_ref()).cloned(),
+            email_verified: self.proven_email.is_some(),
+            pending_email: self.proven_email.as_ref().and(self.claimed_email.clone()),
+            locale: self.locale.clone(),
             operator: self.operator,
             bot_of: self.bot.as_ref().map(|bot| bot.owner),
             created_at: self.created_at,
@@ -120,6 +146,11 @@ impl Account {
 /// Whether only the operator may be called so.
 pub(crate) fn is_reserved(handle: &str) -> bool {
     RESERVED_HANDLES.contains(&handle)
+}
+
+/// Whether these are one address.
+pub(crate) fn is_same_email(one: &str, other: &str) -> bool {
+    comparable_email(one) == comparable_email(other)
 }
 
 /// The form in which e-mail addresses are compared. The part before the `@` could differ by case in theory

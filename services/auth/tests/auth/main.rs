@@ -6,6 +6,8 @@ mod accounts;
 mod app;
 mod authorization;
 mod keys;
+mod mailbox;
+mod password;
 mod programs;
 mod sessions;
 mod setup;
