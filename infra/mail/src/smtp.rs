@@ -15,7 +15,7 @@ use lettre::{
     transport::smtp,
 };
 use tertulia_runtime::config::Secret;
-use tokio::time::timeout;
+use tokio::{sync::Semaphore, time::timeout};
 use url::{Host, Url};
 
 use crate::{Error, Mail, Mailer, Sender, mail::check};
@@ -51,7 +51,11 @@ pub struct SmtpMailer {
     transport: AsyncSmtpTransport<Tokio1Executor>,
     from: Sender,
     timeout: Duration,
+    connections: Semaphore,
 }
+
+/// So many connections at once; who comes after waits.
+const CONNECTIONS: usize = 8;
 
 impl SmtpMailer {
     /// A mailer for this server, which is not asked yet.
@@ -71,10 +75,12 @@ impl SmtpMailer {
         let transport = AsyncSmtpTransport::<Tokio1Executor>::from_url(config.url.expose());
         // Not in the library's words: they may quote the address.
         let transport = transport.map_err(|_| wrong(form))?.timeout(Some(config.timeout)).build();
-        Ok(Self { transport, from: config.from, timeout: config.timeout })
+        let connections = Semaphore::new(CONNECTIONS);
+        Ok(Self { transport, from: config.from, timeout: config.timeout, connections })
     }
 
     async fn within<T>(&self, attempt: impl Future<Output = Result<T, smtp::Error>>) -> Result<T, Error> {
+        let _connection = self.connections.acquire().await.expect("nobody closes the semaphore");
         match timeout(self.timeout, attempt).await {
             Ok(answer) => answer.map_err(|error| failure(&error)),
             Err(_) => Err(Error::Unavailable(format!("the server did not answer within {:?}", self.timeout))),

@@ -1,6 +1,7 @@
 //! What auth says: accounts, sessions and the tokens that stand for them.
 
 mod mailbox;
+mod profile;
 mod programs;
 
 use std::fmt;
@@ -10,12 +11,13 @@ use serde::{Deserialize, Serialize};
 use tertulia_runtime::Timestamp;
 use utoipa::{IntoParams, ToSchema};
 
-use crate::{SessionId, UserId};
+use crate::{MediaId, SessionId, UserId};
 
 pub use mailbox::{
     ChangeEmail, ChangePassword, ForgotPassword, ListMail, MAX_LOCALE_BYTES, ResetPassword, SentMail,
     SentMails, VerifyEmail, locale,
 };
+pub use profile::{MAX_BIO_CHARS, MAX_TIME_ZONE_BYTES, Profile, UpdateMe};
 pub use programs::{
     ApiTokenInfo, ApiTokens, Bot, Bots, CreateBot, CreateToken, IssuedToken, ListTokens, LookUpToken,
     MAX_BOTS, MAX_TOKENS, TokenOwner,
@@ -126,6 +128,15 @@ pub struct Account {
     /// The language that it is written to in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub locale: Option<String>,
+    /// Where its owner's clock is: a name of the IANA database.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time_zone: Option<String>,
+    /// What its owner says of themselves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bio: Option<String>,
+    /// Its owner's picture.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub avatar_id: Option<MediaId>,
     /// Whether it runs this instance.
     pub operator: bool,
     /// The person it belongs to, if it is a program's.

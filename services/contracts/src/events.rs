@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use tertulia_bus::{Group, Topology};
-use tertulia_runtime::EventBody;
+use tertulia_runtime::{EventBody, secret};
 
 use crate::{
     ConversationId, MessageId, ReportId, SessionId, UserId,
@@ -89,7 +89,9 @@ impl EventBody for MailRequested {
         match &self.letter {
             Letter::VerifyEmail { user_id, .. } => format!("verify_email:{user_id}"),
             Letter::EmailReplaced { user_id, .. } => format!("email_replaced:{user_id}"),
-            Letter::ResetPassword { identifier } => format!("reset_password:{identifier}"),
+            Letter::ResetPassword { identifier } => {
+                format!("reset_password:{}", secret::fingerprint(identifier))
+            }
             Letter::PasswordChanged { user_id } => format!("password_changed:{user_id}"),
         }
     }

@@ -105,6 +105,7 @@ pub const ROUTES: &[Route] = &[
     Route::new(Method::GET, "/v1/bots", role::AUTH).account(),
     Route::new(Method::DELETE, "/v1/bots/{id}", role::AUTH).account(),
     Route::new(Method::GET, "/v1/me", role::AUTH),
+    Route::new(Method::PATCH, "/v1/me", role::AUTH).account(),
     Route::new(Method::PUT, "/v1/me/email", role::AUTH).account(),
     Route::new(Method::POST, "/v1/me/email/verification", role::AUTH).account(),
     Route::new(Method::PUT, "/v1/me/password", role::AUTH).account(),
@@ -245,6 +246,7 @@ mod tests {
         for route in ROUTES.iter().filter(|route| route.access != Access::Public) {
             let fitting = match () {
                 () if of_the_account(route.path) => Scope::Account,
+                () if route.path == "/v1/me" && route.method == Method::PATCH => Scope::Account,
                 () if route.method == Method::GET => Scope::Read,
                 () => Scope::Write,
             };

@@ -26,7 +26,7 @@ use crate::App;
 fn public() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(accounts::create_account))
-        .routes(routes!(accounts::get_me))
+        .routes(routes!(accounts::get_me, accounts::update_me))
         .routes(routes!(sessions::list_sessions, sessions::create_session))
         .routes(routes!(sessions::refresh_session))
         .routes(routes!(sessions::delete_session))

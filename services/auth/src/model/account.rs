@@ -1,7 +1,7 @@
 //! An account, and what it may be called.
 
 use serde::{Deserialize, Serialize};
-use tertulia_contracts::{UserId, auth};
+use tertulia_contracts::{MediaId, UserId, auth};
 use tertulia_runtime::Timestamp;
 
 use super::link::{Links, Purpose};
@@ -59,6 +59,9 @@ pub(crate) struct Account {
     /// The language that it is written to in, as given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) locale: Option<String>,
+    /// What its owner says of themselves.
+    #[serde(default)]
+    pub(crate) profile: Profile,
     /// Whether it was made through the setup link.
     pub(crate) operator: bool,
     /// The password's hash, in the PHC string format. A bot has none, and cannot sign in.
@@ -72,6 +75,20 @@ pub(crate) struct Account {
     pub(crate) bot: Option<Bot>,
     /// When it was made.
     pub(crate) created_at: Timestamp,
+}
+
+/// What somebody says of themselves.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Profile {
+    /// In their own words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) bio: Option<String>,
+    /// A name of the IANA database.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) time_zone: Option<String>,
+    /// Their picture.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) avatar_id: Option<MediaId>,
 }
 
 /// What an account that a program uses is besides.
@@ -126,10 +143,19 @@ impl Account {
             email_verified: self.proven_email.is_some(),
             pending_email: self.proven_email.as_ref().and(self.claimed_email.clone()),
             locale: self.locale.clone(),
+            time_zone: self.profile.time_zone.clone(),
+            bio: self.profile.bio.clone(),
+            avatar_id: self.profile.avatar_id,
             operator: self.operator,
             bot_of: self.bot.as_ref().map(|bot| bot.owner),
             created_at: self.created_at,
         }
+    }
+
+    /// As somebody sees it who looks at this one.
+    pub(crate) fn profile_view(&self) -> auth::Profile {
+        let Profile { bio, avatar_id, .. } = self.profile.clone();
+        auth::Profile { user: self.public_view(), bio, avatar_id }
     }
 
     /// As others see it.
@@ -143,9 +169,27 @@ impl Account {
     }
 }
 
-/// Whether only the operator may be called so.
+/// Whether only the operator may be called so: it is, or reads like, a name of the house.
 pub(crate) fn is_reserved(handle: &str) -> bool {
-    RESERVED_HANDLES.contains(&handle)
+    let read = as_read(handle);
+    RESERVED_HANDLES.iter().any(|reserved| as_read(reserved) == read)
+}
+
+/// A handle as it is read in passing: without its marks, and digits as the letters that they look like. Handles are ASCII, so
+/// no other script comes in.
+fn as_read(handle: &str) -> String {
+    let letters = handle.chars().filter(|letter| letter.is_ascii_alphanumeric());
+    letters
+        .map(|letter| match letter {
+            '0' => 'o',
+            '1' | 'i' => 'l',
+            '3' => 'e',
+            '4' => 'a',
+            '5' => 's',
+            '7' => 't',
+            letter => letter,
+        })
+        .collect()
 }
 
 /// Whether these are one address.
@@ -188,6 +232,18 @@ mod tests {
     fn an_identifier_is_read_as_people_type_it() {
         assert_eq!(Identifier::read(" Ana "), Identifier::Handle("ana".to_owned()));
         assert_eq!(Identifier::read("Ana@Example.Org"), Identifier::Email("ana@example.org".to_owned()));
+    }
+
+    #[test]
+    fn what_reads_like_a_reserved_handle_is_reserved() {
+        for posing in
+            ["admin", "adm1n", "admln", "4dmin", "ad-min", "sup.port", "5upport", "0perator", "tertul1a"]
+        {
+            assert!(is_reserved(posing), "{posing}");
+        }
+        for fine in ["ana", "admin2", "paul", "supporter", "roots", "m0", "ana.maria"] {
+            assert!(!is_reserved(fine), "{fine}");
+        }
     }
 
     #[test]

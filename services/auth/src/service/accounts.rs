@@ -2,7 +2,7 @@
 
 use tertulia_contracts::{
     UserId,
-    auth::{CreateAccount, FindUsers, User},
+    auth::{CreateAccount, FindUsers, Profile as PublicProfile, User},
     events::{Letter, UserRegistered},
 };
 use tertulia_runtime::Event;
@@ -11,7 +11,7 @@ use super::{email::must_be_address, setup};
 use crate::{
     Auth, Error, Registration, SOURCE,
     model::{
-        account::{Account, Identifier, is_reserved},
+        account::{Account, Identifier, Profile, is_reserved},
         link::Links,
     },
     store::Taken,
@@ -48,6 +48,7 @@ impl Auth {
             proven_email: None,
             claimed_email: request.email,
             links: Links::default(),
+            profile: Profile::default(),
             locale: request.locale,
             operator,
             password: None,
@@ -82,8 +83,8 @@ impl Auth {
     }
 
     /// A user, as others see them.
-    pub(crate) async fn user(&self, id: UserId) -> Result<User, Error> {
-        Ok(self.store.account(id).await?.ok_or(Error::UserNotFound)?.public_view())
+    pub(crate) async fn user(&self, id: UserId) -> Result<PublicProfile, Error> {
+        Ok(self.store.account(id).await?.ok_or(Error::UserNotFound)?.profile_view())
     }
 
     /// Those of the users asked for that exist.

@@ -12,7 +12,7 @@ use super::free_slot;
 use crate::{
     Auth, Error, SOURCE,
     model::{
-        account::{Account, Bot, is_reserved},
+        account::{Account, Bot, Profile, is_reserved},
         link::Links,
     },
     store::Taken,
@@ -35,6 +35,7 @@ impl Auth {
             proven_email: None,
             claimed_email: None,
             links: Links::default(),
+            profile: Profile::default(),
             locale: None,
             generation: 0,
             operator: false,

@@ -11,6 +11,7 @@ pub(crate) mod letters;
 pub(crate) mod operator;
 pub(crate) mod passwords;
 pub(crate) mod post;
+mod profile;
 pub(crate) mod sessions;
 pub(crate) mod setup;
 mod strength;

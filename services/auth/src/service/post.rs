@@ -21,11 +21,12 @@ use crate::{
     },
 };
 
-/// A server that is busy or away has about an hour, which is as long as a link to set a password would be good.
+/// A server that is busy or away has about twenty minutes: less than the half hour after which RabbitMQ takes back what a
+/// consumer has in hand, and the hour for which a link to set a password would be good.
 pub(crate) const RETRY: RetryPolicy =
-    RetryPolicy { attempts: 15, first_delay: Duration::from_secs(1), max_delay: Duration::from_mins(10) };
-/// How many are sent at once.
-pub(crate) const PREFETCH: u16 = 8;
+    RetryPolicy { attempts: 12, first_delay: Duration::from_secs(1), max_delay: Duration::from_mins(5) };
+/// So many that cannot be sent hold up no other.
+pub(crate) const PREFETCH: u16 = 64;
 /// How often one mailbox is written to for somebody who only says that it is theirs: nobody is flooded in our name.
 const MAILBOX: Quota = Quota { burst: 5, period: Duration::from_mins(10) };
 

@@ -34,6 +34,7 @@ const CASES: &[(Method, &str, Stranger)] = &[
     (Method::GET, "/v1/bots", Stranger::Refused),
     (Method::DELETE, "/v1/bots/{id}", Stranger::Refused),
     (Method::GET, "/v1/me", Stranger::Refused),
+    (Method::PATCH, "/v1/me", Stranger::Refused),
     (Method::PUT, "/v1/me/email", Stranger::Refused),
     (Method::POST, "/v1/me/email/verification", Stranger::Refused),
     (Method::PUT, "/v1/me/password", Stranger::Refused),

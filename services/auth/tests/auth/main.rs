@@ -8,6 +8,7 @@ mod authorization;
 mod keys;
 mod mailbox;
 mod password;
+mod profile;
 mod programs;
 mod sessions;
 mod setup;
