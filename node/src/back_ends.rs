@@ -14,9 +14,10 @@ use tertulia_cache::{Cache, MemoryCache, MemoryConfig, RedisCache, RedisConfig};
 use tertulia_contracts::{events::TOPOLOGY, routes::role};
 use tertulia_discovery::{ConsulConfig, ConsulDiscovery, Discovery, StaticDiscovery};
 use tertulia_documents::{Collection, Documents, MongoDocuments, SqliteDocuments};
+use tertulia_mail::{Mailer, OutboxMailer, Sender, SmtpConfig, SmtpMailer};
 use tertulia_runtime::{Ambient, Supervisor, config::Secret, metrics::Metrics};
 
-use crate::settings::{BusBackend, CacheBackend, DiscoveryBackend, DocumentsBackend, Settings};
+use crate::settings::{BusBackend, CacheBackend, DiscoveryBackend, DocumentsBackend, MailBackend, Settings};
 
 /// What stands before every queue, key and service name of ours on a server that others may share.
 const PREFIX: &str = "tertulia";
@@ -124,6 +125,30 @@ pub(crate) async fn cache(settings: &Settings) -> Result<Arc<dyn Cache>> {
             Ok(Arc::new(cache.context("cache.redis_url: connecting to Redis")?))
         }
     }
+}
+
+/// What brings mails on their way; and the same once more, if it is an outbox, which lies in these documents.
+pub(crate) fn mail(
+    settings: &Settings,
+    documents: &Arc<dyn Documents>,
+) -> Result<(Arc<dyn Mailer>, Option<OutboxMailer>)> {
+    match settings.mail.backend {
+        MailBackend::Outbox => {
+            let outbox = OutboxMailer::new(documents.clone());
+            Ok((Arc::new(outbox.clone()), Some(outbox)))
+        }
+        MailBackend::Smtp => Ok((Arc::new(smtp(settings)?), None)),
+    }
+}
+
+/// The SMTP server.
+pub(crate) fn smtp(settings: &Settings) -> Result<SmtpMailer> {
+    let url = configured("mail", "smtp", "smtp_url", &settings.mail.smtp_url)?;
+    ensure!(!settings.mail.from.is_empty(), "mail.backend is \"smtp\" but mail.from is empty");
+    let links = "mail.backend is \"smtp\" but node.public_url is empty: mails hold links to it";
+    ensure!(!settings.node.public_url.is_empty(), links);
+    let from = Sender::parse(&settings.mail.from).context("mail.from")?;
+    SmtpMailer::new(SmtpConfig::new(Secret::new(url), from)).context("mail.smtp_url")
 }
 
 /// Discovery.

@@ -39,8 +39,10 @@ pub(crate) const ROLES: &[Role] = &[
 pub(crate) struct Process {
     /// Ends it.
     pub supervisor: Supervisor,
-    /// Where clients find it, if it is a gateway.
+    /// Where it listens for clients, if it is a gateway.
     pub address: Option<SocketAddr>,
+    /// Where clients find the instance.
+    pub public_url: String,
     /// Where other nodes find it, if it serves any.
     pub mesh_address: Option<SocketAddr>,
     /// The secret of a setup link, while there is no operator.
@@ -61,6 +63,8 @@ struct House {
     discovery: Arc<dyn Discovery>,
     mesh: Mesh,
     verifier: Arc<Verifier>,
+    /// Where clients find the instance.
+    public_url: String,
 }
 
 /// Starts these roles. `for_others` opens a listener on which other nodes reach them.
@@ -76,7 +80,8 @@ pub(crate) async fn start(settings: Settings, roles: &[&'static Role], for_other
     let public = if is_gateway { Some(bind("node.listen", settings.node.listen).await?) } else { None };
     let inner =
         if for_others { Some(bind("node.mesh_listen", settings.node.mesh_listen).await?) } else { None };
-    let house = House::open(settings).await?;
+    let listens = public.as_ref().map(TcpListener::local_addr).transpose()?;
+    let house = House::open(settings, listens).await?;
     let mut mounted: Vec<(&'static str, Router)> = Vec::new();
     let mut setup = None;
     for role in roles {
@@ -104,11 +109,18 @@ pub(crate) async fn start(settings: Settings, roles: &[&'static Role], for_other
         Some(listener) => Some(house.open_to_others(listener, mounted).await?),
         None => None,
     };
-    Ok(Process { supervisor: house.supervisor, address, mesh_address, setup, _data: house.data })
+    let House { supervisor, public_url, data, .. } = house;
+    Ok(Process { supervisor, address, public_url, mesh_address, setup, _data: data })
 }
 
 async fn bind(setting: &str, address: SocketAddr) -> Result<TcpListener> {
     TcpListener::bind(address).await.with_context(|| format!("{setting}: listening on {address}"))
+}
+
+/// Where clients find the instance, as far as this process knows.
+fn public_url(settings: &Settings, listens: SocketAddr) -> String {
+    let configured = settings.node.public_url.trim_end_matches('/');
+    if configured.is_empty() { format!("http://{listens}") } else { configured.to_owned() }
 }
 
 /// The whole API's description, the same whichever roles run here.
@@ -117,7 +129,8 @@ pub(crate) fn documents() -> Vec<OpenApi> {
 }
 
 impl House {
-    async fn open(settings: Settings) -> Result<Self> {
+    async fn open(settings: Settings, listens: Option<SocketAddr>) -> Result<Self> {
+        let public_url = public_url(&settings, listens.unwrap_or(settings.node.listen));
         let ambient = Ambient::system();
         let supervisor = Supervisor::default();
         let metrics = Metrics::new();
@@ -140,6 +153,7 @@ impl House {
             discovery,
             mesh,
             verifier,
+            public_url,
         };
         house.watch_back_ends();
         house.hear_revocations();
@@ -204,12 +218,23 @@ impl House {
     }
 
     async fn auth(&self, stage: &Supervisor) -> Result<tertulia_auth::Service> {
+        let documents = self.documents_of(role::AUTH, tertulia_auth::COLLECTIONS).await?;
+        let (mailer, outbox) = back_ends::mail(&self.settings, &documents)?;
+        let checked = mailer.clone();
+        self.health.check("mail", Need::Helpful, move || {
+            let mailer = checked.clone();
+            async move { mailer.check().await.map_err(|error| error.to_string()) }
+        });
         let deps = tertulia_auth::Deps {
             ambient: self.ambient.clone(),
             supervisor: stage.clone(),
             metrics: self.metrics.clone(),
-            documents: self.documents_of(role::AUTH, tertulia_auth::COLLECTIONS).await?,
+            documents,
             bus: self.bus.clone(),
+            cache: self.cache.clone(),
+            mailer,
+            outbox,
+            public_url: self.public_url.clone(),
             verifier: self.verifier.clone(),
         };
         tertulia_auth::build(self.settings.auth.clone(), deps).await.context("starting auth")

@@ -5,13 +5,14 @@ use std::{fmt::Display, process::ExitCode};
 use anyhow::Result;
 use tertulia_contracts::routes::role;
 use tertulia_documents::Collection;
+use tertulia_mail::Mailer as _;
 use tertulia_runtime::{Ambient, Supervisor, metrics::Metrics};
 use tokio::net::TcpListener;
 
 use crate::{
     back_ends::{self, DataFolder},
     control::{self, Answer, Request},
-    settings::{CacheBackend, Settings},
+    settings::{CacheBackend, MailBackend, Settings},
 };
 
 /// The services that keep documents, and what they keep.
@@ -83,6 +84,16 @@ async fn examine(settings: &Settings, data: Option<&DataFolder>, report: &mut Re
     }
     let what = format!("discovery ({:?})", settings.discovery.backend).to_lowercase();
     report.note(&what, back_ends::discovery(settings, &ambient, &supervisor).await.map(drop));
+    let what = format!("mail ({:?})", settings.mail.backend).to_lowercase();
+    match settings.mail.backend {
+        // It lies in the documents of auth.
+        MailBackend::Outbox => drop(report.note::<_, anyhow::Error>(&what, Ok(()))),
+        MailBackend::Smtp => {
+            if let Some(mailer) = report.note(&what, back_ends::smtp(settings)) {
+                report.note(&format!("{what}: answers"), mailer.check().await);
+            }
+        }
+    }
     let address = settings.node.listen;
     report.note(&format!("node.listen {address}: free"), TcpListener::bind(address).await.map(drop));
 }

@@ -80,10 +80,9 @@ async fn live(settings: Settings, name: &str, roles: &[&'static Role], for_other
     let _telemetry = telemetry::install(&settings.telemetry.named(name))?;
     // Before anything is started, so that no signal finds us without an ear.
     let signals = Signals::of_process().context("listening for signals")?;
-    let (deadline, public_url) = (settings.node.shutdown_timeout(), settings.node.public_url.clone());
-    let listen = settings.node.listen;
+    let deadline = settings.node.shutdown_timeout();
     let process = compose::start(settings, roles, for_others).await?;
-    announce(&process, &public_url, &listen.to_string());
+    announce(&process);
     let ending = run_until_signal(&process.supervisor, signals, deadline).await;
     if let Ending::Late(stages) = &ending {
         tracing::warn!(?stages, "these were not done within the deadline");
@@ -92,13 +91,8 @@ async fn live(settings: Settings, name: &str, roles: &[&'static Role], for_other
 }
 
 /// The two things a person must be told, on standard output.
-fn announce(process: &Process, public_url: &str, listen: &str) {
-    let address = process.address.map_or_else(|| listen.to_owned(), |address| address.to_string());
-    let url = if public_url.is_empty() {
-        format!("http://{address}")
-    } else {
-        public_url.trim_end_matches('/').to_owned()
-    };
+fn announce(process: &Process) {
+    let url = &process.public_url;
     if process.address.is_some() {
         println!("Tertulia is ready on {url}");
     }

@@ -22,6 +22,7 @@ pub(crate) struct Settings {
     pub bus: Bus,
     pub cache: Cache,
     pub discovery: Discovery,
+    pub mail: Mail,
     pub gateway: tertulia_gateway::Config,
     pub auth: tertulia_auth::Config,
     pub messaging: tertulia_messaging::Config,
@@ -94,6 +95,20 @@ pub(crate) struct Discovery {
     pub auth: Vec<SocketAddr>,
     pub messaging: Vec<SocketAddr>,
     pub realtime: Vec<SocketAddr>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum MailBackend {
+    Outbox,
+    Smtp,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct Mail {
+    pub backend: MailBackend,
+    pub smtp_url: Secret,
+    pub from: String,
 }
 
 #[derive(Debug, Clone, Deserialize)]

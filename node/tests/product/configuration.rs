@@ -59,7 +59,13 @@ fn the_later_layer_wins() {
 
 #[test]
 fn secrets_are_shown_nowhere() {
-    let secrets = ["documents.mongodb_url", "bus.rabbitmq_url", "cache.redis_url", "discovery.consul_token"];
+    let secrets = [
+        "documents.mongodb_url",
+        "bus.rabbitmq_url",
+        "cache.redis_url",
+        "discovery.consul_token",
+        "mail.smtp_url",
+    ];
     for secret in secrets {
         let shown = show(&["--set", &format!("{secret}=hunter2")], &[]);
         let (_, key) = secret.split_once('.').unwrap();

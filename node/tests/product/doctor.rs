@@ -22,13 +22,23 @@ fn a_healthy_instance_is_well_whether_it_runs_or_not() {
     let mut product = Product::up(&folder, &[]);
     let running = examine();
     assert!(running.success, "{running:?}");
-    for word in ["a process is running", "documents:auth", "documents:messaging", "bus", "all is well"] {
+    for word in
+        ["a process is running", "documents:auth", "documents:messaging", "bus", "mail", "all is well"]
+    {
         assert!(running.out.to_lowercase().contains(word), "{word}: {running:?}");
     }
     product.stop();
     let stopped = examine();
     assert!(stopped.success, "{stopped:?}");
-    for word in ["documents of auth", "documents of messaging", "bus", "cache", "discovery", "all is well"] {
+    for word in [
+        "documents of auth",
+        "documents of messaging",
+        "bus",
+        "cache",
+        "discovery",
+        "mail (outbox)",
+        "all is well",
+    ] {
         assert!(stopped.out.to_lowercase().contains(word), "{word}: {stopped:?}");
     }
     assert!(!stopped.out.contains("A process is running"), "{stopped:?}");
@@ -44,16 +54,24 @@ fn each_thing_that_is_wrong_is_named_and_the_rest_is_examined() {
         }
     }
     fs::write(folder.data().join("auth.db"), "this is not a database, whatever its name says").unwrap();
-    let nobody =
-        ["--set", "cache.backend=redis", "--set", "cache.redis_url=redis://ana:hunter2@127.0.0.1:1/"];
+    let nobody = [
+        "cache.backend=redis",
+        "cache.redis_url=redis://ana:hunter2@127.0.0.1:1/",
+        "mail.backend=smtp",
+        "mail.smtp_url=smtp://ana:hunter2@127.0.0.1:1",
+        "mail.from=us@example.org",
+        "node.public_url=https://chat.example",
+    ];
+    let nobody: Vec<&str> = nobody.into_iter().flat_map(|setting| ["--set", setting]).collect();
     let command = [&["doctor", "--set", "node.listen=127.0.0.1:0"][..], &nobody].concat();
     let outcome = folder.run(&command);
     assert!(!outcome.success, "{outcome:?}");
     let wrong = wrong(&outcome);
-    assert_eq!(wrong.len(), 2, "{outcome:?}");
+    assert_eq!(wrong.len(), 3, "{outcome:?}");
     assert!(wrong[0].contains("documents of auth") && wrong[0].contains("auth.db"), "{outcome:?}");
     assert!(wrong[1].contains("cache.redis_url"), "{outcome:?}");
-    assert!(outcome.out.contains("2 things are wrong."), "{outcome:?}");
+    assert!(wrong[2].contains("mail (smtp): answers"), "{outcome:?}");
+    assert!(outcome.out.contains("3 things are wrong."), "{outcome:?}");
     assert!(!format!("{outcome:?}").contains("hunter2"), "{outcome:?}");
 }
 

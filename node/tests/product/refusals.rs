@@ -89,6 +89,23 @@ fn a_back_end_without_its_address_is_refused() {
 }
 
 #[test]
+fn mail_over_smtp_says_what_it_lacks() {
+    let folder = Folder::new();
+    let (url, from) = ("mail.smtp_url=smtps://ana:hunter2@127.0.0.1:1", "mail.from=Us <us@example.org>");
+    let mut settings = vec!["--set", "mail.backend=smtp"];
+    refuses(&up(&folder, &settings), &["mail.smtp_url", "is empty"]);
+    settings.extend(["--set", url]);
+    refuses(&up(&folder, &settings), &["mail.from", "is empty"]);
+    settings.extend(["--set", from]);
+    refuses(&up(&folder, &settings), &["node.public_url", "is empty"]);
+    settings.extend(["--set", "node.public_url=https://chat.example"]);
+    let wrong = |setting: &'static str| [settings.clone(), vec!["--set", setting]].concat();
+    refuses(&up(&folder, &wrong("mail.from=Us")), &["mail.from", "name@host"]);
+    let open = wrong("mail.smtp_url=smtp://ana:hunter2@mail.example.org");
+    refuses(&up(&folder, &open), &["mail.smtp_url", "unencrypted"]);
+}
+
+#[test]
 fn an_address_that_is_none_is_refused_without_its_password() {
     for (choice, setting, scheme, name) in BACK_ENDS {
         for nonsense in ["gopher:hunter2@nowhere:x", &format!("{scheme}127.0.0.1:port/")] {

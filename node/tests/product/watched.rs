@@ -40,7 +40,7 @@ async fn readiness_lists_each_dependency() {
     assert_eq!(ready.status(), StatusCode::OK);
     let ready: Value = ready.json().await.unwrap();
     assert_eq!(ready["status"], "up", "{ready}");
-    for name in ["documents:auth", "documents:messaging", "bus", "cache", "discovery"] {
+    for name in ["documents:auth", "documents:messaging", "bus", "cache", "discovery", "mail"] {
         assert_eq!(ready["checks"][name]["status"], "up", "{name}: {ready}");
     }
 }

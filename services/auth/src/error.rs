@@ -2,7 +2,9 @@
 
 use std::{borrow::Cow, time::Duration};
 
+use tertulia_bus as bus;
 use tertulia_documents as documents;
+use tertulia_mail as mail;
 use tertulia_runtime::{Fault, FieldError, Kind};
 
 /// Why auth refused or failed.
@@ -61,6 +63,42 @@ pub enum Error {
         /// What is wrong with it.
         message: &'static str,
     },
+    /// The link in a mail is unknown, too old or used.
+    #[error("the link is not valid")]
+    LinkInvalid,
+    /// The account has no address that is not verified.
+    #[error("there is no address to verify")]
+    NothingToVerify,
+    /// Whoever is signed in does not know the password.
+    #[error("the password is wrong")]
+    WrongPassword,
+    /// The new password is too easily guessed.
+    #[error("the password is weak")]
+    WeakPassword {
+        /// Why, and what would be better.
+        reason: String,
+    },
+    /// The same thing was asked for too often.
+    #[error("it was asked for too often")]
+    TooOften {
+        /// When it may be asked for again.
+        retry_after: Duration,
+    },
+    /// It takes an office that the caller does not hold.
+    #[error("only for whoever runs the instance")]
+    OperatorOnly,
+    /// Mails are sent and not kept.
+    #[error("no mails are kept here")]
+    NoOutbox,
+    /// A mail could not be handed over.
+    #[error(transparent)]
+    Mail(#[from] mail::Error),
+    /// The bus did not take an event.
+    #[error(transparent)]
+    Bus(#[from] bus::Error),
+    /// A letter's template is not what it should be.
+    #[error("a letter cannot be written: {0}")]
+    Template(String),
     /// Too many passwords wait to be checked.
     #[error("too many passwords wait to be checked")]
     Busy,
@@ -98,18 +136,28 @@ impl Fault for Error {
             | Self::EmailTaken
             | Self::TooManyTokens
             | Self::TooManyBots
+            | Self::NothingToVerify
             | Self::ChangedMeanwhile => Kind::Conflict,
-            Self::HandleReserved | Self::BadField { .. } => Kind::Invalid,
-            Self::RegistrationClosed | Self::SetupLinkInvalid => Kind::Forbidden,
+            Self::HandleReserved | Self::BadField { .. } | Self::WeakPassword { .. } => Kind::Invalid,
+            Self::RegistrationClosed
+            | Self::SetupLinkInvalid
+            | Self::LinkInvalid
+            | Self::WrongPassword
+            | Self::OperatorOnly => Kind::Forbidden,
+            Self::TooOften { .. } => Kind::RateLimited,
             Self::WrongCredentials
             | Self::RefreshTokenInvalid
             | Self::RefreshTokenReused
             | Self::SessionEnded => Kind::Unauthenticated,
-            Self::SessionNotFound | Self::UserNotFound | Self::TokenNotFound | Self::BotNotFound => {
-                Kind::NotFound
-            }
+            Self::SessionNotFound
+            | Self::UserNotFound
+            | Self::TokenNotFound
+            | Self::BotNotFound
+            | Self::NoOutbox => Kind::NotFound,
             Self::Busy | Self::StoreUnavailable(_) => Kind::Unavailable,
-            Self::Store(_) | Self::Hashing(_) | Self::SigningKeys(_) => Kind::Internal,
+            Self::Mail(error) => error.kind(),
+            Self::Bus(error) => error.kind(),
+            Self::Store(_) | Self::Hashing(_) | Self::SigningKeys(_) | Self::Template(_) => Kind::Internal,
         }
     }
 
@@ -131,10 +179,19 @@ impl Fault for Error {
             Self::TooManyTokens => "too_many_tokens",
             Self::TooManyBots => "too_many_bots",
             Self::BadField { .. } => "invalid_fields",
+            Self::LinkInvalid => "link_invalid",
+            Self::NothingToVerify => "nothing_to_verify",
+            Self::WrongPassword => "wrong_password",
+            Self::WeakPassword { .. } => "weak_password",
+            Self::TooOften { .. } => "too_often",
+            Self::OperatorOnly => "operator_only",
+            Self::NoOutbox => "no_outbox",
+            Self::Mail(error) => error.code(),
+            Self::Bus(error) => error.code(),
             Self::Busy => "busy",
             Self::ChangedMeanwhile => "changed_meanwhile",
             Self::StoreUnavailable(_) => "store_unavailable",
-            Self::Store(_) | Self::Hashing(_) | Self::SigningKeys(_) => "internal",
+            Self::Store(_) | Self::Hashing(_) | Self::SigningKeys(_) | Self::Template(_) => "internal",
         }
     }
 
@@ -160,11 +217,20 @@ impl Fault for Error {
             Self::BotNotFound => "You have no such bot.",
             Self::TooManyTokens => "This account has 50 tokens; delete one that is no longer used.",
             Self::TooManyBots => "You have 20 bots; delete one first.",
+            Self::LinkInvalid => "This link has been used or is too old. Ask for another.",
+            Self::NothingToVerify => "There is no e-mail address that waits to be verified.",
+            Self::WrongPassword => "The password is wrong.",
+            Self::WeakPassword { .. } => "This password is too easily guessed; errors says why.",
+            Self::TooOften { .. } => "You did this too often. Try again a little later.",
+            Self::OperatorOnly => "This is for whoever runs the instance.",
+            Self::NoOutbox => "This instance sends its mails over SMTP and keeps none.",
+            Self::Mail(error) => return error.detail(),
+            Self::Bus(error) => return error.detail(),
             Self::BadField { .. } => "Some fields are not as they should be; each is listed under errors.",
             Self::Busy => "Too many people are signing in just now. Try again in a moment.",
             Self::ChangedMeanwhile => "It was changed by someone else meanwhile. Try again.",
             Self::StoreUnavailable(_) => "The data store is away just now. Try again in a moment.",
-            Self::Store(_) | Self::Hashing(_) | Self::SigningKeys(_) => {
+            Self::Store(_) | Self::Hashing(_) | Self::SigningKeys(_) | Self::Template(_) => {
                 "Something went wrong on our side; it has been noted."
             }
         })
@@ -178,12 +244,19 @@ impl Fault for Error {
             Self::HandleTaken => field("handle", "is taken"),
             Self::HandleReserved => field("handle", "is reserved"),
             Self::EmailTaken => field("email", "is taken"),
+            Self::WeakPassword { reason } => field("password", reason),
             Self::BadField { field: name, message } => field(name, message),
             _ => Vec::new(),
         }
     }
 
     fn retry_after(&self) -> Option<Duration> {
-        matches!(self, Self::Busy).then_some(Duration::from_secs(2))
+        match self {
+            Self::Busy => Some(Duration::from_secs(2)),
+            Self::TooOften { retry_after } => Some(*retry_after),
+            Self::Mail(error) => error.retry_after(),
+            Self::Bus(error) => error.retry_after(),
+            _ => None,
+        }
     }
 }

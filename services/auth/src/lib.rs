@@ -10,6 +10,9 @@
 //! * **Nothing to enumerate.** An unknown name costs the same and is answered the same as a wrong password.
 //! * **Bounded.** Password hashing never takes more than its share of the processors; who finds the waiting
 //!   room full is told to come back.
+//! * **An address is whose mailbox it is.** What is claimed is good for nothing until the link that was sent there is opened.
+//! * **Mails are consequences.** What is to be mailed is committed with the change that asks for it, and sent by whoever
+//!   takes it from the bus; a link's secret is made then, and lies in the mail alone.
 //!
 //! Failures are [`Error`].
 
@@ -23,9 +26,11 @@ use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use axum::{Router, extract::FromRef};
 use serde::{Deserialize, Serialize};
-use tertulia_bus::Bus;
-use tertulia_contracts::identity::Verifier;
+use tertulia_bus::{Bus, Consumer, Subscription};
+use tertulia_cache::Cache;
+use tertulia_contracts::{events::AUTH_MAIL, identity::Verifier};
 use tertulia_documents::{Collection, Documents, Record};
+use tertulia_mail::{KeptMail, Mailer, OutboxMailer};
 use tertulia_outbox::Relay;
 use tertulia_runtime::{
     Ambient, Supervisor,
@@ -38,7 +43,7 @@ pub use error::Error;
 pub use service::{passwords::PasswordCost, setup::SetupToken};
 
 use model::{account::Account, api_token::ApiToken, session::Session};
-use service::{janitor, keys::Keys, passwords::Passwords, setup};
+use service::{janitor, keys::Keys, letters::Letters, passwords::Passwords, post, setup};
 use store::{KeyRing, SetupLink, Store};
 
 /// Every collection the service keeps; the store is opened with them.
@@ -48,6 +53,7 @@ pub const COLLECTIONS: &[Collection] = &[
     ApiToken::COLLECTION,
     SetupLink::COLLECTION,
     KeyRing::COLLECTION,
+    KeptMail::COLLECTION,
 ];
 
 /// The `source` of its events.
@@ -111,6 +117,14 @@ pub struct Deps {
     pub documents: Arc<dyn Documents>,
     /// Where its events go.
     pub bus: Arc<dyn Bus>,
+    /// Where limits are counted, for all processes together.
+    pub cache: Arc<dyn Cache>,
+    /// What brings mails on their way.
+    pub mailer: Arc<dyn Mailer>,
+    /// The same, if it keeps mails for the operator.
+    pub outbox: Option<OutboxMailer>,
+    /// Where clients find the instance, for the links in mails: `https://chat.example`.
+    pub public_url: String,
     /// Tells who asks. Its keys come from this very service, over the mesh.
     pub verifier: Arc<Verifier>,
 }
@@ -130,6 +144,11 @@ struct Auth {
     ambient: Ambient,
     store: Store,
     bus: Arc<dyn Bus>,
+    cache: Arc<dyn Cache>,
+    mailer: Arc<dyn Mailer>,
+    outbox: Option<OutboxMailer>,
+    public_url: String,
+    letters: Letters,
     verifier: Arc<Verifier>,
     passwords: Passwords,
     keys: Keys,
@@ -140,6 +159,8 @@ struct Counters {
     sign_ins: Counter,
     sign_ins_refused: Counter,
     refresh_tokens_reused: Counter,
+    mails_sent: Counter,
+    mails_given_up: Counter,
 }
 
 impl Counters {
@@ -150,6 +171,8 @@ impl Counters {
             sign_ins_refused: metrics.counter("sign_ins_refused", "Sign-ins with a wrong name or password"),
             refresh_tokens_reused: metrics
                 .counter("refresh_tokens_reused", "Sessions ended since a token was stolen"),
+            mails_sent: metrics.counter("mails_sent", "Mails that the mailer took"),
+            mails_given_up: metrics.counter("mails_given_up", "Mails that no attempt will bring anywhere"),
         }
     }
 }
@@ -163,8 +186,8 @@ impl FromRef<App> for Arc<Verifier> {
     }
 }
 
-/// Builds the service and starts its background tasks: the relay of its events, and the removal of ended
-/// sessions.
+/// Builds the service and starts its background tasks: the relay of its events, the removal of ended
+/// sessions, and the sending of mails.
 ///
 /// # Errors
 /// When its store is away or holds what it should not, or the configured password cost is out of bounds.
@@ -181,11 +204,29 @@ pub async fn build(config: Config, deps: Deps) -> Result<Service, Error> {
         keys,
         counters: Counters::new(&deps.metrics),
         ambient: deps.ambient,
+        cache: deps.cache,
+        mailer: deps.mailer,
+        outbox: deps.outbox,
+        public_url: deps.public_url.trim_end_matches('/').to_owned(),
+        letters: Letters::new()?,
         bus: deps.bus,
         verifier: deps.verifier,
     };
-    let router = api::router(App(Arc::new(auth)));
+    let app = App(Arc::new(auth));
+    start_post(&app, &deps.supervisor).await?;
+    let router = api::router(app);
     Ok(Service { router: problem::layers(router), setup })
+}
+
+async fn start_post(app: &App, supervisor: &Supervisor) -> Result<(), Error> {
+    let subscription = Subscription { group: AUTH_MAIL, prefetch: post::PREFETCH, retry: post::RETRY };
+    let consumer: Box<dyn Consumer> = app.0.bus.subscribe(subscription, Arc::new(app.clone())).await?;
+    let shutdown = supervisor.shutdown_token();
+    supervisor.spawn("auth.post", async move {
+        shutdown.cancelled().await;
+        consumer.stop().await;
+    });
+    Ok(())
 }
 
 fn start_tasks(deps: &Deps, store: &Store) {
@@ -199,10 +240,11 @@ fn start_tasks(deps: &Deps, store: &Store) {
             Ok::<(), Infallible>(())
         }
     });
-    let (store, clock) = (store.clone(), deps.ambient.clock.clone());
+    let (store, outbox, clock) = (store.clone(), deps.outbox.clone(), deps.ambient.clock.clone());
     let shutdown = deps.supervisor.shutdown_token();
     deps.supervisor.supervise("auth.janitor", move || {
-        let (store, clock, shutdown) = (store.clone(), clock.clone(), shutdown.clone());
-        async move { janitor::run(&store, &*clock, shutdown).await }
+        let (store, outbox) = (store.clone(), outbox.clone());
+        let (clock, shutdown) = (clock.clone(), shutdown.clone());
+        async move { janitor::run(&store, outbox.as_ref(), &*clock, shutdown).await }
     });
 }

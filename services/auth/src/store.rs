@@ -19,7 +19,8 @@ use crate::model::{
 };
 
 const BY_HANDLE: Index = Index::unique("by_handle");
-const BY_EMAIL: Index = Index::unique("by_email");
+/// Of addresses that were proven, so that nobody can keep another from using theirs by claiming it.
+pub(crate) const BY_EMAIL: Index = Index::unique("by_proven_email");
 /// Holds the one account made through a setup link: that it is unique is what makes it the only one, also
 /// when two people use the link at the same moment.
 const OPERATOR: Index = Index::unique("operator");
@@ -40,7 +41,8 @@ impl Record for Account {
     }
 
     fn keys(&self) -> Vec<(Index, Key)> {
-        let email = self.email.as_ref().map(|email| (BY_EMAIL, Key::new().text(&comparable_email(email))));
+        let email =
+            self.proven_email.as_ref().map(|email| (BY_EMAIL, Key::new().text(&comparable_email(email))));
         let operator = self.operator.then(|| (OPERATOR, operator_key()));
         let handle = (BY_HANDLE, Key::new().text(&self.handle));
         let bot = self.bot.as_ref().filter(|bot| bot.ended_at.is_none());
@@ -141,7 +143,6 @@ impl Record for KeyRing {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Taken {
     Handle,
-    Email,
     Operator,
     Slot,
 }
@@ -176,7 +177,6 @@ impl Store {
         match self.accounts.insert(account, events).await {
             Ok(_) => Ok(None),
             Err(Error::Duplicate { index, .. }) if index == BY_HANDLE.name => Ok(Some(Taken::Handle)),
-            Err(Error::Duplicate { index, .. }) if index == BY_EMAIL.name => Ok(Some(Taken::Email)),
             Err(Error::Duplicate { index, .. }) if index == OPERATOR.name => Ok(Some(Taken::Operator)),
             Err(Error::Duplicate { index, .. }) if index == BOTS.name => Ok(Some(Taken::Slot)),
             Err(error) => Err(error),
@@ -191,8 +191,13 @@ impl Store {
         self.accounts.get(&id.to_string()).await
     }
 
-    pub(crate) async fn replace_account(&self, account: &Account, revision: Revision) -> Result<(), Error> {
-        self.accounts.replace(account, revision, Vec::new()).await.map(drop)
+    pub(crate) async fn replace_account(
+        &self,
+        account: &Account,
+        revision: Revision,
+        events: Vec<Event>,
+    ) -> Result<(), Error> {
+        self.accounts.replace(account, revision, events).await.map(drop)
     }
 
     /// A person's bots, those that were ended not among them.

@@ -1,5 +1,7 @@
 //! What auth says: accounts, sessions and the tokens that stand for them.
 
+mod mailbox;
+mod profile;
 mod programs;
 
 use std::fmt;
@@ -9,8 +11,13 @@ use serde::{Deserialize, Serialize};
 use tertulia_runtime::Timestamp;
 use utoipa::{IntoParams, ToSchema};
 
-use crate::{SessionId, UserId};
+use crate::{MediaId, SessionId, UserId};
 
+pub use mailbox::{
+    ChangeEmail, ChangePassword, ForgotPassword, ListMail, MAX_LOCALE_BYTES, ResetPassword, SentMail,
+    SentMails, VerifyEmail, locale,
+};
+pub use profile::{MAX_BIO_CHARS, MAX_TIME_ZONE_BYTES, Profile, UpdateMe};
 pub use programs::{
     ApiTokenInfo, ApiTokens, Bot, Bots, CreateBot, CreateToken, IssuedToken, ListTokens, LookUpToken,
     MAX_BOTS, MAX_TOKENS, TokenOwner,
@@ -31,10 +38,14 @@ pub struct CreateAccount {
     #[garde(inner(length(chars, max = 64), custom(self::display_name)))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub display_name: Option<String>,
-    /// At most 254 characters.
+    /// At most 254 characters. It is the account's once a link that is sent there was opened.
     #[garde(inner(length(chars, max = 254), custom(self::email)))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub email: Option<String>,
+    /// The language that the account is written to in: a BCP 47 tag, `en` or `es-MX`. English if absent or another.
+    #[garde(inner(custom(self::locale)))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub locale: Option<String>,
     /// The token of the one-time setup link; makes this account the operator's.
     #[garde(inner(length(bytes, max = 128)))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -108,6 +119,24 @@ pub struct Account {
     /// Only its owner sees it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub email: Option<String>,
+    /// Whether its owner showed that they read what is sent there. Until then it is good for nothing.
+    #[serde(default)]
+    pub email_verified: bool,
+    /// The address that takes the place of the verified one once it is verified itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pending_email: Option<String>,
+    /// The language that it is written to in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub locale: Option<String>,
+    /// Where its owner's clock is: a name of the IANA database.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time_zone: Option<String>,
+    /// What its owner says of themselves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bio: Option<String>,
+    /// Its owner's picture.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub avatar_id: Option<MediaId>,
     /// Whether it runs this instance.
     pub operator: bool,
     /// The person it belongs to, if it is a program's.
@@ -255,4 +284,10 @@ discreet! {
     SignedIn { account, session }
     IssuedToken { api_token }
     LookUpToken {}
+    ChangeEmail {}
+    ChangePassword {}
+    ForgotPassword {}
+    ResetPassword {}
+    VerifyEmail {}
+    SentMail { id, at, subject }
 }

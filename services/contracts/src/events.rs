@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use tertulia_bus::{Group, Topology};
-use tertulia_runtime::EventBody;
+use tertulia_runtime::{EventBody, secret};
 
 use crate::{
     ConversationId, MessageId, ReportId, SessionId, UserId,
@@ -40,6 +40,60 @@ impl EventBody for SessionRevoked {
     const TYPE: &'static str = "session.revoked";
     fn partition_key(&self) -> String {
         self.user_id.to_string()
+    }
+}
+
+/// Somebody is to be told something by mail. No secret stands here: a link's is made when the mail is written, and lies
+/// nowhere but in the mail.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct MailRequested {
+    /// What they are to be told.
+    pub letter: Letter,
+}
+
+/// What a mail tells. What is no longer so when it is written, is not sent.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Letter {
+    /// Whoever reads this mailbox may say that the address is this account's.
+    VerifyEmail {
+        /// Whose it would be.
+        user_id: UserId,
+        /// The address.
+        address: String,
+    },
+    /// The address is this account's no longer.
+    EmailReplaced {
+        /// Whose it was.
+        user_id: UserId,
+        /// The address.
+        address: String,
+    },
+    /// Whoever is called so, and proved an address, may set another password. Whether anybody is called so is looked
+    /// up when the mail is written, so that asking tells nothing.
+    ResetPassword {
+        /// The handle or the address, as it was typed.
+        identifier: String,
+    },
+    /// The account has another password.
+    PasswordChanged {
+        /// Whose.
+        user_id: UserId,
+    },
+}
+
+impl EventBody for MailRequested {
+    const TYPE: &'static str = "mail.requested";
+    fn partition_key(&self) -> String {
+        // What waits for one mailbox holds up no letter of another kind.
+        match &self.letter {
+            Letter::VerifyEmail { user_id, .. } => format!("verify_email:{user_id}"),
+            Letter::EmailReplaced { user_id, .. } => format!("email_replaced:{user_id}"),
+            Letter::ResetPassword { identifier } => {
+                format!("reset_password:{}", secret::fingerprint(identifier))
+            }
+            Letter::PasswordChanged { user_id } => format!("password_changed:{user_id}"),
+        }
     }
 }
 
@@ -205,6 +259,8 @@ impl EventBody for ConversationChanged {
 
 /// Keeps messaging's projection of who there is.
 pub const MESSAGING: &str = "messaging";
+/// Writes and sends auth's mails.
+pub const AUTH_MAIL: &str = "auth.mail";
 /// Writes memberships, bans, mutes, what becomes of reports and who follows which thread into the users' own logs.
 pub const MESSAGING_USER_LOGS: &str = "messaging.user_logs";
 
@@ -221,6 +277,7 @@ pub const TOPICS: &[&str] = &[
     ReportDecided::TYPE,
     ConversationChanged::TYPE,
     ThreadPosted::TYPE,
+    MailRequested::TYPE,
 ];
 
 /// Every group there is, and what it takes.
@@ -236,6 +293,7 @@ pub const GROUPS: &[Group] = &[
             ThreadPosted::TYPE,
         ],
     },
+    Group { name: AUTH_MAIL, topics: &[MailRequested::TYPE] },
 ];
 
 /// What every node declares on its bus before it publishes anything.

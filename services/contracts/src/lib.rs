@@ -12,6 +12,7 @@ pub mod identity;
 pub mod ids;
 pub mod live;
 pub mod messaging;
+mod null;
 pub mod permissions;
 pub mod presence;
 pub mod routes;

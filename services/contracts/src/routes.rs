@@ -105,10 +105,20 @@ pub const ROUTES: &[Route] = &[
     Route::new(Method::GET, "/v1/bots", role::AUTH).account(),
     Route::new(Method::DELETE, "/v1/bots/{id}", role::AUTH).account(),
     Route::new(Method::GET, "/v1/me", role::AUTH),
+    Route::new(Method::PATCH, "/v1/me", role::AUTH).account(),
+    Route::new(Method::PUT, "/v1/me/email", role::AUTH).account(),
+    Route::new(Method::POST, "/v1/me/email/verification", role::AUTH).account(),
+    Route::new(Method::PUT, "/v1/me/password", role::AUTH).account(),
+    Route::new(Method::POST, "/v1/email/verify", role::AUTH).public(),
+    Route::new(Method::POST, "/v1/password/forgot", role::AUTH).public(),
+    Route::new(Method::POST, "/v1/password/reset", role::AUTH).public(),
+    Route::new(Method::GET, "/v1/operator/mail", role::AUTH).account(),
     Route::new(Method::GET, "/v1/users", role::AUTH),
     Route::new(Method::GET, "/v1/users/{id}", role::AUTH),
     Route::new(Method::GET, "/.well-known/jwks.json", role::AUTH).public(),
     Route::new(Method::GET, "/setup", role::AUTH).public(),
+    Route::new(Method::GET, "/verify-email", role::AUTH).public(),
+    Route::new(Method::GET, "/reset-password", role::AUTH).public(),
     Route::new(Method::POST, "/v1/conversations", role::MESSAGING),
     Route::new(Method::GET, "/v1/conversations", role::MESSAGING),
     Route::new(Method::GET, "/v1/conversations/{id}", role::MESSAGING),
@@ -232,11 +242,14 @@ mod tests {
     #[test]
     fn every_route_has_the_scope_that_fits_what_it_does() {
         let of_the_account = |path: &str| {
-            ["/v1/sessions", "/v1/tokens", "/v1/bots"].iter().any(|prefix| path.starts_with(prefix))
+            let prefixes =
+                ["/v1/sessions", "/v1/tokens", "/v1/bots", "/v1/me/email", "/v1/me/password", "/v1/operator"];
+            prefixes.iter().any(|prefix| path.starts_with(prefix))
         };
         for route in ROUTES.iter().filter(|route| route.access != Access::Public) {
             let fitting = match () {
                 () if of_the_account(route.path) => Scope::Account,
+                () if route.path == "/v1/me" && route.method == Method::PATCH => Scope::Account,
                 () if route.method == Method::GET => Scope::Read,
                 () => Scope::Write,
             };

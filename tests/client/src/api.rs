@@ -133,7 +133,14 @@ impl Api {
     /// Makes an account and is it from now on.
     pub async fn sign_up(&self, handle: &str, password: &str) -> Result<Account, ApiError> {
         let (handle, password) = (handle.to_owned(), password.to_owned());
-        let account = CreateAccount { handle, password, display_name: None, email: None, setup_token: None };
+        let account = CreateAccount {
+            handle,
+            password,
+            display_name: None,
+            email: None,
+            locale: None,
+            setup_token: None,
+        };
         Ok(self.keep(self.send(Method::POST, "/v1/accounts", Some(&account)).await?))
     }
 

@@ -11,6 +11,7 @@ mod events;
 mod first_conversation;
 mod killed;
 mod leaving;
+mod mailbox;
 mod own;
 mod presence;
 mod programs;
@@ -92,6 +93,10 @@ pub const STORIES: &[Story] = &[
     Story {
         name: "a_hook_posts_and_the_export_holds_it",
         tell: |system| Box::pin(programs::a_hook_posts_and_the_export_holds_it(system)),
+    },
+    Story {
+        name: "an_address_is_verified_and_a_forgotten_password_set_anew",
+        tell: |system| Box::pin(mailbox::verified_and_set_anew(system)),
     },
     Story {
         name: "resume_on_another_node_with_a_gap",

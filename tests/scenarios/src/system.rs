@@ -12,7 +12,7 @@ use anyhow::{Context, Result};
 use tertulia_testbed::{
     Server, Testbed, consul,
     program::{self, Program},
-    rabbitmq, redis, secantusdb,
+    rabbitmq, redis, secantusdb, smtp,
 };
 
 use crate::ways::Ways;
@@ -59,6 +59,9 @@ const BACK_ENDS: [(&str, &str, &str, &str); 4] = [
     ("cache", "redis", "TERTULIA_CACHE__BACKEND", "TERTULIA_CACHE__REDIS_URL"),
     ("discovery", "consul", "TERTULIA_DISCOVERY__BACKEND", "TERTULIA_DISCOVERY__CONSUL_URL"),
 ];
+
+/// The server that takes mails. It is in nobody's way, so no story cuts it off.
+pub(crate) const MAIL: &str = "mail";
 
 type Environment = Vec<(&'static str, OsString)>;
 
@@ -121,17 +124,19 @@ impl System {
 
     async fn start_split(&mut self) -> Result<()> {
         let bed = self.bed.clone();
-        let (documents, bus, cache, discovery) = tokio::try_join!(
+        let (documents, bus, cache, discovery, mail) = tokio::try_join!(
             secantusdb::start(&bed),
             rabbitmq::start(&bed),
             redis::start(&bed),
             consul::start(&bed),
+            smtp::start(&bed),
         )?;
         self.back_ends.extend([
             ("documents", documents),
             ("bus", bus),
             ("cache", cache),
             ("discovery", discovery),
+            (MAIL, mail),
         ]);
         for (role, instances) in SPLIT {
             for instance in 1..=instances {
@@ -171,6 +176,13 @@ impl System {
             }
             environment.extend([(backend_key, adapter.into()), (url_key, url.into())]);
         }
+        let mail = self.back_ends.get(MAIL).context("no server takes mails")?;
+        environment.extend([
+            ("TERTULIA_MAIL__BACKEND", "smtp".into()),
+            ("TERTULIA_MAIL__SMTP_URL", mail.url().into()),
+            ("TERTULIA_MAIL__FROM", "Tertulia <tertulia@chat.example>".into()),
+            ("TERTULIA_NODE__PUBLIC_URL", "https://chat.example".into()),
+        ]);
         Ok(environment)
     }
 

@@ -3,11 +3,11 @@
 //! Prints a line `NAME=URL` for each and then `ready`, and stops them all on Ctrl-C or SIGTERM.
 
 use anyhow::{Context, Result, bail};
-use tertulia_testbed::{Server, Testbed, consul, ferretdb, rabbitmq, redis, secantusdb};
+use tertulia_testbed::{Server, Testbed, consul, ferretdb, rabbitmq, redis, secantusdb, smtp};
 use tokio::signal::unix::{SignalKind, signal};
 
 const DEFAULT: [&str; 4] = ["redis", "rabbitmq", "secantusdb", "consul"];
-const USAGE: &str = "usage: testbed up [redis] [rabbitmq] [secantusdb] [ferretdb] [consul]
+const USAGE: &str = "usage: testbed up [redis] [rabbitmq] [secantusdb] [ferretdb] [consul] [smtp]
 Without names: redis rabbitmq secantusdb consul, which is what the split system needs.";
 
 #[tokio::main]
@@ -62,6 +62,7 @@ async fn start(bed: &Testbed, name: &str) -> Result<Server> {
         "secantusdb" => secantusdb::start(bed).await,
         "ferretdb" => ferretdb::start(bed).await,
         "consul" => consul::start(bed).await,
+        "smtp" => smtp::start(bed).await,
         _ => bail!("unknown server {name}\n{USAGE}"),
     }
 }

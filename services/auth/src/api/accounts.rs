@@ -2,7 +2,7 @@
 
 use axum::{Json, extract::State};
 use http::{HeaderMap, StatusCode};
-use tertulia_contracts::auth::{Account, CreateAccount, SignedIn};
+use tertulia_contracts::auth::{Account, CreateAccount, SignedIn, UpdateMe};
 use tertulia_runtime::{Problem, extract::ValidJson};
 
 use super::{LiveCaller, sessions::device};
@@ -10,14 +10,15 @@ use crate::App;
 
 /// Make an account and sign in
 ///
-/// With the token of the setup link the account is the operator's.
+/// With the token of the setup link the account is the operator's. An address is the account's once the link that is sent there
+/// was opened.
 #[utoipa::path(
     post, path = "/v1/accounts", tag = "accounts", request_body = CreateAccount,
     responses(
         (status = 201, description = "The account, and a first session of it.", body = SignedIn),
         (status = 403, description = "`registration_closed`, `setup_link_invalid`"),
-        (status = 409, description = "`handle_taken`, `email_taken`"),
-        (status = 422, description = "`invalid_fields`, `handle_reserved`"),
+        (status = 409, description = "`handle_taken`"),
+        (status = 422, description = "`invalid_fields`, `handle_reserved`, `weak_password` with the reason"),
     ),
 )]
 pub(super) async fn create_account(
@@ -40,4 +41,23 @@ pub(super) async fn get_me(
     LiveCaller(caller): LiveCaller,
 ) -> Result<Json<Account>, Problem> {
     Ok(Json(auth.account(caller.user_id).await?.own_view()))
+}
+
+/// Change what others see of the caller, and how they are written to
+///
+/// What is left out stays; `null` takes it away.
+#[utoipa::path(
+    patch, path = "/v1/me", tag = "accounts", request_body = UpdateMe, security(("bearer" = [])),
+    responses(
+        (status = 200, description = "The account.", body = Account),
+        (status = 403, description = "`insufficient_scope`: no API token changes it"),
+        (status = 422, description = "`invalid_fields`"),
+    ),
+)]
+pub(super) async fn update_me(
+    State(App(auth)): State<App>,
+    LiveCaller(caller): LiveCaller,
+    ValidJson(request): ValidJson<UpdateMe>,
+) -> Result<Json<Account>, Problem> {
+    Ok(Json(auth.update_me(caller.user_id, request).await?.own_view()))
 }

@@ -2,9 +2,12 @@
 
 mod accounts;
 mod bots;
+mod email;
 mod keys;
+mod operator;
+mod pages;
+mod password;
 mod sessions;
-mod setup;
 mod tokens;
 mod users;
 
@@ -23,7 +26,7 @@ use crate::App;
 fn public() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(accounts::create_account))
-        .routes(routes!(accounts::get_me))
+        .routes(routes!(accounts::get_me, accounts::update_me))
         .routes(routes!(sessions::list_sessions, sessions::create_session))
         .routes(routes!(sessions::refresh_session))
         .routes(routes!(sessions::delete_session))
@@ -34,7 +37,16 @@ fn public() -> OpenApiRouter<App> {
         .routes(routes!(users::find_users))
         .routes(routes!(users::get_user))
         .routes(routes!(keys::get_jwks))
-        .routes(routes!(setup::get_setup_page))
+        .routes(routes!(pages::get_setup_page))
+        .routes(routes!(pages::get_verify_email_page))
+        .routes(routes!(pages::get_reset_password_page))
+        .routes(routes!(email::change_email))
+        .routes(routes!(email::send_verification))
+        .routes(routes!(email::verify_email))
+        .routes(routes!(password::change_password))
+        .routes(routes!(password::forgot_password))
+        .routes(routes!(password::reset_password))
+        .routes(routes!(operator::list_mail))
 }
 
 pub(crate) fn router(app: App) -> Router {

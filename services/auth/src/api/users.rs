@@ -3,7 +3,7 @@
 use axum::{Json, extract::State};
 use tertulia_contracts::{
     UserId,
-    auth::{FindUsers, User, Users},
+    auth::{FindUsers, Profile, Users},
 };
 use tertulia_runtime::{
     Problem,
@@ -30,7 +30,7 @@ pub(super) async fn find_users(
 #[utoipa::path(
     get, path = "/v1/users/{id}", tag = "users", params(("id" = UserId, Path)), security(("bearer" = [])),
     responses(
-        (status = 200, description = "The user as others see them.", body = User),
+        (status = 200, description = "The user as others see them.", body = Profile),
         (status = 404, description = "`user_not_found`"),
     ),
 )]
@@ -38,7 +38,7 @@ pub(super) async fn get_user(
     State(App(auth)): State<App>,
     _caller: LiveCaller,
     PathParam(id): PathParam<UserId>,
-) -> Result<Json<User>, Problem> {
+) -> Result<Json<Profile>, Problem> {
     Ok(Json(auth.user(id).await?))
 }
 
@@ -46,6 +46,6 @@ pub(super) async fn get_user(
 pub(super) async fn get_user_internally(
     State(App(auth)): State<App>,
     PathParam(id): PathParam<UserId>,
-) -> Result<Json<User>, Problem> {
+) -> Result<Json<Profile>, Problem> {
     Ok(Json(auth.user(id).await?))
 }

@@ -1,8 +1,10 @@
 //! An account, and what it may be called.
 
 use serde::{Deserialize, Serialize};
-use tertulia_contracts::{UserId, auth};
+use tertulia_contracts::{MediaId, UserId, auth};
 use tertulia_runtime::Timestamp;
+
+use super::link::{Links, Purpose};
 
 /// Names by which somebody could pose as the house or as everybody. The operator may take them.
 const RESERVED_HANDLES: &[&str] = &[
@@ -45,19 +47,48 @@ pub(crate) struct Account {
     pub(crate) handle: String,
     /// What others see.
     pub(crate) display_name: String,
-    /// As its owner wrote it.
+    /// The address that they showed to be theirs, as they wrote it. It signs in, and is nobody else's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) email: Option<String>,
+    pub(crate) proven_email: Option<String>,
+    /// The address that they say is theirs. Several may say so of one.
+    #[serde(default, alias = "email", skip_serializing_if = "Option::is_none")]
+    pub(crate) claimed_email: Option<String>,
+    /// The links that were mailed and are still good.
+    #[serde(default, skip_serializing_if = "Links::is_empty")]
+    pub(crate) links: Links,
+    /// The language that it is written to in, as given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) locale: Option<String>,
+    /// What its owner says of themselves.
+    #[serde(default)]
+    pub(crate) profile: Profile,
     /// Whether it was made through the setup link.
     pub(crate) operator: bool,
     /// The password's hash, in the PHC string format. A bot has none, and cannot sign in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) password: Option<String>,
+    /// Which password that is, counted: sessions of another one cannot be refreshed.
+    #[serde(default)]
+    pub(crate) generation: u64,
     /// Whose program it is, if it is one's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) bot: Option<Bot>,
     /// When it was made.
     pub(crate) created_at: Timestamp,
+}
+
+/// What somebody says of themselves.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Profile {
+    /// In their own words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) bio: Option<String>,
+    /// A name of the IANA database.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) time_zone: Option<String>,
+    /// Their picture.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) avatar_id: Option<MediaId>,
 }
 
 /// What an account that a program uses is besides.
@@ -73,6 +104,15 @@ pub(crate) struct Bot {
 }
 
 impl Account {
+    /// The account has another password: no session of the one before can be refreshed, and no link to set one is good any
+    /// more. Answers the new generation.
+    pub(crate) fn set_password(&mut self, hash: &str) -> u64 {
+        self.password = Some(hash.to_owned());
+        self.links.forget(|purpose| *purpose == Purpose::ResetPassword);
+        self.generation += 1;
+        self.generation
+    }
+
     /// Whether it is a bot of this person.
     pub(crate) fn is_bot_of(&self, owner: UserId) -> bool {
         self.bot.as_ref().is_some_and(|bot| bot.owner == owner)
@@ -99,11 +139,23 @@ impl Account {
             id: self.id,
             handle: self.handle.clone(),
             display_name: self.display_name.clone(),
-            email: self.email.clone(),
+            email: self.proven_email.as_ref().or(self.claimed_email.as_ref()).cloned(),
+            email_verified: self.proven_email.is_some(),
+            pending_email: self.proven_email.as_ref().and(self.claimed_email.clone()),
+            locale: self.locale.clone(),
+            time_zone: self.profile.time_zone.clone(),
+            bio: self.profile.bio.clone(),
+            avatar_id: self.profile.avatar_id,
             operator: self.operator,
             bot_of: self.bot.as_ref().map(|bot| bot.owner),
             created_at: self.created_at,
         }
+    }
+
+    /// As somebody sees it who looks at this one.
+    pub(crate) fn profile_view(&self) -> auth::Profile {
+        let Profile { bio, avatar_id, .. } = self.profile.clone();
+        auth::Profile { user: self.public_view(), bio, avatar_id }
     }
 
     /// As others see it.
@@ -117,9 +169,32 @@ impl Account {
     }
 }
 
-/// Whether only the operator may be called so.
+/// Whether only the operator may be called so: it is, or reads like, a name of the house.
 pub(crate) fn is_reserved(handle: &str) -> bool {
-    RESERVED_HANDLES.contains(&handle)
+    let read = as_read(handle);
+    RESERVED_HANDLES.iter().any(|reserved| as_read(reserved) == read)
+}
+
+/// A handle as it is read in passing: without its marks, and digits as the letters that they look like. Handles are ASCII, so
+/// no other script comes in.
+fn as_read(handle: &str) -> String {
+    let letters = handle.chars().filter(|letter| letter.is_ascii_alphanumeric());
+    letters
+        .map(|letter| match letter {
+            '0' => 'o',
+            '1' | 'i' => 'l',
+            '3' => 'e',
+            '4' => 'a',
+            '5' => 's',
+            '7' => 't',
+            letter => letter,
+        })
+        .collect()
+}
+
+/// Whether these are one address.
+pub(crate) fn is_same_email(one: &str, other: &str) -> bool {
+    comparable_email(one) == comparable_email(other)
 }
 
 /// The form in which e-mail addresses are compared. The part before the `@` could differ by case in theory
@@ -157,6 +232,18 @@ mod tests {
     fn an_identifier_is_read_as_people_type_it() {
         assert_eq!(Identifier::read(" Ana "), Identifier::Handle("ana".to_owned()));
         assert_eq!(Identifier::read("Ana@Example.Org"), Identifier::Email("ana@example.org".to_owned()));
+    }
+
+    #[test]
+    fn what_reads_like_a_reserved_handle_is_reserved() {
+        for posing in
+            ["admin", "adm1n", "admln", "4dmin", "ad-min", "sup.port", "5upport", "0perator", "tertul1a"]
+        {
+            assert!(is_reserved(posing), "{posing}");
+        }
+        for fine in ["ana", "admin2", "paul", "supporter", "roots", "m0", "ana.maria"] {
+            assert!(!is_reserved(fine), "{fine}");
+        }
     }
 
     #[test]

@@ -2,4 +2,5 @@
 
 pub(crate) mod account;
 pub(crate) mod api_token;
+pub(crate) mod link;
 pub(crate) mod session;

@@ -32,6 +32,9 @@ pub(crate) struct Session {
     /// The client's `User-Agent`, shortened.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) device: Option<String>,
+    /// The [generation](super::account::Account::generation) of the password that it began by.
+    #[serde(default)]
+    pub(crate) generation: u64,
     /// The fingerprint of what all its refresh tokens have in common.
     family: String,
     /// The fingerprint of what its newest refresh token has alone.
@@ -54,6 +57,7 @@ impl Session {
     pub(crate) fn begin(
         ambient: &Ambient,
         user_id: UserId,
+        generation: u64,
         device: Option<&str>,
         life: Duration,
     ) -> (Self, RefreshToken) {
@@ -66,6 +70,7 @@ impl Session {
         let session = Self {
             id: token.session_id,
             user_id,
+            generation,
             created_at: now,
             last_used_at: now,
             expires_at: now.plus(life),
@@ -157,7 +162,7 @@ mod tests {
     #[test]
     fn of_all_the_tokens_a_session_ever_had_only_the_newest_is_current() {
         let (ambient, _) = frozen(1);
-        let (mut session, mut token) = Session::begin(&ambient, ambient.ids.next(), None, LIFE);
+        let (mut session, mut token) = Session::begin(&ambient, ambient.ids.next(), 0, None, LIFE);
         let mut older = Vec::new();
         for _ in 0..5 {
             let (refreshed, next) = session.refreshed(&ambient, &token, LIFE);
@@ -171,8 +176,8 @@ mod tests {
     #[test]
     fn a_made_up_token_is_not_taken_for_an_old_one() {
         let (ambient, clock) = frozen(2);
-        let (session, token) = Session::begin(&ambient, ambient.ids.next(), None, LIFE);
-        let (other, others) = Session::begin(&ambient, session.user_id, None, LIFE);
+        let (session, token) = Session::begin(&ambient, ambient.ids.next(), 0, None, LIFE);
+        let (other, others) = Session::begin(&ambient, session.user_id, 0, None, LIFE);
         let made_up = RefreshToken { session_id: session.id, ..others };
         assert_eq!(session.judge(&made_up, ambient.now()), Verdict::Invalid);
         assert_eq!(other.judge(&token, ambient.now()), Verdict::Invalid);
@@ -183,7 +188,7 @@ mod tests {
     #[test]
     fn a_token_is_read_as_it_is_written_and_nothing_secret_is_stored() {
         let (ambient, _) = frozen(3);
-        let (session, token) = Session::begin(&ambient, ambient.ids.next(), Some(&"é".repeat(500)), LIFE);
+        let (session, token) = Session::begin(&ambient, ambient.ids.next(), 0, Some(&"é".repeat(500)), LIFE);
         assert!(token.reveal().parse::<RefreshToken>().is_ok_and(|read| read == token));
         for wrong in ["", ".", "..", "a.b.c", &token.session_id.to_string()] {
             assert!(wrong.parse::<RefreshToken>().is_err(), "{wrong} was accepted");

@@ -2,15 +2,18 @@
 
 use tertulia_contracts::{
     UserId,
-    auth::{CreateAccount, FindUsers, User},
-    events::UserRegistered,
+    auth::{CreateAccount, FindUsers, Profile as PublicProfile, User},
+    events::{Letter, UserRegistered},
 };
 use tertulia_runtime::Event;
 
-use super::setup;
+use super::{email::must_be_address, setup};
 use crate::{
     Auth, Error, Registration, SOURCE,
-    model::account::{Account, Identifier, is_reserved},
+    model::{
+        account::{Account, Identifier, Profile, is_reserved},
+        link::Links,
+    },
     store::Taken,
 };
 
@@ -35,27 +38,39 @@ impl Auth {
         if self.store.account_of(&Identifier::Handle(request.handle.clone())).await?.is_some() {
             return Err(Error::HandleTaken);
         }
+        if let Some(email) = &request.email {
+            must_be_address(email)?;
+        }
         let display_name = request.display_name.as_deref().unwrap_or(&request.handle).trim().to_owned();
-        let account = Account {
+        let mut account = Account {
             id: self.ambient.ids.next(),
             display_name,
-            email: request.email,
+            proven_email: None,
+            claimed_email: request.email,
+            links: Links::default(),
+            profile: Profile::default(),
+            locale: request.locale,
             operator,
-            password: Some(self.passwords.hash(request.password).await?),
+            password: None,
+            generation: 0,
             bot: None,
             created_at: self.ambient.now(),
             handle: request.handle,
         };
+        self.must_be_strong(&request.password, &account).await?;
+        account.password = Some(self.passwords.hash(request.password).await?);
         let registered = UserRegistered {
             user_id: account.id,
             handle: account.handle.clone(),
             display_name: account.display_name.clone(),
         };
-        let events = vec![Event::new(&self.ambient, SOURCE, &registered)];
+        let claimed = account.claimed_email.clone();
+        let verify = claimed.map(|address| Letter::VerifyEmail { user_id: account.id, address });
+        let registered = Event::new(&self.ambient, SOURCE, &registered);
+        let events = [registered].into_iter().chain(verify.map(|letter| self.mail(letter))).collect();
         match self.store.add_account(&account, events).await? {
             None => Ok(account),
             Some(Taken::Handle) => Err(Error::HandleTaken),
-            Some(Taken::Email) => Err(Error::EmailTaken),
             Some(Taken::Operator) => Err(Error::SetupLinkInvalid),
             // Only bots take one.
             Some(Taken::Slot) => Err(Error::ChangedMeanwhile),
@@ -68,8 +83,8 @@ impl Auth {
     }
 
     /// A user, as others see them.
-    pub(crate) async fn user(&self, id: UserId) -> Result<User, Error> {
-        Ok(self.store.account(id).await?.ok_or(Error::UserNotFound)?.public_view())
+    pub(crate) async fn user(&self, id: UserId) -> Result<PublicProfile, Error> {
+        Ok(self.store.account(id).await?.ok_or(Error::UserNotFound)?.profile_view())
     }
 
     /// Those of the users asked for that exist.

@@ -11,7 +11,10 @@ use tertulia_runtime::Event;
 use super::free_slot;
 use crate::{
     Auth, Error, SOURCE,
-    model::account::{Account, Bot, is_reserved},
+    model::{
+        account::{Account, Bot, Profile, is_reserved},
+        link::Links,
+    },
     store::Taken,
 };
 
@@ -29,7 +32,12 @@ impl Auth {
             id: self.ambient.ids.next(),
             handle: request.handle,
             display_name,
-            email: None,
+            proven_email: None,
+            claimed_email: None,
+            links: Links::default(),
+            profile: Profile::default(),
+            locale: None,
+            generation: 0,
             operator: false,
             password: None,
             bot: Some(Bot { owner, slot: 0, ended_at: None }),
@@ -71,7 +79,7 @@ impl Auth {
             let mut account = found.value;
             if let Some(bot) = account.bot.as_mut().filter(|bot| bot.ended_at.is_none()) {
                 bot.ended_at = Some(self.ambient.now());
-                match self.store.replace_account(&account, found.revision).await {
+                match self.store.replace_account(&account, found.revision, Vec::new()).await {
                     Ok(()) => {}
                     Err(documents::Error::Conflict { .. }) => continue,
                     Err(error) => return Err(error.into()),

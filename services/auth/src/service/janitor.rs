@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use tertulia_documents::{self as documents, Record, Table, Versioned};
+use tertulia_mail::OutboxMailer;
 use tertulia_runtime::{Clock, lifecycle::CancellationToken};
 
 use crate::{Error, store::Store};
@@ -12,9 +13,17 @@ const ROUND: Duration = Duration::from_mins(10);
 const PAGE: usize = 100;
 
 /// Goes round until shutdown.
-pub(crate) async fn run(store: &Store, clock: &dyn Clock, shutdown: CancellationToken) -> Result<(), Error> {
+pub(crate) async fn run(
+    store: &Store,
+    outbox: Option<&OutboxMailer>,
+    clock: &dyn Clock,
+    shutdown: CancellationToken,
+) -> Result<(), Error> {
     loop {
         sweep(store, clock).await?;
+        if let Some(outbox) = outbox {
+            outbox.sweep(clock.now()).await?;
+        }
         tokio::select! {
             () = shutdown.cancelled() => return Ok(()),
             () = tokio::time::sleep(ROUND) => {}

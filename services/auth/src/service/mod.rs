@@ -2,11 +2,19 @@
 
 pub(crate) mod accounts;
 pub(crate) mod bots;
+pub(crate) mod changes;
+pub(crate) mod credentials;
+pub(crate) mod email;
 pub(crate) mod janitor;
 pub(crate) mod keys;
+pub(crate) mod letters;
+pub(crate) mod operator;
 pub(crate) mod passwords;
+pub(crate) mod post;
+mod profile;
 pub(crate) mod sessions;
 pub(crate) mod setup;
+mod strength;
 pub(crate) mod tokens;
 
 /// The lowest of so many places that none of these takes. That a place is taken once is for a unique index to see to:

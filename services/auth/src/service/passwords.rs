@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use tertulia_runtime::Entropy;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::strength;
 use crate::Error;
 
 const SALT_BYTES: usize = 16;
@@ -80,6 +81,25 @@ impl Passwords {
         let matches =
             self.work(move || Ok(argon2.verify_password(password.as_bytes(), &hash).is_ok())).await?;
         Ok(matches && known)
+    }
+
+    /// Whether the password cost less to hash than it would today, or was hashed another way.
+    pub(crate) fn is_outdated(&self, stored: &str) -> bool {
+        // The decoy has today's cost.
+        PasswordHash::new(stored).is_ok_and(|hash| {
+            (hash.algorithm, hash.version, &hash.params)
+                != (self.decoy.algorithm, self.decoy.version, &self.decoy.params)
+        })
+    }
+
+    /// Whether a password can be guessed, and if so, why and what would be better. `known` is what others know of its
+    /// owner.
+    pub(crate) async fn weakness(
+        &self,
+        password: String,
+        known: Vec<String>,
+    ) -> Result<Option<String>, Error> {
+        self.work(move || Ok(strength::weakness(&password, &known))).await
     }
 
     async fn work<T: Send + 'static>(

@@ -38,11 +38,12 @@ impl Auth {
         let account = self.store.account_of(&Identifier::read(&request.identifier)).await?;
         let stored = account.as_ref().and_then(|account| account.password.clone());
         // An unknown name costs what a wrong password costs, and is answered alike.
-        let fits = self.passwords.verify(request.password, stored).await?;
+        let fits = self.passwords.verify(request.password.clone(), stored).await?;
         let Some(account) = account.filter(|_| fits) else {
             self.counters.sign_ins_refused.inc();
             return Err(Error::WrongCredentials);
         };
+        self.keep_hash_current(&account, request.password).await;
         self.begin_session(&account, device).await
     }
 
@@ -52,7 +53,8 @@ impl Auth {
         account: &Account,
         device: Option<&str>,
     ) -> Result<SignedIn, Error> {
-        let (session, token) = Session::begin(&self.ambient, account.id, device, self.config.session_life());
+        let (session, token) =
+            Session::begin(&self.ambient, account.id, account.generation, device, self.config.session_life());
         self.store.sessions.insert(&session, Vec::new()).await?;
         self.counters.sign_ins.inc();
         Ok(self.signed_in(account, &session, &token))
@@ -75,7 +77,9 @@ impl Auth {
                 }
                 Verdict::Current => {}
             }
-            let account = self.store.account(found.value.user_id).await?.ok_or(Error::RefreshTokenInvalid)?;
+            let account = self.store.account(found.value.user_id).await?;
+            let account = account.filter(|account| account.generation == found.value.generation);
+            let account = account.ok_or(Error::RefreshTokenInvalid)?;
             let (session, next) = found.value.refreshed(&self.ambient, &token, self.config.session_life());
             match self.store.sessions.replace(&session, found.revision, Vec::new()).await {
                 Ok(_) => return Ok(self.signed_in(&account, &session, &next)),
@@ -136,6 +140,24 @@ impl Auth {
         Err(Error::ChangedMeanwhile)
     }
 
+    /// Ends all sessions of somebody but this one.
+    pub(super) async fn end_sessions(&self, user_id: UserId, but: Option<SessionId>) -> Result<(), Error> {
+        let mut after = None;
+        loop {
+            let page = self.store.sessions_of(user_id, after, DEFAULT_PAGE).await?;
+            for session in page.items.iter().filter(|session| Some(session.value.id) != but) {
+                // One that changes meanwhile was refreshed, or has ended.
+                if !self.revoke(session).await? {
+                    self.end_session(user_id, session.value.id).await.or_else(gone)?;
+                }
+            }
+            after = page.next;
+            if after.is_none() {
+                return Ok(());
+            }
+        }
+    }
+
     /// Ends a session and tells everybody; false if it changed meanwhile.
     async fn revoke(&self, session: &Versioned<Session>) -> Result<bool, Error> {
         let (user_id, session_id) = (session.value.user_id, session.value.id);
@@ -162,4 +184,8 @@ impl Auth {
             Err(_) => tracing::warn!("open sockets may not have heard of an ended session: the bus is slow"),
         }
     }
+}
+
+fn gone(error: Error) -> Result<(), Error> {
+    if matches!(error, Error::SessionNotFound) { Ok(()) } else { Err(error) }
 }

@@ -34,6 +34,7 @@ async fn an_account_is_made_and_signed_in_at_once() {
         "created_at": "2026-01-01T00:00:00.000Z",
         "display_name": "Ana María",
         "email": "Ana@Example.org",
+        "email_verified": false,
         "handle": "ana",
         "id": "usr_…",
         "operator": false
@@ -77,14 +78,11 @@ async fn everybody_is_told_of_a_new_user() {
 #[tokio::test]
 async fn a_name_belongs_to_one_account() {
     let (_house, app) = App::open().await;
-    let request =
-        |handle: &str, email: &str| json!({ "handle": handle, "password": PASSWORD, "email": email });
-    app.client.post("/v1/accounts", &request("ana", "ana@example.org")).await.expect(201);
-    let answer = app.client.post("/v1/accounts", &request("ana", "other@example.org")).await.expect(409);
+    let request = |handle: &str| json!({ "handle": handle, "password": PASSWORD });
+    app.client.post("/v1/accounts", &request("ana")).await.expect(201);
+    let answer = app.client.post("/v1/accounts", &request("ana")).await.expect(409);
     assert_eq!((answer.code().as_str(), answer.wrong_fields()), ("handle_taken", vec!["handle".to_owned()]));
-    let answer = app.client.post("/v1/accounts", &request("bea", "ANA@example.ORG")).await.expect(409);
-    assert_eq!((answer.code().as_str(), answer.wrong_fields()), ("email_taken", vec!["email".to_owned()]));
-    let answer = app.client.post("/v1/accounts", &request("admin", "root@example.org")).await.expect(422);
+    let answer = app.client.post("/v1/accounts", &request("admin")).await.expect(422);
     assert_eq!(answer.code(), "handle_reserved");
 }
 
@@ -164,6 +162,9 @@ async fn what_is_not_json_is_refused_on_every_route_that_takes_a_body() {
         ("/v1/accounts", "handle"),
         ("/v1/sessions", "identifier"),
         ("/v1/sessions/refresh", "refresh_token"),
+        ("/v1/email/verify", "token"),
+        ("/v1/password/forgot", "identifier"),
+        ("/v1/password/reset", "token"),
     ];
     for (path, field) in routes {
         for wrong in ["", "{", "nonsense", "{\"handle\":\"ana\",}"] {

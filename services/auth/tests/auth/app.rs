@@ -6,9 +6,11 @@ use serde_json::json;
 use tempfile::TempDir;
 use tertulia_auth::{COLLECTIONS, Config, Deps, PasswordCost, Service, SetupToken, build};
 use tertulia_bus::{Bus, SqliteBus};
+use tertulia_cache::{Cache, MemoryCache, MemoryConfig};
 use tertulia_contracts::{auth::SignedIn, events::TOPOLOGY, identity::Verifier, routes::role};
 use tertulia_discovery::StaticDiscovery;
 use tertulia_documents::{Documents, SqliteDocuments};
+use tertulia_mail::{Mailer, OutboxMailer};
 use tertulia_mesh::{Mesh, MeshConfig};
 use tertulia_runtime::{
     Ambient, Metrics, Supervisor,
@@ -26,7 +28,13 @@ pub(crate) struct House {
     pub(crate) documents: Arc<dyn Documents>,
     pub(crate) bus: Arc<dyn Bus>,
     pub(crate) supervisor: Supervisor,
+    cache: Arc<dyn Cache>,
+    /// What brings mails on their way; the outbox, unless a test puts another here.
+    pub(crate) mailer: Arc<dyn Mailer>,
 }
+
+/// Where the links in mails lead.
+pub(crate) const PUBLIC_URL: &str = "https://chat.example";
 
 /// Hashing as cheap as it gets, so that tests wait for what they test.
 pub(crate) fn config() -> Config {
@@ -41,7 +49,9 @@ impl House {
         let documents = open_documents(folder.path(), &ambient).await;
         let bus = SqliteBus::open(&folder.path().join("bus.db"), TOPOLOGY, ambient.clone()).await.unwrap();
         let supervisor = Supervisor::default();
-        Self { _folder: folder, ambient, clock, documents, bus: Arc::new(bus), supervisor }
+        let (bus, cache) = (Arc::new(bus), Arc::new(MemoryCache::new(&MemoryConfig::default())));
+        let mailer = Arc::new(OutboxMailer::new(documents.clone()));
+        Self { _folder: folder, ambient, clock, documents, bus, supervisor, cache, mailer }
     }
 
     pub(crate) async fn start(&self, config: Config) -> App {
@@ -58,11 +68,19 @@ impl House {
             metrics: Metrics::new(),
             documents: self.documents.clone(),
             bus: self.bus.clone(),
+            cache: self.cache.clone(),
+            mailer: self.mailer.clone(),
+            outbox: Some(self.outbox()),
+            public_url: format!("{PUBLIC_URL}/"),
             verifier: verifier.clone(),
         };
         let Service { router, setup } = build(config, deps).await.unwrap();
         mesh.mount(role::AUTH, router.clone());
         App { client: TestClient::new(router), setup, verifier }
+    }
+
+    pub(crate) fn outbox(&self) -> OutboxMailer {
+        OutboxMailer::new(self.documents.clone())
     }
 }
 

@@ -34,10 +34,20 @@ const CASES: &[(Method, &str, Stranger)] = &[
     (Method::GET, "/v1/bots", Stranger::Refused),
     (Method::DELETE, "/v1/bots/{id}", Stranger::Refused),
     (Method::GET, "/v1/me", Stranger::Refused),
+    (Method::PATCH, "/v1/me", Stranger::Refused),
+    (Method::PUT, "/v1/me/email", Stranger::Refused),
+    (Method::POST, "/v1/me/email/verification", Stranger::Refused),
+    (Method::PUT, "/v1/me/password", Stranger::Refused),
+    (Method::POST, "/v1/email/verify", Stranger::Admitted),
+    (Method::POST, "/v1/password/forgot", Stranger::Admitted),
+    (Method::POST, "/v1/password/reset", Stranger::Admitted),
+    (Method::GET, "/v1/operator/mail", Stranger::Refused),
     (Method::GET, "/v1/users", Stranger::Refused),
     (Method::GET, "/v1/users/{id}", Stranger::Refused),
     (Method::GET, "/.well-known/jwks.json", Stranger::Admitted),
     (Method::GET, "/setup", Stranger::Admitted),
+    (Method::GET, "/verify-email", Stranger::Admitted),
+    (Method::GET, "/reset-password", Stranger::Admitted),
 ];
 
 #[test]

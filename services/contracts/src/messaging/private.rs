@@ -1,7 +1,7 @@
 //! What is a person's own and follows them from device to device: nobody else sees it.
 
 use garde::Validate;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 use tertulia_runtime::Timestamp;
 use utoipa::ToSchema;
 
@@ -14,7 +14,7 @@ use crate::{ConversationId, MessageId, UserId};
 pub struct UpdateMembership {
     /// Until when not to be notified of it; `null` for: no longer.
     #[garde(skip)]
-    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "given")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::null::given")]
     #[schema(value_type = Option<Timestamp>)]
     pub muted_until: Option<Option<Timestamp>>,
     /// Whether it is put away.
@@ -25,11 +25,6 @@ pub struct UpdateMembership {
     #[garde(skip)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub marked_unread: Option<bool>,
-}
-
-/// Tells `null` from what is not there.
-fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(value: D) -> Result<Option<T>, D::Error> {
-    T::deserialize(value).map(Some)
 }
 
 /// `PUT /v1/conversations/{id}/draft`.

@@ -18,6 +18,7 @@
 
 mod action;
 mod decide;
+mod instance;
 mod matrix;
 mod reason;
 mod seat;
@@ -26,6 +27,7 @@ mod tests;
 
 pub use action::{Action, Permissions};
 pub use decide::{decide, decide_reseat, decide_toward, permissions};
+pub use instance::{InstanceAction, may};
 pub use matrix::{
     ARCHIVED_ALLOWS, BANNED_KEEPS, BOTS_MAY_NOT, FIXED, GUEST_ACCOUNTS_MAY, MATRIX, MUTED_DENIES,
     OWNER_KEEPS, Open, Rule,

@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::permissions::{
-    ARCHIVED_ALLOWS, BANNED_KEEPS, BOTS_MAY_NOT, Denial, FIXED, GUEST_ACCOUNTS_MAY, MATRIX, MUTED_DENIES,
-    OWNER_KEEPS, Open, Rule,
+    ARCHIVED_ALLOWS, BANNED_KEEPS, BOTS_MAY_NOT, Denial, FIXED, GUEST_ACCOUNTS_MAY, InstanceAction, MATRIX,
+    MUTED_DENIES, OWNER_KEEPS, Open, Rule, may,
 };
 
 const DOCUMENT: &str = include_str!("../../../../../docs/permissions.md");
@@ -72,5 +72,20 @@ fn the_document_explains_every_reason() {
         let code = denial.code();
         assert!(DOCUMENT.contains(&format!("| `{code}` |")), "docs/permissions.md does not explain {code}");
         assert!(denial.explanation().ends_with('.'));
+    }
+}
+
+#[test]
+fn the_document_shows_what_takes_an_office() {
+    for action in InstanceAction::ALL {
+        let least = format!("{:?}", action.least()).to_lowercase();
+        let row = format!("| {} | `{}` |", least, action.name());
+        assert!(DOCUMENT.contains(&row), "docs/permissions.md should hold this line:\n{row}");
+        assert!(may(InstanceRole::Operator, *action), "{action:?}: whoever runs the instance may");
+        assert!(
+            ![InstanceRole::Guest, InstanceRole::Bot, InstanceRole::User]
+                .iter()
+                .any(|role| may(*role, *action))
+        );
     }
 }

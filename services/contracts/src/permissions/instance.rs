@@ -1,0 +1,34 @@
+//! What takes an office on the instance and is about no conversation.
+
+use super::InstanceRole;
+
+/// What is done for the whole instance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum InstanceAction {
+    /// Read the mails that the instance keeps instead of sending them.
+    ReadMail,
+}
+
+impl InstanceAction {
+    /// Every action, in the order of the table.
+    pub const ALL: &[Self] = &[Self::ReadMail];
+
+    /// Its stable name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::ReadMail => "read_mail",
+        }
+    }
+
+    /// The least office that may.
+    pub const fn least(self) -> InstanceRole {
+        match self {
+            Self::ReadMail => InstanceRole::Operator,
+        }
+    }
+}
+
+/// Whether somebody with this account may. Offices are in order: who holds a higher one may what a lower one may.
+pub fn may(account: InstanceRole, action: InstanceAction) -> bool {
+    account >= action.least()
+}
