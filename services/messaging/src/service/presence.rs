@@ -10,7 +10,7 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use tertulia_contracts::{
     ConversationId, UserId,
     messaging::{Audience, ConversationKind, MAX_PAGE},
-    presence::{ChosenPresence, ChosenStatus, Face, MAX_COMPANY},
+    presence::{ChosenPresence, ChosenStatus, Face, MAX_COMPANY, OFFLINE_GRACE},
 };
 use tertulia_runtime::Timestamp;
 
@@ -36,7 +36,8 @@ impl Messaging {
         Ok(chosen(found.as_ref(), self.ambient.now()))
     }
 
-    /// Chooses what to be seen as. Again is the same. Who becomes invisible was last seen just then.
+    /// Chooses what to be seen as. Again is the same. Who becomes invisible was last seen when who is
+    /// told of just now as gone was.
     pub(crate) async fn choose_presence(
         &self,
         by: Actor,
@@ -48,8 +49,8 @@ impl Messaging {
         }
         let was = self.presence(by.user_id).await?.status;
         if wanted.status == ChosenStatus::Invisible && was != ChosenStatus::Invisible {
-            // First: whoever is told to look again sees it.
-            self.store.note_seen(by.user_id, now).await?;
+            // As of who goes, of whom it is told a while later. First, so that whoever is told to look again sees it.
+            self.store.note_seen(by.user_id, now.minus(OFFLINE_GRACE)).await?;
         }
         let change = |before: Option<&PrivateRecord>| {
             let news = chosen(before, now) != wanted;

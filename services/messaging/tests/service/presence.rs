@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use futures_util::StreamExt as _;
 use http::Method;
 use serde_json::{Value, json};
 use tertulia_bus::{Bus, Listener};
@@ -9,7 +10,7 @@ use tertulia_contracts::{
     ConversationId, UserId,
     live::{Glance, log_channel, presence_channel},
     messaging::UserFact,
-    presence::{Apart, ChosenStatus, Company, Face, Faces, MAX_PRESENCE_USERS},
+    presence::{Apart, ChosenStatus, Company, Face, Faces, MAX_COMPANY, MAX_PRESENCE_USERS, OFFLINE_GRACE},
 };
 use tertulia_runtime::{Timestamp, testkit::TestClient};
 
@@ -124,6 +125,23 @@ async fn those_see_each_other_who_share_what_is_not_a_channel_and_do_not_keep_ap
 }
 
 #[tokio::test]
+async fn of_a_thousand_conversations_it_is_known_with_whom_they_are_shared() {
+    let house = House::open().await;
+    let service = house.service().await;
+    let (ann, ben) = (house.user(), house.user());
+    let anns = house.client(&service, ann);
+    make(&anns, json!({"kind": "direct", "members": [ben]})).await;
+    // Newer than that one, by their ids.
+    house.clock.advance(Duration::from_millis(1));
+    let groups = (1..MAX_COMPANY).map(|_| make_group(&anns, &[]));
+    futures_util::stream::iter(groups).buffer_unordered(64).collect::<Vec<_>>().await;
+    assert_eq!(company(&service.client, ann, &[ben]).await, [ben]);
+    make_group(&anns, &[]).await;
+    assert!(company(&service.client, ann, &[ben]).await.is_empty());
+    assert!(company(&service.client, ben, &[ann]).await.is_empty(), "whoever of the two is asked about");
+}
+
+#[tokio::test]
 async fn one_question_names_two_hundred_people() {
     let house = House::open().await;
     let service = house.service().await;
@@ -166,9 +184,10 @@ async fn who_is_invisible_was_last_seen_when_they_became_so() {
     let house = House::open().await;
     let service = house.service().await;
     let ann = house.user();
-    house.clock.set("2026-03-01T12:00:00Z".parse().unwrap());
+    let noon: Timestamp = "2026-03-01T12:00:00Z".parse().unwrap();
+    // Of who goes it is told after ten seconds, too: the minute gives nothing away.
+    house.clock.set(noon.plus(OFFLINE_GRACE));
     let anns = house.client(&service, ann);
-    let noon = house.ambient.now();
     anns.put(PATH, &json!({"status": "invisible", "until": noon.plus(Duration::from_hours(1))}))
         .await
         .expect(200);
