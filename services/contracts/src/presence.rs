@@ -16,8 +16,6 @@ pub const MAX_STATUS_CHARS: usize = 100;
 pub const MAX_PRESENCE_USERS: usize = 200;
 /// Who comes back within this time was not away.
 pub const OFFLINE_GRACE: Duration = Duration::from_secs(10);
-/// Of so many conversations of a person, the newest, it is known with whom they share them.
-pub const MAX_COMPANY: usize = 1_000;
 
 /// What somebody chooses to be seen as.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use futures_util::StreamExt as _;
 use http::Method;
 use serde_json::{Value, json};
 use tertulia_bus::{Bus, Listener};
@@ -10,7 +9,7 @@ use tertulia_contracts::{
     ConversationId, UserId,
     live::{Glance, log_channel, presence_channel},
     messaging::UserFact,
-    presence::{Apart, ChosenStatus, Company, Face, Faces, MAX_COMPANY, MAX_PRESENCE_USERS, OFFLINE_GRACE},
+    presence::{Apart, ChosenStatus, Company, Face, Faces, MAX_PRESENCE_USERS, OFFLINE_GRACE},
 };
 use tertulia_runtime::{Timestamp, testkit::TestClient};
 
@@ -122,23 +121,6 @@ async fn those_see_each_other_who_share_what_is_not_a_channel_and_do_not_keep_ap
         client.delete(&block).await.expect(204);
         assert_eq!((of(ann).await, of(ben).await), (vec![ann, ben], vec![ann, ben]));
     }
-}
-
-#[tokio::test]
-async fn of_a_thousand_conversations_it_is_known_with_whom_they_are_shared() {
-    let house = House::open().await;
-    let service = house.service().await;
-    let (ann, ben) = (house.user(), house.user());
-    let anns = house.client(&service, ann);
-    make(&anns, json!({"kind": "direct", "members": [ben]})).await;
-    // Newer than that one, by their ids.
-    house.clock.advance(Duration::from_millis(1));
-    let groups = (1..MAX_COMPANY).map(|_| make_group(&anns, &[]));
-    futures_util::stream::iter(groups).buffer_unordered(64).collect::<Vec<_>>().await;
-    assert_eq!(company(&service.client, ann, &[ben]).await, [ben]);
-    make_group(&anns, &[]).await;
-    assert!(company(&service.client, ann, &[ben]).await.is_empty());
-    assert!(company(&service.client, ben, &[ann]).await.is_empty(), "whoever of the two is asked about");
 }
 
 #[tokio::test]
