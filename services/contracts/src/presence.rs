@@ -1,6 +1,8 @@
 //! Who is there: what people choose to be seen as, what others see of them, and what realtime and messaging ask each
 //! other about it. Messaging knows who may see whom and what was chosen; realtime knows who is connected.
 
+use std::time::Duration;
+
 use garde::Validate;
 use serde::{Deserialize, Serialize};
 use tertulia_runtime::Timestamp;
@@ -12,8 +14,8 @@ use crate::{UserId, messaging::title};
 pub const MAX_STATUS_CHARS: usize = 100;
 /// The most people that one socket watches, one request asks about and one question between services names.
 pub const MAX_PRESENCE_USERS: usize = 200;
-/// Of so many conversations of a person, the newest, it is known with whom they share them.
-pub const MAX_COMPANY: usize = 1_000;
+/// Who comes back within this time was not away.
+pub const OFFLINE_GRACE: Duration = Duration::from_secs(10);
 
 /// What somebody chooses to be seen as.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]

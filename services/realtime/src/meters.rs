@@ -26,8 +26,10 @@ impl Meters {
         Self {
             sockets: metrics.gauge("sockets", "Open sockets"),
             deliveries: metrics.counter("deliveries", "Events queued, one a socket"),
-            dropped: metrics
-                .counter("ephemeral_dropped", "Typing and receipts not told to a socket that was busy"),
+            dropped: metrics.counter(
+                "ephemeral_dropped",
+                "Typing, receipts and presence not told at once to a socket that was busy",
+            ),
             resyncs: metrics.counter("resyncs", "Logs that a client was told to load anew"),
             repairs: metrics
                 .counter("repairs", "Reads of a log because broadcasts were or may have been missed"),

@@ -9,8 +9,8 @@ use std::collections::BTreeSet;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use tertulia_contracts::{
     ConversationId, UserId,
-    messaging::{Audience, ConversationKind, MAX_PAGE},
-    presence::{ChosenPresence, ChosenStatus, Face, MAX_COMPANY},
+    messaging::{Audience, ConversationKind, MAX_CONVERSATIONS, MAX_PAGE},
+    presence::{ChosenPresence, ChosenStatus, Face, OFFLINE_GRACE},
 };
 use tertulia_runtime::Timestamp;
 
@@ -36,7 +36,8 @@ impl Messaging {
         Ok(chosen(found.as_ref(), self.ambient.now()))
     }
 
-    /// Chooses what to be seen as. Again is the same. Who becomes invisible was last seen just then.
+    /// Chooses what to be seen as. Again is the same. Who becomes invisible was last seen when who is
+    /// told of just now as gone was.
     pub(crate) async fn choose_presence(
         &self,
         by: Actor,
@@ -48,8 +49,8 @@ impl Messaging {
         }
         let was = self.presence(by.user_id).await?.status;
         if wanted.status == ChosenStatus::Invisible && was != ChosenStatus::Invisible {
-            // First: whoever is told to look again sees it.
-            self.store.note_seen(by.user_id, now).await?;
+            // As of who goes, of whom it is told a while later. First, so that whoever is told to look again sees it.
+            self.store.note_seen(by.user_id, now.minus(OFFLINE_GRACE)).await?;
         }
         let change = |before: Option<&PrivateRecord>| {
             let news = chosen(before, now) != wanted;
@@ -61,7 +62,7 @@ impl Messaging {
 
     /// Those of these who see somebody, and whom they see.
     pub(crate) async fn company(&self, user: UserId, others: &[UserId]) -> Result<Vec<UserId>, Error> {
-        let own = self.store.newest_conversations_of(user).await?;
+        let own = self.store.conversations_of(user).await?;
         let mut asked = Vec::new();
         for &other in others {
             asked.push(self.shared_with(other, &own));
@@ -81,7 +82,7 @@ impl Messaging {
         other: UserId,
         own: &BTreeSet<ConversationId>,
     ) -> Result<(UserId, BTreeSet<ConversationId>), Error> {
-        let theirs = self.store.newest_conversations_of(other).await?;
+        let theirs = self.store.conversations_of(other).await?;
         Ok((other, &theirs & own))
     }
 
@@ -128,9 +129,10 @@ impl Store {
         .await
     }
 
-    async fn newest_conversations_of(&self, user: UserId) -> Result<BTreeSet<ConversationId>, Error> {
+    /// What somebody belongs to; of those who have more, direct conversations being unbounded, the newest.
+    async fn conversations_of(&self, user: UserId) -> Result<BTreeSet<ConversationId>, Error> {
         let (mut found, mut after) = (BTreeSet::new(), None);
-        while found.len() < MAX_COMPANY {
+        while found.len() < MAX_CONVERSATIONS {
             let page = self.memberships_of(user, after, MAX_PAGE).await?;
             found.extend(page.items.into_iter().map(|member| member.conversation_id));
             after = page.next;

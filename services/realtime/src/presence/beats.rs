@@ -9,12 +9,12 @@ use tertulia_bus::Broadcast;
 use tertulia_contracts::{
     UserId,
     live::{Glance, presence_channel},
-    presence::{DeviceStatus, MAX_PRESENCE_USERS},
+    presence::{DeviceStatus, MAX_PRESENCE_USERS, OFFLINE_GRACE},
 };
 use tertulia_runtime::Timestamp;
 
 use super::{
-    AT_ONCE, OFFLINE_GRACE, State,
+    AT_ONCE, State,
     pulse::{Beat, Pulse, key},
 };
 use crate::hub::{Hub, locked};

@@ -29,8 +29,6 @@ use tokio::sync::Notify;
 use self::{beats::Own, pulse::Pulse};
 use crate::socket::Socket;
 
-/// Who comes back within this time was not away.
-pub(crate) const OFFLINE_GRACE: Duration = Duration::from_secs(10);
 /// Who may see whom is asked again after so long, whether or not somebody said that it changed.
 const SIGHT_LASTS: Duration = Duration::from_mins(5);
 /// While the cache or messaging is away, it is looked for again so often.
@@ -62,6 +60,8 @@ struct State {
     seen: BTreeMap<UserId, Timestamp>,
     /// What each socket watches.
     watches: BTreeMap<ConnectionId, Watch>,
+    /// How many there were: what tells one from another of the same socket.
+    watch_count: u64,
     /// Who is watched, or watches.
     subjects: BTreeMap<UserId, Subject>,
     /// Who of them is to be looked at.
@@ -76,6 +76,7 @@ struct State {
 
 /// What one socket watches.
 struct Watch {
+    number: u64,
     viewer: UserId,
     users: BTreeSet<UserId>,
     /// When it was last asked whom the viewer may see.

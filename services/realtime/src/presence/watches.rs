@@ -25,7 +25,7 @@ impl Hub {
         viewer: UserId,
         users: BTreeSet<UserId>,
     ) -> Result<(), tertulia_bus::Error> {
-        let heard: Vec<UserId> = {
+        let (number, heard) = {
             let mut state = self.watchtower.state();
             state.unwatch(socket.id);
             if users.is_empty() {
@@ -35,7 +35,10 @@ impl Hub {
         };
         let joined = stream::iter(heard).map(|user| self.join_presence(user)).buffer_unordered(AT_ONCE);
         if let Err(error) = joined.try_collect::<()>().await {
-            self.watchtower.state().unwatch(socket.id);
+            let mut state = self.watchtower.state();
+            if state.watches.get(&socket.id).is_some_and(|watch| watch.number == number) {
+                state.unwatch(socket.id);
+            }
             return Err(error);
         }
         self.watchtower.state().sighted.insert(viewer);
@@ -116,7 +119,7 @@ impl State {
         viewer: UserId,
         users: BTreeSet<UserId>,
         now: Timestamp,
-    ) -> Vec<UserId> {
+    ) -> (u64, Vec<UserId>) {
         for user in &users {
             let watcher = Watcher { socket: socket.clone(), viewer, sees: None, asked: false, told: None };
             self.subjects.entry(*user).or_default().watchers.insert(socket.id, watcher);
@@ -125,8 +128,10 @@ impl State {
         for user in &heard {
             self.subjects.entry(*user).or_default().holds += 1;
         }
-        self.watches.insert(socket.id, Watch { viewer, users, asked_at: now });
-        heard
+        self.watch_count += 1;
+        let number = self.watch_count;
+        self.watches.insert(socket.id, Watch { number, viewer, users, asked_at: now });
+        (number, heard)
     }
 
     fn unwatch(&mut self, socket: ConnectionId) {
