@@ -7,6 +7,7 @@
 //! failure.
 
 mod commits;
+mod crowd;
 mod figures;
 mod loopback;
 mod machine;
@@ -15,6 +16,7 @@ mod process;
 mod product;
 mod pump;
 mod report;
+mod timetable;
 mod uwebsockets;
 mod wire;
 mod xmpp;

@@ -13,7 +13,7 @@ use tertulia_contracts::{
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{
-        TcpStream,
+        TcpSocket, TcpStream,
         tcp::{OwnedReadHalf, OwnedWriteHalf},
     },
 };
@@ -25,6 +25,9 @@ const MASKED: u8 = 0x80;
 const LONGER: u8 = 0x7e;
 /// One read of a socket takes at most so much.
 pub(crate) const BUFFER_BYTES: usize = 64 << 10;
+
+/// What the kernel keeps at most for a narrow socket that is not read.
+const NARROW_BYTES: u32 = 4 << 10;
 
 /// The hearing half.
 pub(crate) struct Ear {
@@ -44,7 +47,26 @@ pub(crate) async fn open(
     token: &str,
     conversations: &[ConversationId],
 ) -> Result<(Ear, Mouth)> {
-    let (mut ear, mut mouth) = connect(address).await?;
+    opened(connect(address).await?, token, conversations).await
+}
+
+/// The same, with next to no room on this side for what is not read.
+pub(crate) async fn open_narrow(
+    address: SocketAddr,
+    token: &str,
+    conversations: &[ConversationId],
+) -> Result<(Ear, Mouth)> {
+    let socket = TcpSocket::new_v4()?;
+    socket.set_recv_buffer_size(NARROW_BYTES)?;
+    let stream = socket.connect(address).await.context("connecting a socket")?;
+    opened(shake_hands(stream, address).await?, token, conversations).await
+}
+
+async fn opened(
+    (mut ear, mut mouth): (Ear, Mouth),
+    token: &str,
+    conversations: &[ConversationId],
+) -> Result<(Ear, Mouth)> {
     mouth.say(&ClientFrame::Hello { token: token.to_owned(), resume: None }).await?;
     ear.until(br#"{"t":"ready""#).await?;
     for &c in conversations {
@@ -69,7 +91,10 @@ pub(crate) async fn greet(
 
 /// Opens a socket, and says nothing yet.
 pub(crate) async fn connect(address: SocketAddr) -> Result<(Ear, Mouth)> {
-    let mut stream = TcpStream::connect(address).await.context("connecting a socket")?;
+    shake_hands(TcpStream::connect(address).await.context("connecting a socket")?, address).await
+}
+
+async fn shake_hands(mut stream: TcpStream, address: SocketAddr) -> Result<(Ear, Mouth)> {
     stream.set_nodelay(true)?;
     let request = format!(
         "GET /v1/realtime HTTP/1.1\r\nhost: {address}\r\nconnection: upgrade\r\nupgrade: websocket\r\n\

@@ -24,7 +24,8 @@ use crate::{
     product::Product,
     pump::{BODY, message},
     report::Figure,
-    wire::{Ear, Mouth, number_in_body, seq_of, write_frame},
+    timetable::{self, MICROS_PER_MS, hear, histogram, joined},
+    wire::{Ear, Mouth, seq_of},
 };
 
 const PAIRS: usize = 500;
@@ -33,7 +34,6 @@ const PEAK_MEASURED: Duration = Duration::from_secs(4);
 const OPEN_LOOP: Duration = Duration::from_secs(15);
 /// How long the last message may take.
 const WITHIN: Duration = Duration::from_secs(30);
-const MICROS_PER_MS: f64 = 1_000.0;
 
 /// One side that speaks and one that listens.
 struct Line {
@@ -115,14 +115,6 @@ async fn closed_loop(lines: Vec<Line>) -> Result<(Vec<Line>, f64)> {
     Ok((timeout(WITHIN, joined(talks)).await.context("a message never arrived")??, peak))
 }
 
-async fn joined<T: 'static>(mut tasks: JoinSet<Result<T>>) -> Result<Vec<T>> {
-    let mut done = Vec::with_capacity(tasks.len());
-    while let Some(ended) = tasks.join_next().await {
-        done.push(ended.context("a task panicked")??);
-    }
-    Ok(done)
-}
-
 /// Sends by a timetable that waits for nobody. Gives the latencies in microseconds.
 async fn open_loop(lines: Vec<Line>, per_second: f64) -> Result<Histogram<u64>> {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count of messages")]
@@ -138,9 +130,10 @@ async fn open_loop(lines: Vec<Line>, per_second: f64) -> Result<Histogram<u64>> 
         echoes.spawn(async move { while echo.hear(|_| {}).await.is_ok() {} });
         speakers.push((line.speaker, line.conversation, line.listener_mouth));
     }
-    // A thread of its own: the runtime's timers are a millisecond coarse.
-    let sender =
-        thread::spawn(move || send_by_timetable(&speakers, total, per_second, began).map(|()| speakers));
+    let sender = thread::spawn(move || {
+        let mouths: Vec<_> = speakers.iter().map(|(mouth, conversation, _)| (mouth, *conversation)).collect();
+        timetable::send(&mouths, BODY, total, per_second, began).map(|()| speakers)
+    });
     let heard = timeout(OPEN_LOOP + WITHIN, joined(hearing)).await;
     let sent = tokio::task::spawn_blocking(|| sender.join()).await?;
     match sent {
@@ -148,64 +141,9 @@ async fn open_loop(lines: Vec<Line>, per_second: f64) -> Result<Histogram<u64>> 
         Err(_) => bail!("the sender panicked"),
     };
     let mut all = histogram()?;
-    for histogram in heard.context("a message never arrived")?? {
+    for (_, histogram) in heard.context("a message never arrived")?? {
         all.add(histogram)?;
     }
     ensure!(all.len() == total as u64, "{} of {total} messages arrived", all.len());
     Ok(all)
-}
-
-/// Of microseconds, from one to what nobody waits for.
-fn histogram() -> Result<Histogram<u64>> {
-    Ok(Histogram::new_with_bounds(1, 60_000_000, 3)?)
-}
-
-/// Each body begins with the microsecond at which it was meant to be sent.
-fn send_by_timetable(
-    speakers: &[(Mouth, ConversationId, Mouth)],
-    total: usize,
-    per_second: f64,
-    began: std::time::Instant,
-) -> Result<()> {
-    let ambient = Ambient::system();
-    for nth in 0..total {
-        let intended = Duration::from_secs_f64(real(nth as u64) / per_second);
-        if let Some(early) = (began + intended).checked_duration_since(std::time::Instant::now()) {
-            thread::sleep(early);
-        }
-        let (mouth, conversation, _) = &speakers[nth % PAIRS];
-        let body = format!("{} {BODY}", intended.as_micros());
-        let mut frame = Vec::new();
-        write_frame(&mut frame, &message(&ambient, *conversation, &body));
-        mouth.write_now(&frame)?;
-    }
-    Ok(())
-}
-
-/// Hears so many messages, each once and in order, and notes how late each is.
-async fn hear(
-    mut ear: Ear,
-    mut last: u64,
-    messages: usize,
-    began: std::time::Instant,
-) -> Result<Histogram<u64>> {
-    let mut latencies = histogram()?;
-    let mut wrong = None;
-    while latencies.len() < messages as u64 {
-        ear.hear(|payload| {
-            let Some(seq) = seq_of(payload) else { return };
-            let intended = number_in_body(payload).map(Duration::from_micros).unwrap_or_default();
-            let late = began.elapsed().saturating_sub(intended).as_micros();
-            latencies.saturating_record(u64::try_from(late).unwrap_or(u64::MAX));
-            if seq != last + 1 {
-                wrong.get_or_insert((last, seq));
-            }
-            last = seq;
-        })
-        .await?;
-    }
-    if let Some((last, seq)) = wrong {
-        bail!("after {last} came {seq}: lost, doubled or out of order");
-    }
-    Ok(latencies)
 }

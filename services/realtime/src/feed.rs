@@ -31,6 +31,9 @@ use crate::{
 /// The most bytes a feed records while somebody catches up. What falls out is read from the log again.
 const RECORD_BYTES: usize = 256 << 10;
 
+/// Up to so many listeners a log has room for no more than there are: of ten thousand users' own logs each has one.
+const FEW: usize = 4;
+
 /// Whose log it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Owner {
@@ -407,6 +410,9 @@ impl Attachment {
         }
         if let Some(frame) = opened(last) {
             self.socket.push(frame);
+        }
+        if state.live.len() < FEW {
+            state.live.reserve_exact(1);
         }
         state.live.push(Listener { socket: self.socket.clone(), last });
         GoLive::Live

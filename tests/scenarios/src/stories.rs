@@ -6,6 +6,7 @@ mod carrying;
 mod chaos;
 mod crowd;
 mod custom_role;
+mod disappearing;
 mod entering;
 mod events;
 mod first_conversation;
@@ -17,6 +18,7 @@ mod presence;
 mod programs;
 mod resume;
 mod scheduled;
+mod slow_mode;
 mod strangers;
 mod threads;
 mod troublemaker;
@@ -71,6 +73,10 @@ pub const STORIES: &[Story] = &[
         tell: |system| Box::pin(threads::heard_and_read(system)),
     },
     Story {
+        name: "in_slow_mode_nobody_hurries_whichever_device_they_take",
+        tell: |system| Box::pin(slow_mode::nobody_hurries(system)),
+    },
+    Story {
         name: "a_troublemaker_is_muted_purged_and_banned",
         tell: |system| Box::pin(troublemaker::a_troublemaker_is_dealt_with(system)),
     },
@@ -117,6 +123,10 @@ pub const STORIES: &[Story] = &[
     Story {
         name: "who_was_on_a_node_that_is_killed_is_gone",
         tell: |system| Box::pin(presence::gone_with_their_node(system)),
+    },
+    Story {
+        name: "what_disappears_is_gone_for_everybody_after_a_kill",
+        tell: |system| Box::pin(disappearing::gone_for_everybody(system)),
     },
     Story {
         name: "kill_9_of_each_process_under_load",

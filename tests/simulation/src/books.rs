@@ -96,8 +96,8 @@ fn entry(body: &RawValue) -> (String, Kept) {
 #[derive(Default)]
 struct Comings {
     read_to: u64,
-    /// Who left and did not come back, where and when.
-    left: BTreeMap<UserId, (u64, Timestamp)>,
+    /// Who left and did not come back, and where.
+    left: BTreeMap<UserId, u64>,
 }
 
 /// Every log, read at once.
@@ -118,8 +118,8 @@ impl Books {
         Some(entry(&found.body).1)
     }
 
-    /// When a user who is no member now left, if that stands before a position.
-    pub(crate) fn left_before(&self, c: ConversationId, user: UserId, seq: u64) -> Option<Timestamp> {
+    /// Where a user who is no member now left, if that stands before a position.
+    pub(crate) fn left_before(&self, c: ConversationId, user: UserId, seq: u64) -> Option<u64> {
         let mut comings = self.comings.lock().unwrap_or_else(PoisonError::into_inner);
         let Comings { read_to, left } = comings.entry(c).or_default();
         let owner = c.to_string();
@@ -127,11 +127,11 @@ impl Books {
             *read_to += 1;
             match kept.fact() {
                 Some(Fact::MemberJoined { member, .. }) => drop(left.remove(&member.user_id)),
-                Some(Fact::MemberLeft { user_id, .. }) => drop(left.insert(*user_id, (kept.seq, kept.at))),
+                Some(Fact::MemberLeft { user_id, .. }) => drop(left.insert(*user_id, kept.seq)),
                 _ => {}
             }
         }
-        left.get(&user).filter(|(place, _)| *place < seq).map(|(_, at)| *at)
+        left.get(&user).copied().filter(|place| *place < seq)
     }
 
     /// Every log there is, by its owner.

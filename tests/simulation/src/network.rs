@@ -89,6 +89,12 @@ impl Network {
         }
     }
 
+    /// Cuts every client's line: they all come again.
+    pub(crate) fn cut_every_line(&self) {
+        self.world.note(format_args!("every line is cut"));
+        locked(&self.lines).drain(..).for_each(|line| line.cancel());
+    }
+
     /// A request to messaging: to the process that its conversation belongs to, mostly.
     pub(crate) async fn ask(&self, from: From, request: Request<Bytes>) -> Response<Bytes> {
         let Some((number, server)) = self.choose(request.uri().path()) else {

@@ -184,8 +184,14 @@ impl Documents for SimulatedStore {
         }
         let bodies: Vec<String> = run.iter().map(|draft| format!("{} {}", draft.id, draft.body)).collect();
         let what = format!("appends {}", bodies.join(" + "));
-        let (server, collection) = (self.server.clone(), *collection);
-        self.write(what, async move { server.append_many(&collection, run).await }).await
+        let (server, collection, world) = (self.server.clone(), *collection, self.world.clone());
+        let ids: Vec<String> = run.iter().map(|draft| draft.id.clone()).collect();
+        let append = async move {
+            let appended = server.append_many(&collection, run).await?;
+            ids.into_iter().take(appended.committed).for_each(|id| world.commits(id));
+            Ok(appended)
+        };
+        self.write(what, append).await
     }
 
     async fn pending(&self, scope: PendingScope, limit: usize) -> Result<Vec<Pending>, Error> {

@@ -31,10 +31,6 @@ pub(crate) fn unrest(house: &House, devices: &[&Device]) -> Vec<String> {
     }
     for device in devices {
         let (name, memory) = (&device.witness.name, device.witness.memory());
-        let own = logs.get(&device.witness.user.to_string()).map_or(0, Vec::len) as u64;
-        if memory.useq != own {
-            unrest.push(format!("{name} has {} of {own} entries of the user's log", memory.useq));
-        }
         for (c, head, _) in conversations.iter().filter(|it| it.2.contains(&device.witness.user)) {
             let shown = memory.shown.get(c).copied().unwrap_or(0);
             if !memory.member_of.contains(c) {
@@ -45,6 +41,17 @@ pub(crate) fn unrest(house: &House, devices: &[&Device]) -> Vec<String> {
         }
     }
     unrest
+}
+
+/// Who has not been told the whole of their user's log.
+pub(crate) fn behind_in_own_logs(house: &House, devices: &[&Device]) -> Vec<String> {
+    let logs = house.books.logs();
+    let behind = devices.iter().filter_map(|device| {
+        let own = logs.get(&device.witness.user.to_string()).map_or(0, Vec::len) as u64;
+        let (name, told) = (&device.witness.name, device.witness.memory().useq);
+        (told != own).then(|| format!("{name} has {told} of {own} entries of the user's log"))
+    });
+    behind.collect()
 }
 
 /// Who is a member at the end of a log.

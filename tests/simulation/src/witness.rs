@@ -12,6 +12,7 @@ use tertulia_contracts::{
     ConversationId, MessageId, UserId,
     messaging::{Fact, UserFact},
 };
+use tertulia_messaging::model::place::entry_id;
 use tokio::sync::mpsc;
 use ulid::Ulid;
 
@@ -148,9 +149,9 @@ impl Journal for Witness {
             self.wrong(&format!("was shown {conversation}/{seq} after {last}"));
         }
         let kept = self.house.books.entry(&conversation.to_string(), seq);
-        if let Some(left) = self.house.books.left_before(conversation, self.user, seq)
-            && kept.as_ref().is_some_and(|kept| kept.at.since(left) > SOON)
-        {
+        let came = |seq| self.house.world.committed(&entry_id(&conversation.to_string(), seq));
+        let left = self.house.books.left_before(conversation, self.user, seq).and_then(came);
+        if left.zip(came(seq)).is_some_and(|(left, came)| came.duration_since(left) > SOON) {
             self.wrong(&format!("was shown {conversation}/{seq} long after its user had left"));
         }
         match kept.as_ref().and_then(Kept::fact) {

@@ -1,6 +1,7 @@
 //! What everything in a run shares: its dice, its clock, its weather, its record, and what was found wrong.
 
 use std::{
+    collections::HashMap,
     fmt,
     future::pending,
     sync::{
@@ -30,6 +31,8 @@ pub(crate) struct World {
     climate: Climate,
     stormy: AtomicBool,
     wrong: Mutex<Vec<String>>,
+    /// When each entry was truly committed, whatever it says itself.
+    committed: Mutex<HashMap<String, Instant>>,
 }
 
 /// Which troubles there are in a run and how often, per mille of the occasions. Each run has some of them only, so that
@@ -102,6 +105,7 @@ impl World {
             climate,
             stormy: AtomicBool::new(!options.calm),
             wrong: Mutex::default(),
+            committed: Mutex::default(),
         };
         world.note(format_args!("seed {seed}, {:?}", world.climate));
         Arc::new(world)
@@ -133,6 +137,16 @@ impl World {
     /// What happened that must not.
     pub(crate) fn violations(&self) -> Vec<String> {
         self.wrong.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The entry of this id is committed now.
+    pub(crate) fn commits(&self, id: String) {
+        self.committed.lock().unwrap_or_else(PoisonError::into_inner).insert(id, Instant::now());
+    }
+
+    /// When the entry of this id was committed.
+    pub(crate) fn committed(&self, id: &str) -> Option<Instant> {
+        self.committed.lock().unwrap_or_else(PoisonError::into_inner).get(id).copied()
     }
 
     /// How often the weather strikes.
