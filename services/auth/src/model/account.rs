@@ -178,7 +178,7 @@ pub(crate) fn is_reserved(handle: &str) -> bool {
 /// A handle as it is read in passing: without its marks, and digits as the letters that they look like. Handles are ASCII, so
 /// no other script comes in.
 fn as_read(handle: &str) -> String {
-    let letters = handle.chars().filter(|letter| letter.is_ascii_alphanumeric());
+    let letters = handle.chars().filter(char::is_ascii_alphanumeric);
     letters
         .map(|letter| match letter {
             '0' => 'o',

@@ -30,8 +30,8 @@ pub(crate) async fn newest_mail(house: &House, address: &str, count: usize) -> K
 /// What stands behind the `#` of the link to this page.
 pub(crate) fn token(mail: &KeptMail, page: &str) -> String {
     let start = format!("{PUBLIC_URL}/{page}#");
-    let line = mail.text.lines().find(|line| line.starts_with(&start));
-    let link = line.unwrap_or_else(|| panic!("no link to {page} in {}", mail.text));
+    let found = mail.text.lines().find(|line| line.starts_with(&start));
+    let link = found.unwrap_or_else(|| panic!("no link to {page} in {}", mail.text));
     assert!(mail.html.contains("<a href="), "{}", mail.html);
     link[start.len()..].to_owned()
 }
