@@ -164,7 +164,7 @@ impl Run {
         if let Some(opened) = opening_deed(dice, &path, boss, &follower.settings) {
             return opened;
         }
-        let (what, called) = (dice.roll(177), self.users[*reader]);
+        let (what, called) = (dice.roll(181), self.users[*reader]);
         if what < 25 || posted.is_empty() {
             let (client_id, body) = (self.house.client_id(), words(dice, called, &self.users));
             let mut post = json!({"client_id": client_id, "body": body, "silent": dice.roll(4) == 0});
@@ -209,14 +209,14 @@ impl Run {
             }
             94..96 => (boss, Method::DELETE, format!("{path}/members/{subject}"), Value::Null),
             96..98 => (boss, Method::POST, format!("{path}/owner"), json!({"user_id": subject})),
-            98..101 => (boss, Method::PATCH, path, settings(place, dice)),
+            98..101 | 177.. => (boss, Method::PATCH, path, settings(place, dice)),
             101..105 => (boss, Method::PUT, format!("{path}/archive"), Value::Null),
             105..108 => (boss, Method::DELETE, format!("{path}/archive"), Value::Null),
             108..113 => {
                 let code = code.as_deref().unwrap_or("none");
                 (user_of(subject), Method::POST, format!("/v1/invitations/{code}/accept"), Value::Null)
             }
-            169.. => emoji_deed(dice, &path, boss),
+            169..177 => emoji_deed(dice, &path, boss),
             149..169 => poll_deed(dice, &path, anybody, follower),
             127..149 => role_deed(dice, &path, boss, subject, &follower.roles.shown()),
             113..125 => restriction_deed(dice, &path, boss, subject, follower, self.house.ambient.now()),
