@@ -3,6 +3,7 @@
 mod contents;
 mod conversations;
 mod directory;
+mod emoji;
 mod entities;
 mod export;
 mod facts;
@@ -37,6 +38,7 @@ pub use conversations::{
     MoveCursor, SetMember, UpdateConversation,
 };
 pub use directory::{Directory, DirectoryEntry, DirectoryOrder};
+pub use emoji::{CustomEmoji, CustomEmojis, MAX_CUSTOM_EMOJI, PutEmoji, is_emoji_name};
 pub use entities::{
     CALLED_ROLES, Entity, EntityKind, MAX_COUNTED_MENTIONS, MAX_ENTITIES, MAX_MENTIONED, MAX_URL_BYTES,
 };

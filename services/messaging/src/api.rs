@@ -2,6 +2,7 @@
 
 mod conversations;
 mod directory;
+mod emoji;
 mod export;
 mod hooks;
 mod invitations;
@@ -88,6 +89,8 @@ pub(crate) fn router() -> OpenApiRouter<Api> {
         .routes(routes!(polls::vote, polls::unvote))
         .routes(routes!(polls::close))
         .routes(routes!(polls::votes))
+        .routes(routes!(emoji::list))
+        .routes(routes!(emoji::put, emoji::remove))
         .routes(routes!(roles::list))
         .routes(routes!(roles::put, roles::delete))
         .routes(routes!(roles::give, roles::take))

@@ -29,6 +29,9 @@ pub enum Error {
     /// The message has as many different reactions as it can have.
     #[error("the message has too many different reactions")]
     TooManyReactions,
+    /// The conversation has as many emoji of its own as it can have.
+    #[error("the conversation has too many emoji of its own")]
+    TooManyEmoji,
     /// As many messages are pinned as can be.
     #[error("the conversation has too many pins")]
     TooManyPins,
@@ -177,6 +180,7 @@ impl From<Rejection> for Error {
             Rejection::NoChannel(field) => Self::invalid(field, "only a channel has this"),
             Rejection::NoInvitation => Self::NoSuchInvitation,
             Rejection::Spent => Self::InvitationSpent,
+            Rejection::TooManyEmoji => Self::TooManyEmoji,
             Rejection::Full => Self::GroupFull,
             Rejection::NoMember => Self::invalid("user_id", "is not a member of this conversation"),
             Rejection::Banned => Self::UserBanned,
@@ -209,6 +213,7 @@ impl Fault for Error {
             | Self::TooManyEdits
             | Self::TooManyReactions
             | Self::TooManyPins
+            | Self::TooManyEmoji
             | Self::TooManyInvitations
             | Self::TooManyHooks
             | Self::GroupFull
@@ -245,6 +250,7 @@ impl Fault for Error {
             Self::TooManyEdits => "too_many_edits",
             Self::TooManyReactions => "too_many_reactions",
             Self::TooManyPins => "too_many_pins",
+            Self::TooManyEmoji => "too_many_emoji",
             Self::NoSuchPoll => "poll_not_found",
             Self::PollClosed => "poll_closed",
             Self::PollAnonymous => "poll_anonymous",
@@ -301,6 +307,7 @@ impl Fault for Error {
             Self::MessageDeleted => "This message was deleted.",
             Self::TooManyEdits => "This message was edited 100 times; it cannot be edited again.",
             Self::TooManyReactions => "This message has 20 different reactions; add to one of them.",
+            Self::TooManyEmoji => "This conversation has 200 emoji of its own; remove one first.",
             Self::TooManyPins => "50 messages are pinned here; unpin one first.",
             Self::NoSuchPoll => "This message has no poll.",
             Self::PollClosed => "This poll is closed.",

@@ -65,9 +65,9 @@ pub(crate) fn event_of(entry: &EntryRecord) -> Result<Event, StoreError> {
         | Fact::RoleDeleted { .. }
         | Fact::RoleGiven { .. }
         | Fact::RoleTaken { .. }
-        | Fact::MemberOverridden { .. }) => {
-            envelope(entry, &ConversationChanged { conversation_id, seq, fact })?
-        }
+        | Fact::MemberOverridden { .. }
+        | Fact::EmojiPut { .. }
+        | Fact::EmojiRemoved { .. }) => envelope(entry, &ConversationChanged { conversation_id, seq, fact })?,
     })
 }
 

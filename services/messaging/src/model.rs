@@ -4,6 +4,7 @@ pub mod access;
 pub mod alteration;
 pub mod callee;
 pub mod change;
+pub mod custom_emoji;
 pub mod emoji;
 pub mod export;
 pub mod filters;

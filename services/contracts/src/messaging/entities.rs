@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::MemberRole;
-use crate::{RoleId, UserId};
+use crate::{MediaId, RoleId, UserId};
 
 /// The most entities of one message: those that call somebody first, then links, then code, then emoji, each in
 /// the order of the body. What is beyond is plain text.
@@ -70,7 +70,12 @@ pub enum EntityKind {
         language: Option<String>,
     },
     /// An emoji that is shown as a picture.
-    Emoji,
+    Emoji {
+        /// The picture, if it is one of the conversation's own, `:name:`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[schema(value_type = Option<String>)]
+        media_id: Option<MediaId>,
+    },
     /// `@word`: all who carry a custom role are called.
     MentionCustomRole {
         /// Which had this word when the message was committed.

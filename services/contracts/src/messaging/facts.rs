@@ -5,7 +5,7 @@ use tertulia_runtime::Timestamp;
 use utoipa::ToSchema;
 
 use super::{Comments, ConversationKind, Entity, Member, MemberRole, Message, Visibility};
-use crate::{InvitationId, MessageId, ReportId, RoleId, UserId, permissions::Permissions};
+use crate::{InvitationId, MediaId, MessageId, ReportId, RoleId, UserId, permissions::Permissions};
 
 /// Something that happened in a conversation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -153,6 +153,10 @@ pub enum Fact {
         message_seq: u64,
         /// The emoji.
         emoji: String,
+        /// Its picture, if it is one of the conversation's own.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[schema(value_type = Option<String>)]
+        media_id: Option<MediaId>,
         /// Who did it.
         by: UserId,
         /// When.
@@ -381,6 +385,29 @@ pub enum Fact {
         message_id: MessageId,
         /// The position at which it was posted.
         message_seq: u64,
+        /// Who did it.
+        by: UserId,
+        /// When.
+        at: Timestamp,
+    },
+    /// There is this emoji of the conversation's own from now on, or it is another picture now.
+    #[serde(rename = "emoji.put")]
+    EmojiPut {
+        /// What stands between the colons.
+        name: String,
+        /// The picture.
+        #[schema(value_type = String)]
+        media_id: MediaId,
+        /// Who did it.
+        by: UserId,
+        /// When.
+        at: Timestamp,
+    },
+    /// There is no such emoji any more. Where it stands already it stays what it was.
+    #[serde(rename = "emoji.removed")]
+    EmojiRemoved {
+        /// What stood between the colons.
+        name: String,
         /// Who did it.
         by: UserId,
         /// When.

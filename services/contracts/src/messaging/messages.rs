@@ -11,7 +11,7 @@ use super::{
     Thread, Via,
     contents::{alone, answering, said},
 };
-use crate::{ConversationId, MessageId, UserId};
+use crate::{ConversationId, MediaId, MessageId, UserId};
 
 /// `POST /v1/conversations/{id}/messages`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Validate, ToSchema)]
@@ -197,8 +197,12 @@ impl Message {
 /// One emoji on one message.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Reaction {
-    /// One emoji, fully qualified (UTS #51).
+    /// One emoji, fully qualified (UTS #51), or `:name:`, which is the conversation's own.
     pub emoji: String,
+    /// The picture of such a one, as it was when the first of them set it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub media_id: Option<MediaId>,
     /// How many people set it.
     pub count: u64,
     /// Some of them, at most 10: who sets it is added at the end while there is room, who

@@ -104,6 +104,8 @@ actions! {
     ManageRoles = "manage_roles";
     /// Hand it over to another owner.
     TransferOwnership = "transfer_ownership";
+    /// Give it emoji of its own, or take them away.
+    ManageEmoji = "manage_emoji";
 }
 
 const _: () = assert!(Action::ALL.len() <= 64, "a set of actions is 64 bits");

@@ -128,6 +128,7 @@ pub const MATRIX: [Rule; Action::ALL.len()] = [
     rule(Action::SetRole,           READ, ADMIN,     ADMIN,     NOBODY, Open::Never,  NO_OFFICE),
     rule(Action::ManageRoles,       READ, ADMIN,     ADMIN,     NOBODY, Open::Never,  NO_OFFICE),
     rule(Action::TransferOwnership, READ, OWNER,     OWNER,     NOBODY, Open::Never,  OPERATOR),
+    rule(Action::ManageEmoji,       READ, MODERATOR, MODERATOR, MEMBER, Open::Never,  NO_OFFICE),
 ];
 
 /// What still goes on in an archived conversation: reading it, leaving it, and keeping it in order.

@@ -8,7 +8,7 @@ use tertulia_runtime::{extract::PathParam, problem::Problem};
 use super::{OneMessage, Refused, RefusedAlteration};
 use crate::{
     Error,
-    model::{alteration::Alteration, emoji},
+    model::{alteration::Alteration, custom_emoji::name_of, emoji},
     service::Messaging,
 };
 
@@ -19,7 +19,7 @@ use crate::{
     put, path = "/v1/conversations/{id}/messages/{message_id}/reactions/{emoji}", tag = "messaging",
     operation_id = "set_reaction",
     security(("access_token" = [])),
-    params(OneMessage, ("emoji" = String, Path, description = "One Unicode emoji, percent-encoded.")),
+    params(OneMessage, ("emoji" = String, Path, description = "One Unicode emoji, percent-encoded; or one of the conversation's own, as `:name:`.")),
     responses((status = 204, description = "They have reacted."), RefusedAlteration, Refused),
 )]
 pub(super) async fn set(
@@ -39,7 +39,7 @@ pub(super) async fn set(
     delete, path = "/v1/conversations/{id}/messages/{message_id}/reactions/{emoji}", tag = "messaging",
     operation_id = "remove_reaction",
     security(("access_token" = [])),
-    params(OneMessage, ("emoji" = String, Path, description = "One Unicode emoji, percent-encoded.")),
+    params(OneMessage, ("emoji" = String, Path, description = "One Unicode emoji, percent-encoded; or one of the conversation's own, as `:name:`.")),
     responses((status = 204, description = "They have not reacted so."), Refused),
 )]
 pub(super) async fn remove(
@@ -53,5 +53,8 @@ pub(super) async fn remove(
 }
 
 fn one_emoji(text: &str) -> Result<String, Error> {
-    emoji::parse(text).ok_or_else(|| Error::invalid("emoji", "must be one Unicode emoji"))
+    let own = || name_of(text).map(|_| text.to_owned());
+    let wrong =
+        || Error::invalid("emoji", "must be one Unicode emoji, or one of the conversation's own as :name:");
+    emoji::parse(text).or_else(own).ok_or_else(wrong)
 }

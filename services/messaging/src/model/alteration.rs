@@ -1,7 +1,7 @@
 //! What can be done with a message that stands in a log: what somebody asks for, and the fact it becomes.
 
 use tertulia_contracts::{
-    UserId,
+    MediaId, UserId,
     messaging::{Fact, MAX_EDITS, MAX_PINS, MAX_REACTIONS, Message},
     permissions::decide_toward,
 };
@@ -9,11 +9,11 @@ use tertulia_runtime::Timestamp;
 
 use super::{
     access::{Action, Ground, may},
-    markup::Markup,
+    custom_emoji::name_of,
+    markup::{Markup, OwnWords},
     membership::Stance,
     message::Pinned,
     poll::{check_choice, is_over, voted},
-    roles::Roles,
 };
 use crate::Error;
 
@@ -65,8 +65,8 @@ pub struct Standing<'a> {
     pub own_vote: &'a [u8],
     /// What is pinned in its conversation.
     pub pins: &'a [Pinned],
-    /// The custom roles of its conversation.
-    pub roles: &'a Roles,
+    /// The words that mean something in its conversation alone.
+    pub own_words: OwnWords<'a>,
     /// How whom the alteration is about stands.
     pub subject: Stance,
 }
@@ -115,14 +115,15 @@ pub fn decide(
     let (message_id, message_seq) = (standing.message.id, standing.message.seq);
     Ok(Some(match alteration {
         Alteration::Edit(body, markup) => {
-            let entities = markup.said(ground, standing.roles)?;
+            let entities = markup.said(ground, standing.own_words)?;
             Fact::MessageEdited { message_id, message_seq, body: body.clone(), entities, by, at }
         }
         Alteration::Delete | Alteration::Purge(_) | Alteration::Expire => {
             Fact::MessageDeleted { message_id, message_seq, by, at }
         }
         Alteration::React(emoji) => {
-            Fact::ReactionSet { message_id, message_seq, emoji: emoji.clone(), by, at }
+            let media_id = picture(emoji, standing.own_words)?;
+            Fact::ReactionSet { message_id, message_seq, emoji: emoji.clone(), media_id, by, at }
         }
         Alteration::Unreact(emoji) => {
             Fact::ReactionRemoved { message_id, message_seq, emoji: emoji.clone(), by, at }
@@ -132,6 +133,13 @@ pub fn decide(
         Alteration::Pin => Fact::MessagePinned { message_id, message_seq, by, at },
         Alteration::Unpin => Fact::MessageUnpinned { message_id, message_seq, by, at },
     }))
+}
+
+/// The picture of an emoji to react with, if it is one of the conversation's own; such a one has to be there.
+fn picture(emoji: &str, own_words: OwnWords<'_>) -> Result<Option<MediaId>, Error> {
+    let Some(name) = name_of(emoji) else { return Ok(None) };
+    let picture = own_words.emoji.picture(name);
+    picture.map(Some).ok_or_else(|| Error::invalid("emoji", "is no emoji of this conversation"))
 }
 
 /// The fact that a message disappears, if its time is over and it has not. It stands in its author's name.

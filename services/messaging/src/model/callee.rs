@@ -22,7 +22,10 @@ pub fn callees(entities: &[Entity], author: UserId) -> BTreeSet<String> {
             word.map(|(word, _)| word.to_owned())
         }
         EntityKind::MentionCustomRole { role_id } => Some(role_id.to_string()),
-        EntityKind::Link { .. } | EntityKind::Code | EntityKind::CodeBlock { .. } | EntityKind::Emoji => None,
+        EntityKind::Link { .. }
+        | EntityKind::Code
+        | EntityKind::CodeBlock { .. }
+        | EntityKind::Emoji { .. } => None,
     });
     called.collect()
 }

@@ -1,7 +1,7 @@
 //! Changes of a conversation other than messages: what somebody asks for, and the fact it becomes.
 
 use tertulia_contracts::{
-    InvitationId, ReportId, UserId,
+    InvitationId, MediaId, ReportId, UserId,
     messaging::{Fact, Filters, Member, MemberRole, UpdateConversation, Verdict},
     permissions::{
         Grant, Place, Refusal, Restriction, Seat, decide as permitted, decide_reseat, decide_toward,
@@ -11,6 +11,7 @@ use tertulia_runtime::Timestamp;
 
 use super::{
     access::{Action, Ground, may},
+    custom_emoji::Emojis,
     invitation::{Invited, Opening, admitted, entered},
     membership::{Stance, Term},
     settings::{Settings, archived, updated},
@@ -70,6 +71,8 @@ pub enum Change {
     Decide(ReportId, Verdict),
     /// That these words and links be kept out.
     Filter(Filters),
+    /// That an emoji of this name be this picture, or that there be none.
+    Emoji(String, Option<MediaId>),
 }
 
 impl Change {
@@ -82,9 +85,12 @@ impl Change {
             | Self::Admit { user, .. }
             | Self::Restrict { user, .. }
             | Self::Lift { user, .. } => Some(*user),
-            Self::Update(_) | Self::Archive(_) | Self::Enter { .. } | Self::Decide(..) | Self::Filter(_) => {
-                None
-            }
+            Self::Update(_)
+            | Self::Archive(_)
+            | Self::Enter { .. }
+            | Self::Decide(..)
+            | Self::Filter(_)
+            | Self::Emoji(..) => None,
         }
     }
 
@@ -134,6 +140,8 @@ pub struct Standing<'a> {
     pub owner: Option<UserId>,
     /// Which words and links are kept out of it.
     pub filters: &'a Filters,
+    /// The emoji of its own.
+    pub emoji: &'a Emojis,
     /// What was decided on the report that it is about; none if it is about none of this conversation.
     pub report: Option<Option<Verdict>>,
     /// How somebody stands whom the change is about, if it is about somebody.
@@ -159,6 +167,8 @@ pub enum Rejection {
     Spent,
     /// It has as many members as it can have.
     Full,
+    /// It has as many emoji of its own as it can have.
+    TooManyEmoji,
     /// There is no such report in this conversation.
     NoReport,
     /// Something else was decided before.
@@ -202,6 +212,7 @@ pub fn decide(
                 Some(_) => return Err(Rejection::Decided),
             }
         }
+        Change::Emoji(name, wanted) => standing.emoji.decide((name, *wanted), by, at, standing.ground)?,
         Change::Filter(filters) => {
             may(Action::ManageFilters, standing.ground)?;
             (filters != standing.filters).then_some(Fact::FiltersChanged { by, at })
@@ -376,10 +387,11 @@ mod tests {
         };
         let subject = Stance::of(subject_role);
         let settings = &Settings { title: Some("Old".to_owned()), ..Settings::default() };
-        let (filters, report) = (&Filters::default(), None);
+        let (filters, emoji, report) = (&Filters::default(), &Emojis::default(), None);
         let owner = Some(user(1));
         let (others, full, opening) = (true, false, None);
-        let standing = Standing { ground, others, settings, full, opening, owner, filters, report, subject };
+        let standing =
+            Standing { ground, others, settings, full, opening, owner, filters, emoji, report, subject };
         decide(change, user(1), Timestamp::EPOCH, standing)
     }
 

@@ -13,6 +13,7 @@ use tertulia_contracts::{
 
 use super::{
     access::{Action, Ground, may},
+    custom_emoji::Emojis,
     roles::Roles,
     text::{Found, What, find},
     words::bare,
@@ -23,9 +24,43 @@ use super::{
 pub struct Markup {
     entities: Vec<Entity>,
     /// What may be a word of the conversation's own, and where. Which words it has, its writer knows.
-    words: Vec<(u32, String)>,
+    words: Vec<(u32, Own)>,
     /// Whether there are links, also such as are too many to be entities.
     links: bool,
+}
+
+/// What may be a word of a conversation's own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Own {
+    /// The word of a custom role.
+    Role(String),
+    /// The name of an emoji.
+    Emoji(String),
+}
+
+/// The words that mean something in one conversation alone.
+#[derive(Debug, Clone, Copy)]
+pub struct OwnWords<'a> {
+    /// Its custom roles.
+    pub roles: &'a Roles,
+    /// Its emoji.
+    pub emoji: &'a Emojis,
+}
+
+impl OwnWords<'_> {
+    /// What a word is here, and how long.
+    fn meaning(&self, word: &Own) -> Option<(usize, EntityKind)> {
+        match word {
+            Own::Role(word) => [word.as_str(), bare(word)].into_iter().find_map(|word| {
+                let role_id = self.roles.called(word)?;
+                Some((1 + word.len(), EntityKind::MentionCustomRole { role_id }))
+            }),
+            Own::Emoji(name) => {
+                let media_id = Some(self.emoji.picture(name)?);
+                Some((2 + name.len(), EntityKind::Emoji { media_id }))
+            }
+        }
+    }
 }
 
 /// The handles that may be meant by what was found: as they stand, and without what may end a sentence. Of the first
@@ -33,7 +68,7 @@ pub struct Markup {
 pub fn handles(found: &[Found]) -> Vec<&str> {
     let written = found.iter().filter_map(|found| match &found.what {
         What::Handle(handle) => Some(handle.as_str()),
-        What::Entity(_) => None,
+        What::Entity(_) | What::Named(_) => None,
     });
     let mut first = Vec::new();
     for handle in written {
@@ -55,13 +90,17 @@ impl Markup {
         for Found { place, what } in found {
             let (length, kind) = match what {
                 What::Entity(kind) => (place.len(), kind),
+                What::Named(name) => {
+                    words.push((place.start, 0, Own::Emoji(name)));
+                    continue;
+                }
                 What::Handle(handle) => {
                     let mentioned = person(&handle, people);
                     if meant.len() < MAX_MENTIONED && !meant.contains(&handle) {
                         meant.push(handle.clone());
                     }
                     if meant.contains(&handle) {
-                        words.push((place.start, 0, handle));
+                        words.push((place.start, 0, Own::Role(handle)));
                     }
                     match mentioned {
                         Some((length, user_id)) => (1 + length, EntityKind::Mention { user_id }),
@@ -93,13 +132,13 @@ impl Markup {
         markup
     }
 
-    /// The entities, if this may be said here, where these custom roles are. Where nobody may call many, the words for it
+    /// The entities, if this may be said here, where these words are. Where nobody may call many, the words for it
     /// call nobody.
-    pub fn said(&self, ground: Ground, roles: &Roles) -> Result<Vec<Entity>, Refusal> {
+    pub fn said(&self, ground: Ground, own: OwnWords<'_>) -> Result<Vec<Entity>, Refusal> {
         if self.links {
             may(Action::PostLinks, ground)?;
         }
-        let mut entities = self.with_roles(roles);
+        let mut entities = self.with_own(own);
         if entities.iter().any(|entity| entity.what.calls_many()) {
             match may(Action::MentionEveryone, ground) {
                 Err(Refusal { denial: Denial::Kind(_), .. }) => {
@@ -113,23 +152,17 @@ impl Markup {
 }
 
 impl Markup {
-    /// The entities with the words for custom roles among them. Such a word comes before a person of that handle.
-    fn with_roles(&self, roles: &Roles) -> Vec<Entity> {
+    /// The entities with the conversation's own words among them. Such a word comes before a person of that handle.
+    fn with_own(&self, own: OwnWords<'_>) -> Vec<Entity> {
         let mut entities = self.entities.clone();
-        if self.words.is_empty() || !roles.has_words() {
+        if self.words.is_empty() || own.emoji.is_empty() && !own.roles.has_words() {
             return entities;
         }
         for (offset, word) in &self.words {
-            let called =
-                [word.as_str(), bare(word)].into_iter().find_map(|word| Some((word, roles.called(word)?)));
-            if let Some((word, role_id)) = called {
+            if let Some((length, what)) = own.meaning(word) {
                 entities.retain(|entity| entity.offset != *offset);
-                let length = 1 + u32::try_from(word.len()).expect("a word is no longer than a handle");
-                entities.push(Entity {
-                    offset: *offset,
-                    length,
-                    what: EntityKind::MentionCustomRole { role_id },
-                });
+                let length = u32::try_from(length).expect("a word is no longer than a body");
+                entities.push(Entity { offset: *offset, length, what });
             }
         }
         entities.sort_by_key(|entity| (entity.offset, Reverse(entity.length)));
@@ -161,7 +194,7 @@ fn rank(kind: &EntityKind) -> u8 {
         | EntityKind::MentionCustomRole { .. } => 0,
         EntityKind::Link { .. } => 1,
         EntityKind::Code | EntityKind::CodeBlock { .. } => 2,
-        EntityKind::Emoji => 3,
+        EntityKind::Emoji { .. } => 3,
     }
 }
 
@@ -248,7 +281,7 @@ mod tests {
                 let cut = String::from_utf16(&units[from..from + length]).expect("whole characters");
                 match entity.what {
                     EntityKind::Mention { .. } => prop_assert_eq!(cut, "@ann"),
-                    EntityKind::Emoji => prop_assert_eq!(cut, "👍"),
+                    EntityKind::Emoji { .. } => prop_assert_eq!(cut, "👍"),
                     EntityKind::Code => prop_assert!(cut.starts_with('`') && cut.ends_with('`'), "{}", cut),
                     EntityKind::Link { url } => prop_assert_eq!(cut, url),
                     _ => {}

@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 use tertulia_contracts::{
-    MessageId, UserId,
+    MediaId, MessageId, UserId,
     messaging::{Fact, MAX_REACTION_USERS, Message, Reaction},
 };
 use tertulia_runtime::Timestamp;
@@ -34,7 +34,9 @@ pub fn apply(message: &mut Message, seq: u64, fact: &Fact, reader: Option<UserId
             message.via.iter_mut().for_each(|via| via.forget());
             message.deleted_at = Some(*at);
         }
-        Fact::ReactionSet { emoji, by, .. } => set(&mut message.reactions, emoji, *by, reader),
+        Fact::ReactionSet { emoji, media_id, by, .. } => {
+            set(&mut message.reactions, (emoji, *media_id), *by, reader);
+        }
         Fact::ReactionRemoved { emoji, by, .. } => remove(&mut message.reactions, emoji, *by, reader),
         Fact::PollVoted { .. } | Fact::PollClosed { .. } => {
             message.poll.iter_mut().for_each(|poll| apply_to_poll(poll, fact, reader));
@@ -44,9 +46,15 @@ pub fn apply(message: &mut Message, seq: u64, fact: &Fact, reader: Option<UserId
     message.changed_seq = Some(seq);
 }
 
-fn set(reactions: &mut Vec<Reaction>, emoji: &str, by: UserId, reader: Option<UserId>) {
+fn set(
+    reactions: &mut Vec<Reaction>,
+    (emoji, media_id): (&str, Option<MediaId>),
+    by: UserId,
+    reader: Option<UserId>,
+) {
     let index = reactions.iter().position(|it| it.emoji == emoji).unwrap_or_else(|| {
-        reactions.push(Reaction { emoji: emoji.to_owned(), count: 0, user_ids: Vec::new(), me: false });
+        let (emoji, user_ids) = (emoji.to_owned(), Vec::new());
+        reactions.push(Reaction { emoji, media_id, count: 0, user_ids, me: false });
         reactions.len() - 1
     });
     let reaction = &mut reactions[index];
@@ -118,7 +126,7 @@ mod tests {
         let (message_id, by, at) = (message().id, user(by), Timestamp::EPOCH);
         let (message_seq, emoji) = (1, emoji.to_owned());
         if set {
-            Fact::ReactionSet { message_id, message_seq, emoji, by, at }
+            Fact::ReactionSet { message_id, message_seq, emoji, media_id: None, by, at }
         } else {
             Fact::ReactionRemoved { message_id, message_seq, emoji, by, at }
         }

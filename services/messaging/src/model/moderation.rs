@@ -63,7 +63,9 @@ pub fn is_act(fact: &Fact, author: impl Fn(u64) -> Option<UserId>) -> bool {
         | Fact::RoleDeleted { .. }
         | Fact::RoleGiven { .. }
         | Fact::RoleTaken { .. }
-        | Fact::MemberOverridden { .. } => true,
+        | Fact::MemberOverridden { .. }
+        | Fact::EmojiPut { .. }
+        | Fact::EmojiRemoved { .. } => true,
         _ => false,
     }
 }

@@ -11,6 +11,7 @@ use tertulia_contracts::{
 use tertulia_runtime::Timestamp;
 
 use super::{
+    custom_emoji::Emojis,
     membership::{Step, Term, steps},
     message::{Pinned, apply, apply_to_pins},
     roles::Roles,
@@ -43,6 +44,8 @@ pub struct Snapshot {
     pub pins: Vec<Pinned>,
     /// Its custom roles, and what is noted beside names.
     pub roles: Roles,
+    /// The emoji of its own.
+    pub emoji: Emojis,
 }
 
 impl Snapshot {
@@ -56,6 +59,7 @@ impl Snapshot {
     pub fn apply(&mut self, entry: &Entry) {
         apply_to_pins(&mut self.pins, entry.seq, &entry.e);
         self.roles.apply(entry.seq, &entry.e);
+        self.emoji.apply(entry.seq, &entry.e);
         self.settings.apply(&entry.e);
         match &entry.e {
             Fact::ConversationCreated { kind, handle, .. } => {
@@ -83,7 +87,7 @@ impl Snapshot {
                     apply(message, entry.seq, &entry.e, reader);
                 }
             }
-            // Pins and settings are taken above; what reports and filters are about is in no log, nor in what members load.
+            // Pins, settings, roles and emoji are taken above; what reports and filters are about is in no log, nor in what members load.
             Fact::ReportDecided { .. }
             | Fact::FiltersChanged { .. }
             | Fact::MessagePinned { .. }
@@ -95,7 +99,9 @@ impl Snapshot {
             | Fact::RoleDeleted { .. }
             | Fact::RoleGiven { .. }
             | Fact::RoleTaken { .. }
-            | Fact::MemberOverridden { .. } => {}
+            | Fact::MemberOverridden { .. }
+            | Fact::EmojiPut { .. }
+            | Fact::EmojiRemoved { .. } => {}
         }
     }
 

@@ -25,6 +25,8 @@ pub struct Found {
 pub enum What {
     /// An `@` and what may be somebody's handle, in lower case. Whose, the text does not say.
     Handle(String),
+    /// What may be an emoji of the conversation's own, without its colons.
+    Named(String),
     /// What needs nobody to say what it means.
     Entity(EntityKind),
 }
@@ -136,7 +138,8 @@ impl Reader<'_> {
         let in_link = self.inside.contains(&true);
         for (place, word) in words(self.body, text) {
             let what = match word {
-                Word::Emoji => What::Entity(EntityKind::Emoji),
+                Word::Emoji => What::Entity(EntityKind::Emoji { media_id: None }),
+                Word::Named(name) => What::Named(name),
                 _ if in_link => continue,
                 Word::Address(url) => What::Entity(EntityKind::Link { url }),
                 Word::Called(kind) => What::Entity(kind),

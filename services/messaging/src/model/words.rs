@@ -3,7 +3,7 @@
 use std::{ops::Range, sync::LazyLock};
 
 use regex::Regex;
-use tertulia_contracts::messaging::EntityKind;
+use tertulia_contracts::messaging::{EntityKind, is_emoji_name};
 
 use super::text::address;
 
@@ -23,6 +23,8 @@ pub(super) enum Word {
     Handle(String),
     /// One emoji that is shown as a picture.
     Emoji,
+    /// What stands between colons and may be an emoji of the conversation's own.
+    Named(String),
 }
 
 /// An emoji at the beginning of a text: a flag, a key, or pictures that are such by default or are told to be, joined
@@ -44,6 +46,7 @@ pub(super) fn words(body: &str, part: Range<usize>) -> Vec<(Range<usize>, Word)>
     while let Some(first) = text[at..].chars().next() {
         let word = match first {
             '@' => called(body, text, at),
+            ':' => named(body, text, at),
             'h' | 'H' | 'm' | 'M' => bare_address(text, at),
             _ => emoji(text, at, first),
         };
@@ -69,6 +72,15 @@ fn emoji(text: &str, at: usize, first: char) -> Option<(usize, Word)> {
         return None;
     }
     EMOJI.find(&text[at..]).map(|emoji| (at + emoji.len(), Word::Emoji))
+}
+
+/// A name between colons that stands by itself: in `10:30:45` nothing is named.
+fn named(body: &str, text: &str, at: usize) -> Option<(usize, Word)> {
+    let (name, behind) = text[at + 1..].split_once(':')?;
+    let joined = body[..at].chars().next_back().is_some_and(char::is_alphanumeric)
+        || body[text.len() - behind.len()..].chars().next().is_some_and(char::is_alphanumeric);
+    let stands = !joined && is_emoji_name(name);
+    stands.then(|| (text.len() - behind.len(), Word::Named(name.to_owned())))
 }
 
 /// What an `@` and the name behind it call. It stands by itself: in `ann@example.org`, `\@ann`, `example.org/@ann`

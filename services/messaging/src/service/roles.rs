@@ -1,6 +1,9 @@
-//! Custom roles, and what is noted beside names.
+//! Custom roles, what is noted beside names, and a conversation's own emoji.
 
-use tertulia_contracts::{ConversationId, messaging::Roles};
+use tertulia_contracts::{
+    ConversationId,
+    messaging::{CustomEmojis, Roles},
+};
 
 use super::{Messaging, writer::Request};
 use crate::{
@@ -17,7 +20,12 @@ impl Messaging {
         Ok(self.view(id, by, Action::ListMembers).await?.conversation.roles.shown())
     }
 
-    /// Changes one. Again is the same.
+    /// The emoji of a conversation's own, as its readers see them.
+    pub(crate) async fn emoji(&self, id: ConversationId, by: Actor) -> Result<CustomEmojis, Error> {
+        Ok(self.view(id, by, Action::Read).await?.conversation.emoji.shown())
+    }
+
+    /// Changes a role. Again is the same.
     pub(crate) async fn change_roles(
         &self,
         id: ConversationId,

@@ -32,7 +32,7 @@ impl Messaging {
         id: Option<ConversationId>,
         users: &[UserId],
     ) -> Result<(), Error> {
-        let rooms = users.to_vec().into_iter().map(|user| self.has_room(id, user));
+        let rooms = users.iter().copied().map(|user| self.has_room(id, user));
         let rooms: Vec<bool> = stream::iter(rooms).buffer_unordered(AT_ONCE).try_collect().await?;
         if rooms.contains(&false) { Err(Error::TooManyConversations) } else { Ok(()) }
     }

@@ -15,11 +15,11 @@ use crate::{
     model::{
         access::Ground,
         alteration::{Alteration, Standing, decide},
+        markup::OwnWords,
         membership::Stance,
         message::{Pinned, apply, apply_to_pins},
         place::seq_of,
         poll::Ballot,
-        roles::Roles,
     },
     store::{ConversationRecord, Store, reactions::toggle},
 };
@@ -80,7 +80,7 @@ impl Targets {
         by: UserId,
         at: Timestamp,
         ground: Ground,
-        (roles, subject): (&Roles, Stance),
+        (own_words, subject): (OwnWords<'_>, Stance),
     ) -> Result<Option<Fact>, Error> {
         let seq = seq_of(message);
         let found = self.messages.get(&seq).filter(|(found, _)| found.id == message);
@@ -93,7 +93,7 @@ impl Targets {
             own_emoji,
             own_vote,
             pins,
-            roles,
+            own_words,
             subject,
         });
         decide(alteration, by, at, ground, standing)

@@ -12,8 +12,10 @@ use tertulia_runtime::Timestamp;
 use super::{EntryRecord, Store};
 use crate::model::{
     access::{Actor, Ground},
+    custom_emoji::Emojis,
     founding::Charter,
     listing::{Term, terms},
+    markup::OwnWords,
     membership::{Stance, Step, owner_after, steps},
     message::{Pinned, apply_to_pins},
     roles::Roles,
@@ -45,6 +47,9 @@ pub(crate) struct ConversationRecord {
     /// Its custom roles and what is noted beside names, as of `applied_seq`.
     #[serde(default)]
     pub roles: Roles,
+    /// The emoji of its own, as of `applied_seq`.
+    #[serde(default)]
+    pub emoji: Emojis,
     /// Whether messages have ever disappeared from it: only then somebody looks for some that are to.
     #[serde(default)]
     pub disappears: bool,
@@ -89,6 +94,7 @@ impl ConversationRecord {
             members: None,
             pins: Vec::new(),
             roles: Roles::default(),
+            emoji: Emojis::default(),
             owner: None,
             filters: Filters::default(),
             disappears: false,
@@ -102,6 +108,7 @@ impl ConversationRecord {
         self.disappears |= self.settings.disappear_after_s.is_some();
         apply_to_pins(&mut self.pins, entry.seq, fact);
         self.roles.apply(entry.seq, fact);
+        self.emoji.apply(entry.seq, fact);
         match fact {
             Fact::ConversationCreated { .. } => self.members = Some(0),
             Fact::FiltersChanged { .. } => self.filters = entry.filters(),
@@ -124,6 +131,11 @@ impl ConversationRecord {
     /// Who may find and read it.
     pub(crate) fn visibility(&self) -> Visibility {
         self.settings.visibility.unwrap_or(self.charter.visibility)
+    }
+
+    /// The words that mean something here alone.
+    pub(crate) fn own_words(&self) -> OwnWords<'_> {
+        OwnWords { roles: &self.roles, emoji: &self.emoji }
     }
 
     /// What is decided on somebody who stands so, at this moment.

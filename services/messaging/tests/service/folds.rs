@@ -32,6 +32,13 @@ pub(crate) const FOLDS_THAT_ERR: &[(&str, Folds)] = &[
         }
         snapshot.apply(&entry);
     }),
+    ("forgets the picture of a reaction", |snapshot, entry| {
+        let mut entry = entry.clone();
+        if let Fact::ReactionSet { media_id, .. } = &mut entry.e {
+            *media_id = None;
+        }
+        snapshot.apply(&entry);
+    }),
     ("counts again what it knows of a thread", |snapshot, entry| {
         let threads = snapshot.messages.iter_mut().filter_map(|message| message.thread.as_mut());
         threads.for_each(|thread| thread.last_seq = 0);
@@ -50,6 +57,8 @@ pub(crate) const FOLDS_THAT_SKIP: &[(&str, Takes)] = &[
     ("custom roles given", |fact| !matches!(fact, Fact::RoleGiven { .. })),
     ("custom roles taken", |fact| !matches!(fact, Fact::RoleTaken { .. })),
     ("notes", |fact| !matches!(fact, Fact::MemberOverridden { .. })),
+    ("emoji of its own", |fact| !matches!(fact, Fact::EmojiPut { .. })),
+    ("such emoji removed", |fact| !matches!(fact, Fact::EmojiRemoved { .. })),
     ("edits", |fact| !matches!(fact, Fact::MessageEdited { .. })),
     ("deletions", |fact| !matches!(fact, Fact::MessageDeleted { .. })),
     ("reactions", |fact| !matches!(fact, Fact::ReactionSet { .. })),

@@ -42,7 +42,7 @@ async fn a_copy_says_whose_words_it_is_and_stays_when_the_original_changes_or_go
     assert!(!text.contains(&private.to_string()) && !text.contains(&original.id.to_string()), "{text}");
     // Whoever was called there is not called here.
     let kinds: Vec<&EntityKind> = copy.entities.iter().map(|entity| &entity.what).collect();
-    assert!(matches!(kinds[..], [EntityKind::Link { .. }, EntityKind::Emoji]), "{kinds:?}");
+    assert!(matches!(kinds[..], [EntityKind::Link { .. }, EntityKind::Emoji { .. }]), "{kinds:?}");
     let seen: Conversation = cems.get(&format!("/v1/conversations/{other}")).await.expect(200).read();
     assert_eq!(seen.membership.unwrap().mentions, 0);
     // Passed on again it is still the words of whoever said them.

@@ -135,7 +135,7 @@ async fn a_bad_edit_or_reaction_is_refused_and_a_message_of_elsewhere_is_not_fou
     for (edit, field) in cases {
         assert_eq!(ann.patch(&path, &edit).await.expect(422).wrong_fields(), [field], "{edit}");
     }
-    for emoji in ["a", "👍👍", " ", "1", ":tada:", &["👩"; 10].join("\u{200D}")] {
+    for emoji in ["a", "👍👍", " ", "1", ":Tada:", &["👩"; 10].join("\u{200D}")] {
         for method in [Method::PUT, Method::DELETE] {
             let refused = ann.send(method, &reaction_path(&message, emoji), None, "").await.expect(422);
             assert_eq!(refused.wrong_fields(), ["emoji"], "{emoji:?}");

@@ -12,6 +12,7 @@ mod calling_roles;
 mod carrying;
 mod commenting;
 mod conversations;
+mod custom_emoji;
 mod custom_roles;
 mod directory;
 mod disappearing;

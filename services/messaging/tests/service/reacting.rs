@@ -18,7 +18,8 @@ async fn react(client: &TestClient, message: &Message, emoji: &str) {
 }
 
 fn reaction(emoji: &str, users: &[UserId], me: bool) -> Reaction {
-    Reaction { emoji: emoji.to_owned(), count: users.len() as u64, user_ids: users.to_vec(), me }
+    let (emoji, count, user_ids) = (emoji.to_owned(), users.len() as u64, users.to_vec());
+    Reaction { emoji, media_id: None, count, user_ids, me }
 }
 
 #[tokio::test]

@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 use tertulia_contracts::{
     ConversationId, RoleId, UserId,
     messaging::{
-        Conversation, ConversationKind, Entity, EntityKind, Entry, Fact, Log, MadeInvitation, MemberRole,
-        Members, Membership, Message, Pins, Roles, Sanctions,
+        Conversation, ConversationKind, CustomEmojis, Entity, EntityKind, Entry, Fact, Log, MadeInvitation,
+        MemberRole, Members, Membership, Message, Pins, Roles, Sanctions,
     },
 };
 use tertulia_messaging::model::{membership::Term, message::Pinned, settings::Settings, snapshot::Snapshot};
@@ -22,6 +22,7 @@ use tertulia_testbed::{Testbed, secantusdb};
 
 use crate::{
     carrying::{carry, check_polls, poll_deed},
+    custom_emoji::emoji_deed,
     custom_roles::role_deed,
     folds::{FOLDS_THAT_ERR, FOLDS_THAT_SKIP, Sight, judge},
     harness::{House, Instance, all_messages, handle_of, make, message_path, reaction_path, whole_log},
@@ -31,7 +32,7 @@ use crate::{
 };
 
 const DEEDS: usize = 300;
-const EMOJI: [&str; 4] = ["👍", "❤️", "🎉", "👩‍⚕️"];
+const EMOJI: [&str; 5] = ["👍", "❤️", "🎉", "👩‍⚕️", ":party:"];
 /// `SplitMix64` (Steele, Lea and Flood, 2014): a seed's numbers, the same for ever.
 pub(crate) struct Dice(pub(crate) u64);
 
@@ -135,7 +136,7 @@ impl Run {
         let status = answer.status.as_u16();
         // 422 says that somebody is no member who was to be the owner, or that a term is over that is asked for again.
         let expected = [200, 201, 204, 403, 404, 409].contains(&status);
-        let late = ["/owner", "/bans/", "/mutes/", "/roles/", "/override"].iter().any(|part| path.contains(part))
+        let late = ["/owner", "/bans/", "/mutes/", "/roles/", "/override", "/reactions/%3A"].iter().any(|part| path.contains(part))
                 // What was to be quoted or passed on says something else by now, or nothing.
                 || ["quote", "forward", "poll"].iter().any(|field| !body[field].is_null());
         let slowed = status == 429 && path.ends_with("/messages");
@@ -163,7 +164,7 @@ impl Run {
         if let Some(opened) = opening_deed(dice, &path, boss, &follower.settings) {
             return opened;
         }
-        let (what, called) = (dice.roll(169), self.users[*reader]);
+        let (what, called) = (dice.roll(181), self.users[*reader]);
         if what < 25 || posted.is_empty() {
             let (client_id, body) = (self.house.client_id(), words(dice, called, &self.users));
             let mut post = json!({"client_id": client_id, "body": body, "silent": dice.roll(4) == 0});
@@ -208,14 +209,15 @@ impl Run {
             }
             94..96 => (boss, Method::DELETE, format!("{path}/members/{subject}"), Value::Null),
             96..98 => (boss, Method::POST, format!("{path}/owner"), json!({"user_id": subject})),
-            98..101 => (boss, Method::PATCH, path, settings(place, dice)),
+            98..101 | 177.. => (boss, Method::PATCH, path, settings(place, dice)),
             101..105 => (boss, Method::PUT, format!("{path}/archive"), Value::Null),
             105..108 => (boss, Method::DELETE, format!("{path}/archive"), Value::Null),
             108..113 => {
                 let code = code.as_deref().unwrap_or("none");
                 (user_of(subject), Method::POST, format!("/v1/invitations/{code}/accept"), Value::Null)
             }
-            149.. => poll_deed(dice, &path, anybody, follower),
+            169..177 => emoji_deed(dice, &path, boss),
+            149..169 => poll_deed(dice, &path, anybody, follower),
             127..149 => role_deed(dice, &path, boss, subject, &follower.roles.shown()),
             113..125 => restriction_deed(dice, &path, boss, subject, follower, self.house.ambient.now()),
             _ => {
@@ -271,7 +273,7 @@ fn words(dice: &mut Dice, called: UserId, users: &[UserId]) -> String {
         10.. => format!("{words} @role-{}, hurry", dice.roll(3)),
         0 => format!("{words} @everyone"),
         1 => format!("{words} @admins and @moderators"),
-        2 => format!("{words} `@everyone` 👍 https://example.org/"),
+        2 => format!("{words} `@everyone` 👍 :party: https://example.org/"),
         3..5 => format!("{words} @{}", handle_of(called)),
         5 => format!("{words} @{}", handle_of(users[dice.roll(users.len())])),
         _ => words,
@@ -348,6 +350,7 @@ async fn loaded(client: &TestClient, id: ConversationId, reader: UserId) -> Snap
     let members: Members = client.get(&format!("{path}/members?limit=200")).await.expect(200).read();
     assert_eq!(conversation.member_count, Some(members.items.len() as u64), "who belongs to it is counted");
     let roles: Roles = client.get(&format!("{path}/roles")).await.expect(200).read();
+    let emoji: CustomEmojis = client.get(&format!("{path}/emoji")).await.expect(200).read();
     let pins: Pins = client.get(&format!("{path}/pins")).await.expect(200).read();
     let messages = all_messages(client, &format!("{path}/messages")).await;
     let mut threads = BTreeMap::new();
@@ -385,6 +388,7 @@ async fn loaded(client: &TestClient, id: ConversationId, reader: UserId) -> Snap
         messages,
         threads,
         roles: (&roles).into(),
+        emoji: (&emoji).into(),
         pins: pins.items.into_iter().map(|pin| pinned(&pin)).collect(),
     }
 }
@@ -455,6 +459,8 @@ async fn replay_equals_the_snapshot_on_sqlite_and_no_fold_that_skips_anything_do
         "conversation.unarchived",
         "poll.voted",
         "poll.closed",
+        "emoji.put",
+        "emoji.removed",
     ] {
         assert!(happened.contains_key(what), "{what}: {happened:?}");
     }

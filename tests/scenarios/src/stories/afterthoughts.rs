@@ -108,7 +108,8 @@ async fn everything_once(ana: &Person, bea: &Person, chat: ConversationId) -> Re
 async fn history(ana: &Person, bea: &Person, chat: ConversationId) -> Result<()> {
     let page = bea.api.messages(chat, 0, MAX_PAGE).await?;
     let first = page.items.first().context("there are messages")?;
-    let thumb = Reaction { emoji: "👍".to_owned(), count: 1, user_ids: vec![bea.id()], me: true };
+    let thumb =
+        Reaction { emoji: "👍".to_owned(), media_id: None, count: 1, user_ids: vec![bea.id()], me: true };
     ensure!(first.body == "First!" && first.reactions == [thumb], "{first:?}");
     let pins = bea.api.pins(chat).await?.items;
     ensure!(pins.len() == 1 && pins[0].message == *first && pins[0].by == ana.id(), "{pins:?}");

@@ -42,7 +42,7 @@ pub(super) async fn counted_on_every_device(system: &System) -> Result<()> {
     let called = say(format!("👍 @{handle}, see `@everyone`")).await?.message;
     let length = u32::try_from(handle.len())? + 1;
     let expected = [
-        Entity { offset: 0, length: 2, what: EntityKind::Emoji },
+        Entity { offset: 0, length: 2, what: EntityKind::Emoji { media_id: None } },
         Entity { offset: 3, length, what: EntityKind::Mention { user_id: bea.id() } },
         Entity { offset: 3 + length + 6, length: 11, what: EntityKind::Code },
     ];

@@ -35,6 +35,7 @@ pub(super) async fn a_stranger_finds_nothing(system: &System) -> Result<()> {
             let path = path.replace("{message_id}", &secret.to_string()).replace("{emoji}", "%F0%9F%91%8D");
             let path = path.replace("{invitation_id}", "inv_01J00000000000000000000000");
             let path = path.replace("{hook_id}", "hok_01J00000000000000000000000");
+            let path = path.replace("{name}", "party");
             let path = path.replace("{role_id}", "rol_01J00000000000000000000000");
             let path = path.replace("{client_id}", "01J00000000000000000000000");
             let body = body_of(route.method.as_str(), route.path, eve.id());
@@ -93,6 +94,9 @@ fn body_of(method: &str, path: &str, eve: UserId) -> Option<serde_json::Value> {
             Some(serde_json::json!({"name": "Mine", "allow": ["pin"]}))
         }
         ("PUT", path) if path.ends_with("/override") => Some(serde_json::json!({"allow": ["pin"]})),
+        ("PUT", path) if path.contains("/emoji/") => {
+            Some(serde_json::json!({"media_id": "med_01J00000000000000000000000"}))
+        }
         ("PUT", path) if path.ends_with("/draft") => Some(serde_json::json!({"body": "mine"})),
         _ => None,
     }

@@ -89,8 +89,13 @@ fn the_page_loads_nothing_and_shows_names_as_text() {
             },
         }),
         message(hostile, hostile, |message| {
-            message.reactions =
-                vec![Reaction { emoji: hostile.to_owned(), count: 2, user_ids: Vec::new(), me: false }];
+            message.reactions = vec![Reaction {
+                emoji: hostile.to_owned(),
+                media_id: None,
+                count: 2,
+                user_ids: Vec::new(),
+                me: false,
+            }];
             message.reply_to = Some(message.id);
             let contact = serde_json::json!({"kind": "contact", "name": hostile});
             message.attachments = vec![serde_json::from_value(contact).unwrap()];

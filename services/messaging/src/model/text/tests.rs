@@ -17,7 +17,7 @@ fn link(url: &str) -> What {
 }
 
 const CODE: What = What::Entity(EntityKind::Code);
-const EMOJI: What = What::Entity(EntityKind::Emoji);
+const EMOJI: What = What::Entity(EntityKind::Emoji { media_id: None });
 
 fn block(language: Option<&str>) -> What {
     What::Entity(EntityKind::CodeBlock { language: language.map(str::to_owned) })
@@ -28,7 +28,7 @@ fn handles_are_found_where_they_stand_by_themselves() {
     let names = |body: &str| -> Vec<String> {
         let called = find(body).into_iter().filter_map(|found| match found.what {
             What::Handle(name) => Some(name),
-            What::Entity(_) => None,
+            What::Entity(_) | What::Named(_) => None,
         });
         called.collect()
     };

@@ -85,7 +85,7 @@ impl Held {
             Request::Change(change) => self.change(change, command),
             Request::Alter(message, alteration) => {
                 let (ground, subject) = (self.ground(by), self.subject(command));
-                let about = (&self.conversation.roles, subject);
+                let about = (self.conversation.own_words(), subject);
                 let decision = targets.decide(*message, alteration, by.user_id, at, ground, about);
                 match alteration {
                     Alteration::Edit(body, _) if matches!(decision, Ok(Some(_))) => {
@@ -152,7 +152,7 @@ impl Held {
                 self.sift(author, "poll", text)?;
             }
         }
-        let entities = markup.said(ground, &self.conversation.roles)?;
+        let entities = markup.said(ground, self.conversation.own_words())?;
         if let Some(root) = post.thread_id {
             self.threads.get(&root).copied().unwrap_or(Root::Missing).takes_posts()?;
         }
@@ -225,6 +225,7 @@ impl Held {
             opening,
             owner: self.conversation.owner,
             filters: &self.conversation.filters,
+            emoji: &self.conversation.emoji,
             report: command.report().and_then(|report| self.reports.get(&report).copied()),
             subject: self.subject(command),
         };
@@ -272,7 +273,9 @@ pub(super) fn stakes_in(fact: &Fact) -> impl Iterator<Item = Stake> {
         | Fact::RoleDeleted { .. }
         | Fact::RoleGiven { .. }
         | Fact::RoleTaken { .. }
-        | Fact::MemberOverridden { .. } => Some(Stake::Settings),
+        | Fact::MemberOverridden { .. }
+        | Fact::EmojiPut { .. }
+        | Fact::EmojiRemoved { .. } => Some(Stake::Settings),
         Fact::OwnerChanged { .. } | Fact::MemberLeft { .. } | Fact::MemberBanned { .. } => Some(Stake::Owner),
         _ => None,
     };
