@@ -32,7 +32,8 @@ pub(super) async fn lets_its_carrier_pin(system: &System) -> Result<()> {
     }
 
     let role = format!("/v1/conversations/{chat}/roles/{}", RoleId::from_ulid(Ulid::generate()));
-    let keeper = PutRole { name: "Keeper".to_owned(), allow: vec!["pin".to_owned()], deny: Vec::new() };
+    let (name, allow) = ("Keeper".to_owned(), vec!["pin".to_owned()]);
+    let keeper = PutRole { name, allow, deny: Vec::new(), mentionable: false };
     let _: serde_json::Value = ana.api.send(Method::PUT, &role, Some(&keeper)).await.context("a role")?;
     let carried = role.replace("/roles/", &format!("/members/{}/roles/", bea.id()));
     let _: serde_json::Value = ana.api.send::<(), _>(Method::PUT, &carried, None).await.context("giving")?;
