@@ -67,7 +67,7 @@ struct Room<'a> {
 impl Room<'_> {
     /// The 99th percentile of how late the others hear, while a hundred more read or do not.
     async fn p99_ms(&mut self, is_stalled: bool) -> Result<f64> {
-        let head = self.owner.api.conversation(self.channel).await?.head_seq;
+        let last_seq = self.owner.api.conversation(self.channel).await?.head_seq;
         let mut fickle = Vec::with_capacity(STALLED);
         for _ in 0..STALLED {
             fickle.push(
@@ -77,19 +77,20 @@ impl Room<'_> {
         let closed_before = self.product.metric("tertulia_realtime_closes_total").await?;
         let mut pen = people::sockets(&self.product, vec![(self.owner, Vec::new())]).await?;
         let (mut pen_ear, pen) = pen.pop().context("no pen")?;
-        let answers = tokio::spawn(async move { while pen_ear.hear(|_| {}).await.is_ok() {} });
+        let mut answers = JoinSet::new();
+        answers.spawn(async move { while pen_ear.hear(|_| {}).await.is_ok() {} });
 
         let began = std::time::Instant::now() + Duration::from_millis(50);
         let (mut hearing, mut reading, mut held) = (JoinSet::new(), JoinSet::new(), Vec::new());
         for ear in self.ears.drain(..) {
-            hearing.spawn(hear(ear, head, MESSAGES, began));
+            hearing.spawn(hear(ear, last_seq, MESSAGES, began));
         }
         for (ear, mouth) in fickle {
             if is_stalled {
                 held.push((ear, mouth));
             } else {
                 reading
-                    .spawn(async move { hear(ear, head, MESSAGES, began).await.map(|heard| (heard, mouth)) });
+                    .spawn(async move { hear(ear, last_seq, MESSAGES, began).await.map(|heard| (heard, mouth)) });
             }
         }
         let channel = self.channel;
@@ -104,7 +105,7 @@ impl Room<'_> {
         let (heard, read) = heard.context("a message never arrived")?;
         read?;
         drop((pen?, held));
-        answers.abort();
+        answers.shutdown().await;
         let closed = self.product.metric("tertulia_realtime_closes_total").await? - closed_before;
         let expected = if is_stalled { real(STALLED as u64) } else { 0.0 };
         ensure!((closed - expected).abs() < 0.5, "{closed} sockets were closed as too slow, not {expected}");

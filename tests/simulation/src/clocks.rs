@@ -46,9 +46,9 @@ impl Clocks {
             return None;
         }
         let after = moment.since(Timestamp::from_millis(START));
-        let leaps = self.leaps.lock().unwrap_or_else(PoisonError::into_inner);
+        let all = self.leaps.lock().unwrap_or_else(PoisonError::into_inner);
         let mut leapt = Duration::ZERO;
-        for (at, by_then) in leaps.iter() {
+        for (at, by_then) in all.iter() {
             let came = self.began + after.saturating_sub(leapt);
             if came <= *at {
                 return Some(came);
