@@ -89,8 +89,9 @@ impl Room<'_> {
             if is_stalled {
                 held.push((ear, mouth));
             } else {
-                reading
-                    .spawn(async move { hear(ear, last_seq, MESSAGES, began).await.map(|heard| (heard, mouth)) });
+                reading.spawn(async move {
+                    hear(ear, last_seq, MESSAGES, began).await.map(|heard| (heard, mouth))
+                });
             }
         }
         let channel = self.channel;

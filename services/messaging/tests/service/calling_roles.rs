@@ -149,10 +149,11 @@ async fn a_conversations_own_words_come_first_and_a_message_holds_so_many() {
     // Calls are kept when there is too much, and further names than so many are words.
     let crowded = house.post(&anns, group, &format!("{} @ops", "👍".repeat(MAX_ENTITIES))).await;
     assert_eq!((crowded.entities.len(), crowded.entities.last().unwrap().length), (MAX_ENTITIES, 4));
-    let names = |count: usize| (0..count).map(|number| format!("@name{number} ")).collect::<String>();
-    let last = house.post(&anns, group, &format!("{}@ops", names(MAX_MENTIONED - 1))).await;
+    let names =
+        |count: usize| (0..count).map(|number| format!("@name{number}")).collect::<Vec<_>>().join(" ");
+    let last = house.post(&anns, group, &format!("{} @ops", names(MAX_MENTIONED - 1))).await;
     assert_eq!(called(&last), [(role, "@ops")]);
-    let beyond = house.post(&anns, group, &format!("{}@ops", names(MAX_MENTIONED))).await;
+    let beyond = house.post(&anns, group, &format!("{} @ops", names(MAX_MENTIONED))).await;
     assert_eq!(beyond.entities, []);
     // Nobody is called by what is passed on.
     let passed = json!({

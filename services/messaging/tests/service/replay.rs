@@ -190,12 +190,8 @@ impl Run {
             68..80 => {
                 let taken = reacted.map_or(emoji, |reaction| &reaction.emoji);
                 let who = reacted.and_then(|reaction| reaction.user_ids.first());
-                (
-                    who.map_or(anybody, |who| user_of(*who)),
-                    Method::DELETE,
-                    reaction_path(message, taken),
-                    Value::Null,
-                )
+                let who = who.map_or(anybody, |who| user_of(*who));
+                (who, Method::DELETE, reaction_path(message, taken), Value::Null)
             }
             80..86 => (boss, Method::PUT, format!("{own}/pin"), Value::Null),
             86..89 => {
