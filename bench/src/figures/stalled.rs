@@ -70,9 +70,14 @@ impl Room<'_> {
         let last_seq = self.owner.api.conversation(self.channel).await?.head_seq;
         let mut fickle = Vec::with_capacity(STALLED);
         for _ in 0..STALLED {
-            fickle.push(
-                wire::open_narrow(self.product.address(), &self.reader.api.token(), &[self.channel]).await?,
-            );
+            let (address, token, channels) =
+                (self.product.address(), self.reader.api.token(), [self.channel]);
+            // Who reads has room for it: a window this narrow is a slow reader's, too.
+            fickle.push(if is_stalled {
+                wire::open_narrow(address, &token, &channels).await?
+            } else {
+                wire::open(address, &token, &channels).await?
+            });
         }
         let closed_before = self.product.metric("tertulia_realtime_closes_total").await?;
         let mut pen = people::sockets(&self.product, vec![(self.owner, Vec::new())]).await?;

@@ -21,6 +21,8 @@ use crate::model::{
 const BY_HANDLE: Index = Index::unique("by_handle");
 /// Of addresses that were proven, so that nobody can keep another from using theirs by claiming it.
 pub(crate) const BY_EMAIL: Index = Index::unique("by_proven_email");
+/// Of addresses that somebody says are theirs.
+const BY_CLAIM: Index = Index::ordered("by_claimed_email");
 /// Holds the one account made through a setup link: that it is unique is what makes it the only one, also
 /// when two people use the link at the same moment.
 const OPERATOR: Index = Index::unique("operator");
@@ -34,20 +36,21 @@ const BY_EXPIRY: Index = Index::ordered("by_expiry");
 
 impl Record for Account {
     const COLLECTION: Collection =
-        Collection { name: "accounts", indexes: &[BY_HANDLE, BY_EMAIL, OPERATOR, BOTS] };
+        Collection { name: "accounts", indexes: &[BY_HANDLE, BY_EMAIL, BY_CLAIM, OPERATOR, BOTS] };
 
     fn id(&self) -> String {
         self.id.to_string()
     }
 
     fn keys(&self) -> Vec<(Index, Key)> {
-        let email =
-            self.proven_email.as_ref().map(|email| (BY_EMAIL, Key::new().text(&comparable_email(email))));
+        let address = |email: &String| Key::new().text(&comparable_email(email));
+        let email = self.proven_email.as_ref().map(|email| (BY_EMAIL, address(email)));
+        let claim = self.claimed_email.as_ref().map(|email| (BY_CLAIM, address(email)));
         let operator = self.operator.then(|| (OPERATOR, operator_key()));
         let handle = (BY_HANDLE, Key::new().text(&self.handle));
         let bot = self.bot.as_ref().filter(|bot| bot.ended_at.is_none());
         let bot = bot.map(|bot| (BOTS, Key::new().display(bot.owner).number(bot.slot)));
-        [Some(handle), email, operator, bot].into_iter().flatten().collect()
+        [Some(handle), email, claim, operator, bot].into_iter().flatten().collect()
     }
 }
 
@@ -225,12 +228,23 @@ impl Store {
         Ok(self.accounts.get_many(&ids).await?.into_iter().map(|found| found.value).collect())
     }
 
+    /// Whose handle this is, or whose address: the one who proved it, or else the only one who says so. Where several say
+    /// so it is nobody's, or the first of them would be the one.
     pub(crate) async fn account_of(&self, identifier: &Identifier) -> Result<Option<Account>, Error> {
         let found = match identifier {
             Identifier::Handle(handle) => self.accounts.find(BY_HANDLE, Key::new().text(handle)).await?,
-            Identifier::Email(email) => self.accounts.find(BY_EMAIL, Key::new().text(email)).await?,
+            Identifier::Email(email) => match self.accounts.find(BY_EMAIL, Key::new().text(email)).await? {
+                None => self.only_claimant(email).await?,
+                proven => proven,
+            },
         };
         Ok(found.map(|found| found.value))
+    }
+
+    async fn only_claimant(&self, email: &str) -> Result<Option<Versioned<Account>>, Error> {
+        let claims = Scan::of(BY_CLAIM, Key::new().text(email), 2);
+        let mut claimants = self.accounts.scan(claims).await?.items;
+        Ok(claimants.pop().filter(|_| claimants.is_empty()))
     }
 
     pub(crate) async fn has_operator(&self) -> Result<bool, Error> {

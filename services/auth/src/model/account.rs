@@ -50,7 +50,7 @@ pub(crate) struct Account {
     /// The address that they showed to be theirs, as they wrote it. It signs in, and is nobody else's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) proven_email: Option<String>,
-    /// The address that they say is theirs. Several may say so of one.
+    /// The address that they say is theirs. Several may say so of one; it signs in while only one does.
     #[serde(default, alias = "email", skip_serializing_if = "Option::is_none")]
     pub(crate) claimed_email: Option<String>,
     /// The links that were mailed and are still good.
