@@ -50,9 +50,11 @@ fn whatever_a_document_says_differently_is_found() {
         change(&mut document);
         contradictions(&document)
     };
+    let setup = whole["paths"]["/setup"]["get"]["operationId"].as_str().unwrap();
+    let twice = format!("get /v1/me: another operation is called {setup}, too");
     let cases: [(&Change, &str); 5] = [
         (
-            &|it| drop(it["paths"].as_object_mut().unwrap().remove("/v1/me")),
+            &|it| drop(it["paths"]["/v1/me"].as_object_mut().unwrap().remove("get")),
             "get /v1/me is in the route table and not described",
         ),
         (
@@ -68,7 +70,7 @@ fn whatever_a_document_says_differently_is_found() {
                 it["paths"]["/v1/me"]["get"]["operationId"] =
                     it["paths"]["/setup"]["get"]["operationId"].clone();
             },
-            "get /v1/me: another operation is called operation_15, too",
+            &twice,
         ),
         (
             &|it| {

@@ -150,7 +150,7 @@ fn expired(by: UserId, at: Timestamp, message: &Message) -> Option<Fact> {
 }
 
 /// Whether a message is over at this moment.
-fn is_past(message: &Message, at: Timestamp) -> bool {
+pub(crate) fn is_past(message: &Message, at: Timestamp) -> bool {
     message.expires_at.is_some_and(|end| end <= at)
 }
 

@@ -11,10 +11,16 @@ use futures_util::future::join_all;
 use tertulia_contracts::{ConversationId, MessageId, permissions::InstanceRole};
 use tokio_util::sync::CancellationToken;
 
-use super::{Messaging, writer::Request};
+use super::{
+    Messaging,
+    writer::{Answer, Request},
+};
 use crate::{
     Error,
-    model::{access::Actor, alteration::Alteration},
+    model::{
+        access::Actor,
+        alteration::{Alteration, is_past},
+    },
     store::ExpiryRecord,
 };
 
@@ -36,6 +42,18 @@ impl Messaging {
             self.expire(id, &over).await?;
         }
         Err(Error::Busy)
+    }
+
+    /// An answer as it is now: what was posted long before it is repeated may be over, and then nobody is shown it.
+    pub(super) async fn without_the_past(&self, id: ConversationId, answer: Answer) -> Result<Answer, Error> {
+        match answer {
+            Answer::Repeated(first) if is_past(&first, self.ambient.now()) => {
+                self.erase_expired(id).await?;
+                let entry = self.store.entry(&id.to_string(), first.seq).await?;
+                Ok(Answer::Repeated(entry.ok_or(Error::NoSuchMessage)?.posted()?))
+            }
+            answer => Ok(answer),
+        }
     }
 
     /// Erases messages of one conversation that are over; done when what they said is gone from every document.

@@ -48,13 +48,14 @@ impl Messaging {
     ) -> Result<Answer, Error> {
         let rests = post.forward.is_some() || post.quote.is_some() || post.poll.is_some();
         if rests && let Some(first) = self.first_result(id, author, &post).await? {
-            return Ok(first);
+            return self.without_the_past(id, first).await;
         }
         if let Some(forward) = post.forward {
             return self.pass_on(id, author, post, forward).await;
         }
         let markup = self.markup(&post.body).await?;
-        self.writers.write(id, author, Request::Post(post, markup)).await
+        let answer = self.writers.write(id, author, Request::Post(post, markup)).await?;
+        self.without_the_past(id, answer).await
     }
 
     /// A page of the messages of a conversation that are in no thread.

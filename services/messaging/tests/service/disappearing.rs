@@ -116,6 +116,23 @@ async fn from_its_moment_on_a_message_is_nowhere() {
 }
 
 #[tokio::test]
+async fn who_repeats_what_is_over_is_not_shown_it_either() {
+    let house = House::open().await;
+    let service = unswept(&house).await;
+    let anns = house.client(&service, house.user());
+    let group = make_group(&anns, &[]).await;
+    set(&anns, group, 60).await;
+    let (path, post) = (
+        format!("/v1/conversations/{group}/messages"),
+        json!({"client_id": house.client_id(), "body": "SECRET"}),
+    );
+    let first = anns.post(&path, &post).await.expect(201).read::<Posted>().message;
+    house.clock.advance(Duration::from_mins(1));
+    let again = anns.post(&path, &post).await.expect(200).read::<Posted>().message;
+    assert_eq!((again.id, again.body.as_str(), again.deleted_at), (first.id, "", Some(house.ambient.now())));
+}
+
+#[tokio::test]
 async fn what_calls_somebody_calls_them_no_longer_when_it_is_over() {
     let house = House::open().await;
     let service = unswept(&house).await;
