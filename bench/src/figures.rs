@@ -6,7 +6,6 @@ mod idle;
 mod ingest;
 mod log;
 mod pairs;
-mod stalled;
 mod storm;
 mod subscribers;
 mod whole;
@@ -48,7 +47,6 @@ pub(crate) const GROUPS: &[Group] = &[
         measure: |_, folder| Box::pin(pairs::measure(folder)),
     },
     Group { names: &["idle.bytes_per_socket"], measure: |_, folder| Box::pin(idle::measure(folder)) },
-    Group { names: &["stalled.p99_ratio"], measure: |_, folder| Box::pin(stalled::measure(folder)) },
     Group { names: &["storm.resumed_s"], measure: |_, folder| Box::pin(storm::measure(folder)) },
     Group {
         names: &[

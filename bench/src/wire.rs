@@ -13,7 +13,7 @@ use tertulia_contracts::{
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{
-        TcpSocket, TcpStream,
+        TcpStream,
         tcp::{OwnedReadHalf, OwnedWriteHalf},
     },
 };
@@ -25,9 +25,6 @@ const MASKED: u8 = 0x80;
 const LONGER: u8 = 0x7e;
 /// One read of a socket takes at most so much.
 pub(crate) const BUFFER_BYTES: usize = 64 << 10;
-
-/// What the kernel keeps at most for a narrow socket that is not read.
-const NARROW_BYTES: u32 = 4 << 10;
 
 /// The hearing half.
 pub(crate) struct Ear {
@@ -48,18 +45,6 @@ pub(crate) async fn open(
     conversations: &[ConversationId],
 ) -> Result<(Ear, Mouth)> {
     opened(connect(address).await?, token, conversations).await
-}
-
-/// The same, with next to no room on this side for what is not read.
-pub(crate) async fn open_narrow(
-    address: SocketAddr,
-    token: &str,
-    conversations: &[ConversationId],
-) -> Result<(Ear, Mouth)> {
-    let socket = TcpSocket::new_v4()?;
-    socket.set_recv_buffer_size(NARROW_BYTES)?;
-    let stream = socket.connect(address).await.context("connecting a socket")?;
-    opened(shake_hands(stream, address).await?, token, conversations).await
 }
 
 async fn opened(
