@@ -14,6 +14,7 @@ const SETUP: &str = include_str!("setup.html");
 const VERIFY_EMAIL: &str = include_str!("verify_email.html");
 const RESET_PASSWORD: &str = include_str!("reset_password.html");
 const STYLE: &str = include_str!("page.css");
+const SCRIPT: &str = include_str!("page.js");
 const NONCE_BYTES: usize = 16;
 
 /// The page that makes the operator's account
@@ -61,5 +62,6 @@ fn page(App(auth): &App, page: &str) -> impl IntoResponse + use<> {
         (header::CACHE_CONTROL, "no-store".to_owned()),
         (header::REFERRER_POLICY, "no-referrer".to_owned()),
     ];
-    (headers, Html(page.replace("{{style}}", STYLE).replace("{{nonce}}", &nonce)))
+    let page = page.replace("{{style}}", STYLE).replace("{{script}}", SCRIPT);
+    (headers, Html(page.replace("{{nonce}}", &nonce)))
 }
