@@ -14,6 +14,6 @@ mod smtp;
 
 pub use error::Error;
 pub use mail::{MAX_ADDRESS_BYTES, MAX_BODY_BYTES, MAX_SUBJECT_CHARS, Mail, MailId, Sender, is_address};
-pub use outbox::{KEPT_FOR, KeptMail, MAX_KEPT, OutboxMailer};
+pub use outbox::{KEPT_FOR, MAX_KEPT, OutboxMailer};
 pub use port::Mailer;
 pub use smtp::{SmtpConfig, SmtpMailer};

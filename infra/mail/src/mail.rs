@@ -3,6 +3,7 @@
 use std::fmt;
 
 use lettre::{Address, message::Mailbox};
+use serde::{Deserialize, Serialize};
 use tertulia_runtime::{Id, IdKind, Timestamp};
 
 use crate::Error;
@@ -24,8 +25,8 @@ impl IdKind for MailKind {
 /// The id of a mail: its `Message-ID` is made of it.
 pub type MailId = Id<MailKind>;
 
-/// One mail to one person, as text and as HTML that says the same.
-#[derive(Clone, PartialEq, Eq)]
+/// One mail to one person, as text and as HTML that says the same. It is kept and read back as it is.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mail {
     /// The same at every attempt.
     pub id: MailId,

@@ -6,13 +6,12 @@
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use serde::{Deserialize, Serialize};
 use tertulia_documents::{
     self as documents, Collection, Cursor, Documents, Index, Key, Page, Record, Scan, Table,
 };
 use tertulia_runtime::Timestamp;
 
-use crate::{Error, Mail, MailId, Mailer, mail::check};
+use crate::{Error, Mail, Mailer, mail::check};
 
 /// How long a mail is kept.
 pub const KEPT_FOR: Duration = Duration::from_hours(30 * 24);
@@ -23,24 +22,7 @@ const BY_TIME: Index = Index::ordered("by_time");
 /// So many are read at once to be deleted.
 const SWEEP: usize = 100;
 
-/// A mail as it is kept.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct KeptMail {
-    /// Its id.
-    pub id: MailId,
-    /// When what it tells happened.
-    pub at: Timestamp,
-    /// Whom it is for.
-    pub to: String,
-    /// What it is about.
-    pub subject: String,
-    /// What it says.
-    pub text: String,
-    /// The same as HTML.
-    pub html: String,
-}
-
-impl Record for KeptMail {
+impl Record for Mail {
     const COLLECTION: Collection = Collection { name: "mail_outbox", indexes: &[BY_TIME] };
 
     fn id(&self) -> String {
@@ -59,11 +41,11 @@ fn time_key(at: Timestamp) -> Key {
 /// Keeps mails among a service's documents.
 #[derive(Clone)]
 pub struct OutboxMailer {
-    kept: Table<KeptMail>,
+    kept: Table<Mail>,
 }
 
 impl OutboxMailer {
-    /// An outbox in a store that was opened with [`KeptMail`]'s collection.
+    /// An outbox in a store that was opened with the collection of [`Mail`]s.
     pub fn new(documents: Arc<dyn Documents>) -> Self {
         Self { kept: Table::new(documents) }
     }
@@ -72,7 +54,7 @@ impl OutboxMailer {
     ///
     /// # Errors
     /// [`Error::Unavailable`] while the store is away.
-    pub async fn kept(&self, after: Option<Cursor>, limit: usize) -> Result<Page<KeptMail>, Error> {
+    pub async fn kept(&self, after: Option<Cursor>, limit: usize) -> Result<Page<Mail>, Error> {
         let page = self.kept.scan(Scan::of(BY_TIME, Key::new(), limit).descending().after(after)).await?;
         let items = page.items.into_iter().map(|found| found.value).collect();
         Ok(Page { items, next: page.next })
@@ -112,8 +94,7 @@ impl OutboxMailer {
 impl Mailer for OutboxMailer {
     async fn deliver(&self, mail: &Mail) -> Result<(), Error> {
         check(mail)?;
-        let Mail { id, at, to, subject, text, html } = mail.clone();
-        match self.kept.insert(&KeptMail { id, at, to, subject, text, html }, Vec::new()).await {
+        match self.kept.insert(mail, Vec::new()).await {
             // It is there from an attempt whose answer was lost.
             Ok(_) | Err(documents::Error::Conflict { .. }) => Ok(()),
             Err(error) => Err(error.into()),

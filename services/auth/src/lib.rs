@@ -30,7 +30,7 @@ use tertulia_bus::{Bus, Consumer, Subscription};
 use tertulia_cache::Cache;
 use tertulia_contracts::{events::AUTH_MAIL, identity::Verifier};
 use tertulia_documents::{Collection, Documents, Record};
-use tertulia_mail::{KeptMail, Mailer, OutboxMailer};
+use tertulia_mail::{Mail, Mailer, OutboxMailer};
 use tertulia_outbox::Relay;
 use tertulia_runtime::{
     Ambient, Supervisor,
@@ -53,7 +53,7 @@ pub const COLLECTIONS: &[Collection] = &[
     ApiToken::COLLECTION,
     SetupLink::COLLECTION,
     KeyRing::COLLECTION,
-    KeptMail::COLLECTION,
+    Mail::COLLECTION,
 ];
 
 /// The `source` of its events.

@@ -7,14 +7,14 @@ use async_trait::async_trait;
 use tempfile::TempDir;
 use tertulia_documents::{Collection, Documents, Record as _, SqliteDocuments};
 use tertulia_mail::{
-    Error, KEPT_FOR, KeptMail, MAX_KEPT, Mail, Mailer, OutboxMailer, Sender, SmtpConfig, SmtpMailer,
+    Error, KEPT_FOR, MAX_KEPT, Mail, Mailer, OutboxMailer, Sender, SmtpConfig, SmtpMailer,
     conformance::{Arrived, Loss, Rig},
 };
 use tertulia_runtime::{Ambient, Timestamp, config::Secret, testkit::frozen};
 use tertulia_testbed::{Server, Testbed, smtp};
 use tokio::sync::Mutex;
 
-const COLLECTIONS: &[Collection] = &[KeptMail::COLLECTION];
+const COLLECTIONS: &[Collection] = &[Mail::COLLECTION];
 
 /// An outbox in a file.
 pub(crate) struct OutboxRig {
@@ -63,7 +63,7 @@ impl Rig for OutboxRig {
     async fn return_server(&self) {}
 }
 
-fn arrived(kept: &KeptMail) -> Arrived {
+fn arrived(kept: &Mail) -> Arrived {
     Arrived {
         id: kept.id.to_string(),
         at_s: kept.at.as_seconds(),

@@ -6,7 +6,7 @@ use tertulia_contracts::{
     permissions::{InstanceAction, may},
 };
 use tertulia_documents::Cursor;
-use tertulia_mail::KeptMail;
+use tertulia_mail::Mail;
 
 use crate::{Auth, Error};
 
@@ -29,7 +29,7 @@ impl Auth {
     }
 }
 
-fn view(kept: KeptMail) -> SentMail {
-    let KeptMail { id, at, to, subject, text, html } = kept;
+fn view(kept: Mail) -> SentMail {
+    let Mail { id, at, to, subject, text, html } = kept;
     SentMail { id: id.to_string(), at, to, subject, text, html }
 }

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tertulia_contracts::auth::SignedIn;
-use tertulia_mail::{KeptMail, MAX_KEPT};
+use tertulia_mail::{MAX_KEPT, Mail};
 use tertulia_runtime::testkit::eventually;
 
 use crate::app::{App, House, PASSWORD, PUBLIC_URL, SOON};
 
 /// The mails to this address, oldest first.
-pub(crate) async fn mails_to(house: &House, address: &str) -> Vec<KeptMail> {
+pub(crate) async fn mails_to(house: &House, address: &str) -> Vec<Mail> {
     let mut kept = house.outbox().kept(None, MAX_KEPT).await.unwrap().items;
     kept.retain(|mail| mail.to == address);
     // Those of one moment are in the order of their ids.
@@ -19,7 +19,7 @@ pub(crate) async fn mails_to(house: &House, address: &str) -> Vec<KeptMail> {
 }
 
 /// Waits until so many mails came to an address; the newest.
-pub(crate) async fn newest_mail(house: &House, address: &str, count: usize) -> KeptMail {
+pub(crate) async fn newest_mail(house: &House, address: &str, count: usize) -> Mail {
     let mails =
         eventually(SOON, async || Some(mails_to(house, address).await).filter(|mails| mails.len() >= count));
     let mails = mails.await;
@@ -28,7 +28,7 @@ pub(crate) async fn newest_mail(house: &House, address: &str, count: usize) -> K
 }
 
 /// What stands behind the `#` of the link to this page.
-pub(crate) fn token(mail: &KeptMail, page: &str) -> String {
+pub(crate) fn token(mail: &Mail, page: &str) -> String {
     let start = format!("{PUBLIC_URL}/{page}#");
     let found = mail.text.lines().find(|line| line.starts_with(&start));
     let link = found.unwrap_or_else(|| panic!("no link to {page} in {}", mail.text));
