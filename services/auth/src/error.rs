@@ -19,7 +19,16 @@ pub enum Error {
     /// Another account has this e-mail address.
     #[error("the e-mail address is taken")]
     EmailTaken,
-    /// Accounts are made by the operator alone.
+    /// Accounts are made by invitation alone.
+    #[error("registration takes an invitation")]
+    InvitationRequired,
+    /// The invitation is unknown, withdrawn, too old or used up: which of these is nobody's business.
+    #[error("the invitation is not valid")]
+    InvitationInvalid,
+    /// There is no such invitation.
+    #[error("there is no such invitation")]
+    InvitationNotFound,
+    /// Accounts are made by nobody.
     #[error("registration is closed")]
     RegistrationClosed,
     /// The setup link is unknown, too old or used.
@@ -140,6 +149,8 @@ impl Fault for Error {
             | Self::ChangedMeanwhile => Kind::Conflict,
             Self::HandleReserved | Self::BadField { .. } | Self::WeakPassword { .. } => Kind::Invalid,
             Self::RegistrationClosed
+            | Self::InvitationRequired
+            | Self::InvitationInvalid
             | Self::SetupLinkInvalid
             | Self::LinkInvalid
             | Self::WrongPassword
@@ -153,6 +164,7 @@ impl Fault for Error {
             | Self::UserNotFound
             | Self::TokenNotFound
             | Self::BotNotFound
+            | Self::InvitationNotFound
             | Self::NoOutbox => Kind::NotFound,
             Self::Busy | Self::StoreUnavailable(_) => Kind::Unavailable,
             Self::Mail(error) => error.kind(),
@@ -167,6 +179,9 @@ impl Fault for Error {
             Self::HandleReserved => "handle_reserved",
             Self::EmailTaken => "email_taken",
             Self::RegistrationClosed => "registration_closed",
+            Self::InvitationRequired => "invitation_required",
+            Self::InvitationInvalid => "invitation_invalid",
+            Self::InvitationNotFound => "invitation_not_found",
             Self::SetupLinkInvalid => "setup_link_invalid",
             Self::WrongCredentials => "wrong_credentials",
             Self::RefreshTokenInvalid => "refresh_token_invalid",
@@ -201,6 +216,13 @@ impl Fault for Error {
             Self::HandleReserved => "This handle is reserved. Choose another.",
             Self::EmailTaken => "There is an account with this e-mail address already.",
             Self::RegistrationClosed => "This instance does not take registrations. Ask its operator.",
+            Self::InvitationRequired => {
+                "This instance takes registrations by invitation. Ask its operator for one."
+            }
+            Self::InvitationInvalid => {
+                "The invitation has been used up or withdrawn, or is too old. Ask for another."
+            }
+            Self::InvitationNotFound => "There is no such invitation.",
             Self::SetupLinkInvalid => {
                 "The setup link has been used or is too old. A restart prints a new one, \
                                        until there is an operator."

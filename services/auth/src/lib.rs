@@ -7,6 +7,7 @@
 //!   setup links and API tokens their fingerprints.
 //! * **Refresh tokens are used once.** Using one again ends its session, whoever of the two was the thief.
 //! * **One operator.** The account made through the one-time setup link, however many use it at once.
+//! * **Invitations are exact.** An account and the use of the invitation that it was made by are one document.
 //! * **Nothing to enumerate.** An unknown name costs the same and is answered the same as a wrong password.
 //! * **Bounded.** Password hashing never takes more than its share of the processors; who finds the waiting
 //!   room full is told to come back.
@@ -41,8 +42,9 @@ use tertulia_runtime::{
 pub use api::openapi;
 pub use error::Error;
 pub use service::{passwords::PasswordCost, setup::SetupToken};
+pub use tertulia_contracts::auth::Registration;
 
-use model::{account::Account, api_token::ApiToken, session::Session};
+use model::{account::Account, api_token::ApiToken, invitation::Invitation, session::Session};
 use service::{janitor, keys::Keys, letters::Letters, passwords::Passwords, post, setup};
 use store::{KeyRing, SetupLink, Store};
 
@@ -52,23 +54,13 @@ pub const COLLECTIONS: &[Collection] = &[
     Session::COLLECTION,
     ApiToken::COLLECTION,
     SetupLink::COLLECTION,
+    Invitation::COLLECTION,
     KeyRing::COLLECTION,
     Mail::COLLECTION,
 ];
 
 /// The `source` of its events.
 const SOURCE: &str = "/auth";
-
-/// Who may make an account without the setup link.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Registration {
-    /// Anybody.
-    #[default]
-    Open,
-    /// Nobody.
-    Closed,
-}
 
 /// What an operator may set.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

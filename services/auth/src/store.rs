@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use tertulia_contracts::{
-    SessionId, TokenId, UserId,
+    InvitationId, SessionId, TokenId, UserId,
     auth::{MAX_BOTS, MAX_TOKENS},
 };
 use tertulia_documents::{
@@ -15,6 +15,7 @@ use tertulia_runtime::{Event, Timestamp};
 use crate::model::{
     account::{Account, Identifier, comparable_email},
     api_token::ApiToken,
+    invitation::Invitation,
     session::Session,
 };
 
@@ -30,13 +31,15 @@ const OPERATOR: Index = Index::unique("operator");
 const BOTS: Index = Index::unique("bots");
 /// An account's tokens, likewise.
 pub(crate) const SLOT: Index = Index::unique("slot");
+/// The accounts that were made by an invitation, likewise.
+const INVITED: Index = Index::unique("invited");
 const BY_FINGERPRINT: Index = Index::unique("by_fingerprint");
 const BY_USER: Index = Index::ordered("by_user");
 const BY_EXPIRY: Index = Index::ordered("by_expiry");
 
 impl Record for Account {
     const COLLECTION: Collection =
-        Collection { name: "accounts", indexes: &[BY_HANDLE, BY_EMAIL, BY_CLAIM, OPERATOR, BOTS] };
+        Collection { name: "accounts", indexes: &[BY_HANDLE, BY_EMAIL, BY_CLAIM, OPERATOR, BOTS, INVITED] };
 
     fn id(&self) -> String {
         self.id.to_string()
@@ -50,7 +53,8 @@ impl Record for Account {
         let handle = (BY_HANDLE, Key::new().text(&self.handle));
         let bot = self.bot.as_ref().filter(|bot| bot.ended_at.is_none());
         let bot = bot.map(|bot| (BOTS, Key::new().display(bot.owner).number(bot.slot)));
-        [Some(handle), email, claim, operator, bot].into_iter().flatten().collect()
+        let invited = self.invited.map(|it| (INVITED, Key::new().display(it.by).number(it.place.into())));
+        [Some(handle), email, claim, operator, bot, invited].into_iter().flatten().collect()
     }
 }
 
@@ -89,6 +93,18 @@ impl Record for ApiToken {
             (SLOT, Key::new().display(self.user_id).number(self.slot)),
             (BY_FINGERPRINT, Key::new().text(&self.fingerprint)),
         ]
+    }
+}
+
+impl Record for Invitation {
+    const COLLECTION: Collection = Collection { name: "invitations", indexes: &[BY_FINGERPRINT, BY_EXPIRY] };
+
+    fn id(&self) -> String {
+        self.id.to_string()
+    }
+
+    fn keys(&self) -> Vec<(Index, Key)> {
+        vec![(BY_FINGERPRINT, Key::new().text(&self.fingerprint)), (BY_EXPIRY, expiry_key(self.expires_at))]
     }
 }
 
@@ -148,6 +164,7 @@ pub(crate) enum Taken {
     Handle,
     Operator,
     Slot,
+    Place,
 }
 
 /// Auth's collections.
@@ -157,6 +174,7 @@ pub(crate) struct Store {
     pub(crate) sessions: Table<Session>,
     pub(crate) tokens: Table<ApiToken>,
     pub(crate) setup_links: Table<SetupLink>,
+    pub(crate) invitations: Table<Invitation>,
     pub(crate) key_rings: Table<KeyRing>,
 }
 
@@ -167,6 +185,7 @@ impl Store {
             sessions: Table::new(documents.clone()),
             tokens: Table::new(documents.clone()),
             setup_links: Table::new(documents.clone()),
+            invitations: Table::new(documents.clone()),
             key_rings: Table::new(documents.clone()),
         }
     }
@@ -182,6 +201,7 @@ impl Store {
             Err(Error::Duplicate { index, .. }) if index == BY_HANDLE.name => Ok(Some(Taken::Handle)),
             Err(Error::Duplicate { index, .. }) if index == OPERATOR.name => Ok(Some(Taken::Operator)),
             Err(Error::Duplicate { index, .. }) if index == BOTS.name => Ok(Some(Taken::Slot)),
+            Err(Error::Duplicate { index, .. }) if index == INVITED.name => Ok(Some(Taken::Place)),
             Err(error) => Err(error),
         }
     }
@@ -282,5 +302,35 @@ impl Store {
         limit: usize,
     ) -> Result<Vec<Versioned<SetupLink>>, Error> {
         Ok(self.setup_links.scan(Scan::of(BY_EXPIRY, Key::new(), limit).to(expiry_key(now))).await?.items)
+    }
+
+    pub(crate) async fn invitation_of(&self, fingerprint: &str) -> Result<Option<Invitation>, Error> {
+        let found = self.invitations.find(BY_FINGERPRINT, Key::new().text(fingerprint)).await?;
+        Ok(found.map(|found| found.value))
+    }
+
+    /// Invitations, newest first.
+    pub(crate) async fn invitations_page(
+        &self,
+        after: Option<Cursor>,
+        limit: usize,
+    ) -> Result<Page<Versioned<Invitation>>, Error> {
+        self.invitations.scan(Scan::of(Index::ID, Key::new(), limit).descending().after(after)).await
+    }
+
+    /// How many places of an invitation are taken: they are taken in their order.
+    pub(crate) async fn places_taken(&self, id: InvitationId) -> Result<u32, Error> {
+        let last = Scan::of(INVITED, Key::new().display(id), 1).descending();
+        let account = self.accounts.scan(last).await?.items.pop();
+        Ok(account.and_then(|found| found.value.invited).map_or(0, |invited| invited.place + 1))
+    }
+
+    /// Invitations that ended before now, oldest first.
+    pub(crate) async fn expired_invitations(
+        &self,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<Versioned<Invitation>>, Error> {
+        Ok(self.invitations.scan(Scan::of(BY_EXPIRY, Key::new(), limit).to(expiry_key(now))).await?.items)
     }
 }

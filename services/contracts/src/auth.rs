@@ -1,5 +1,6 @@
 //! What auth says: accounts, sessions and the tokens that stand for them.
 
+mod instance;
 mod mailbox;
 mod profile;
 mod programs;
@@ -13,6 +14,11 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::{MediaId, SessionId, UserId};
 
+pub use instance::{
+    CreateInstanceInvitation, INVITATION_SECRET_PREFIX, Instance, InstanceInvitation, InstanceInvitations,
+    ListInstanceInvitations, MAX_INSTANCE_INVITATION_LIFE_S, MAX_INSTANCE_INVITATION_USES,
+    MIN_INSTANCE_INVITATION_LIFE_S, MadeInstanceInvitation, Registration,
+};
 pub use mailbox::{
     ChangeEmail, ChangePassword, ForgotPassword, ListMail, MAX_LOCALE_BYTES, ResetPassword, SentMail,
     SentMails, VerifyEmail, locale,
@@ -50,6 +56,10 @@ pub struct CreateAccount {
     #[garde(inner(length(bytes, max = 128)))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub setup_token: Option<String>,
+    /// The secret of an invitation, where registration takes one (`GET /v1/instance`). Where it does not, it is not used up.
+    #[garde(inner(length(bytes, max = 128)))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub invitation: Option<String>,
 }
 
 /// The rule for handles, the same for people and channels.
@@ -283,6 +293,7 @@ discreet! {
     RefreshSession {}
     SignedIn { account, session }
     IssuedToken { api_token }
+    MadeInstanceInvitation { invitation }
     LookUpToken {}
     ChangeEmail {}
     ChangePassword {}

@@ -16,7 +16,7 @@ use crate::App;
     post, path = "/v1/accounts", tag = "accounts", request_body = CreateAccount,
     responses(
         (status = 201, description = "The account, and a first session of it.", body = SignedIn),
-        (status = 403, description = "`registration_closed`, `setup_link_invalid`"),
+        (status = 403, description = "`registration_closed`, `invitation_required`, `invitation_invalid`, `setup_link_invalid`"),
         (status = 409, description = "`handle_taken`"),
         (status = 422, description = "`invalid_fields`, `handle_reserved`, `weak_password` with the reason"),
     ),

@@ -3,6 +3,7 @@
 mod accounts;
 mod bots;
 mod email;
+mod instance;
 mod keys;
 mod operator;
 mod pages;
@@ -47,6 +48,9 @@ fn public() -> OpenApiRouter<App> {
         .routes(routes!(password::forgot_password))
         .routes(routes!(password::reset_password))
         .routes(routes!(operator::list_mail))
+        .routes(routes!(instance::get_instance))
+        .routes(routes!(instance::list_instance_invitations, instance::create_instance_invitation))
+        .routes(routes!(instance::delete_instance_invitation))
 }
 
 pub(crate) fn router(app: App) -> Router {

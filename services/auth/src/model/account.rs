@@ -4,7 +4,10 @@ use serde::{Deserialize, Serialize};
 use tertulia_contracts::{MediaId, UserId, auth};
 use tertulia_runtime::Timestamp;
 
-use super::link::{Links, Purpose};
+use super::{
+    invitation::Invited,
+    link::{Links, Purpose},
+};
 
 /// Names by which somebody could pose as the house or as everybody. The operator may take them.
 const RESERVED_HANDLES: &[&str] = &[
@@ -73,6 +76,9 @@ pub(crate) struct Account {
     /// Whose program it is, if it is one's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) bot: Option<Bot>,
+    /// By which invitation it was made, if by one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) invited: Option<Invited>,
     /// When it was made.
     pub(crate) created_at: Timestamp,
 }

@@ -2,5 +2,6 @@
 
 pub(crate) mod account;
 pub(crate) mod api_token;
+pub(crate) mod invitation;
 pub(crate) mod link;
 pub(crate) mod session;

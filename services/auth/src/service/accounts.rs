@@ -9,7 +9,7 @@ use tertulia_runtime::Event;
 
 use super::{email::must_be_address, setup};
 use crate::{
-    Auth, Error, Registration, SOURCE,
+    Auth, Error, SOURCE,
     model::{
         account::{Account, Identifier, Profile, is_reserved},
         link::Links,
@@ -24,13 +24,13 @@ impl Auth {
     /// Makes an account, the operator's if the request carries a good setup token.
     pub(crate) async fn register(&self, request: CreateAccount) -> Result<Account, Error> {
         let operator = request.setup_token.is_some();
-        match &request.setup_token {
-            Some(token) => setup::check(&self.store, token, self.ambient.now()).await?,
-            None if self.config.registration == Registration::Closed => {
-                return Err(Error::RegistrationClosed);
+        let invitation = match &request.setup_token {
+            Some(token) => {
+                setup::check(&self.store, token, self.ambient.now()).await?;
+                None
             }
-            None => {}
-        }
+            None => self.admit(request.invitation.as_deref()).await?,
+        };
         if !operator && is_reserved(&request.handle) {
             return Err(Error::HandleReserved);
         }
@@ -54,6 +54,7 @@ impl Auth {
             password: None,
             generation: 0,
             bot: None,
+            invited: None,
             created_at: self.ambient.now(),
             handle: request.handle,
         };
@@ -68,12 +69,16 @@ impl Auth {
         let verify = claimed.map(|address| Letter::VerifyEmail { user_id: account.id, address });
         let registered = Event::new(&self.ambient, SOURCE, &registered);
         let events = [registered].into_iter().chain(verify.map(|letter| self.mail(letter))).collect();
-        match self.store.add_account(&account, events).await? {
+        let taken = match &invitation {
+            Some(invitation) => self.add_invited(&mut account, invitation, events).await?,
+            None => self.store.add_account(&account, events).await?,
+        };
+        match taken {
             None => Ok(account),
             Some(Taken::Handle) => Err(Error::HandleTaken),
             Some(Taken::Operator) => Err(Error::SetupLinkInvalid),
-            // Only bots take one.
-            Some(Taken::Slot) => Err(Error::ChangedMeanwhile),
+            // Only bots take a slot, and who is invited goes on to the next place.
+            Some(Taken::Slot | Taken::Place) => Err(Error::ChangedMeanwhile),
         }
     }
 

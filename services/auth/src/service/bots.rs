@@ -41,6 +41,7 @@ impl Auth {
             operator: false,
             password: None,
             bot: Some(Bot { owner, slot: 0, ended_at: None }),
+            invited: None,
             created_at: self.ambient.now(),
         };
         let registered = UserRegistered {

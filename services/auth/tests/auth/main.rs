@@ -5,6 +5,7 @@
 mod accounts;
 mod app;
 mod authorization;
+mod invitations;
 mod keys;
 mod mailbox;
 mod password;

@@ -36,7 +36,7 @@ use tertulia_runtime::{Fault, Kind, Timestamp};
 
 use crate::{SessionId, UserId, permissions::InstanceRole};
 
-pub use api_token::{API_TOKEN_PREFIX, ApiToken, MalformedToken};
+pub use api_token::{API_TOKEN_PREFIX, ApiToken, MalformedToken, marked_secret};
 pub use caller::{Caller, bearer};
 pub use keys::{SEED_BYTES, SigningKey};
 pub use looked_up::LOOK_UP_PATH;

@@ -7,23 +7,26 @@ use super::InstanceRole;
 pub enum InstanceAction {
     /// Read the mails that the instance keeps instead of sending them.
     ReadMail,
+    /// Invite people to make an account, see these invitations and withdraw them.
+    ManageInvitations,
 }
 
 impl InstanceAction {
     /// Every action, in the order of the table.
-    pub const ALL: &[Self] = &[Self::ReadMail];
+    pub const ALL: &[Self] = &[Self::ReadMail, Self::ManageInvitations];
 
     /// Its stable name.
     pub const fn name(self) -> &'static str {
         match self {
             Self::ReadMail => "read_mail",
+            Self::ManageInvitations => "manage_invitations",
         }
     }
 
     /// The least office that may.
     pub const fn least(self) -> InstanceRole {
         match self {
-            Self::ReadMail => InstanceRole::Operator,
+            Self::ReadMail | Self::ManageInvitations => InstanceRole::Operator,
         }
     }
 }
