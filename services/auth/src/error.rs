@@ -3,6 +3,7 @@
 use std::{borrow::Cow, time::Duration};
 
 use tertulia_bus as bus;
+use tertulia_contracts::auth::Suspension;
 use tertulia_documents as documents;
 use tertulia_mail as mail;
 use tertulia_runtime::{Fault, FieldError, Kind};
@@ -93,6 +94,18 @@ pub enum Error {
         /// When it may be asked for again.
         retry_after: Duration,
     },
+    /// The account is suspended; told to whoever knows its password.
+    #[error("the account is suspended")]
+    AccountSuspended {
+        /// Why, and until when.
+        suspension: Box<Suspension>,
+    },
+    /// Whoever runs the instance can be neither suspended nor given another office.
+    #[error("the operator stays what they are")]
+    OperatorStays,
+    /// Programs keep nobody in order.
+    #[error("bots hold no office")]
+    BotsHoldNoOffice,
     /// It takes an office that the caller does not hold.
     #[error("only for whoever runs the instance")]
     OperatorOnly,
@@ -146,6 +159,7 @@ impl Fault for Error {
             | Self::TooManyTokens
             | Self::TooManyBots
             | Self::NothingToVerify
+            | Self::BotsHoldNoOffice
             | Self::ChangedMeanwhile => Kind::Conflict,
             Self::HandleReserved | Self::BadField { .. } | Self::WeakPassword { .. } => Kind::Invalid,
             Self::RegistrationClosed
@@ -154,6 +168,8 @@ impl Fault for Error {
             | Self::SetupLinkInvalid
             | Self::LinkInvalid
             | Self::WrongPassword
+            | Self::AccountSuspended { .. }
+            | Self::OperatorStays
             | Self::OperatorOnly => Kind::Forbidden,
             Self::TooOften { .. } => Kind::RateLimited,
             Self::WrongCredentials
@@ -200,6 +216,9 @@ impl Fault for Error {
             Self::WeakPassword { .. } => "weak_password",
             Self::TooOften { .. } => "too_often",
             Self::OperatorOnly => "operator_only",
+            Self::AccountSuspended { .. } => "account_suspended",
+            Self::OperatorStays => "operator_stays",
+            Self::BotsHoldNoOffice => "bots_hold_no_office",
             Self::NoOutbox => "no_outbox",
             Self::Mail(error) => error.code(),
             Self::Bus(error) => error.code(),
@@ -244,6 +263,16 @@ impl Fault for Error {
             Self::WrongPassword => "The password is wrong.",
             Self::WeakPassword { .. } => "This password is too easily guessed; errors says why.",
             Self::TooOften { .. } => "You did this too often. Try again a little later.",
+            Self::AccountSuspended { suspension } => {
+                let end = suspension.until.map(|end| format!(" It can be used again from {end} on."));
+                let reason = &suspension.reason;
+                let detail = format!("This account is suspended: {reason}{}", end.unwrap_or_default());
+                return Cow::Owned(detail);
+            }
+            Self::OperatorStays => {
+                "Whoever runs the instance can be neither suspended nor given another office."
+            }
+            Self::BotsHoldNoOffice => "A bot holds no office.",
             Self::OperatorOnly => "This is for whoever runs the instance.",
             Self::NoOutbox => "This instance sends its mails over SMTP and keeps none.",
             Self::Mail(error) => return error.detail(),

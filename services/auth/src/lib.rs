@@ -27,9 +27,12 @@ use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use axum::{Router, extract::FromRef};
 use serde::{Deserialize, Serialize};
-use tertulia_bus::{Bus, Consumer, Subscription};
+use tertulia_bus::{Bus, Consumer, Handler, Subscription};
 use tertulia_cache::Cache;
-use tertulia_contracts::{events::AUTH_MAIL, identity::Verifier};
+use tertulia_contracts::{
+    events::{AUTH_MAIL, AUTH_STANDING},
+    identity::Verifier,
+};
 use tertulia_documents::{Collection, Documents, Record};
 use tertulia_mail::{Mail, Mailer, OutboxMailer};
 use tertulia_outbox::Relay;
@@ -45,7 +48,14 @@ pub use service::{passwords::PasswordCost, setup::SetupToken};
 pub use tertulia_contracts::auth::Registration;
 
 use model::{account::Account, api_token::ApiToken, invitation::Invitation, session::Session};
-use service::{janitor, keys::Keys, letters::Letters, passwords::Passwords, post, setup};
+use service::{
+    janitor,
+    keys::Keys,
+    letters::Letters,
+    passwords::Passwords,
+    post, setup,
+    standing::{self, Enforcer},
+};
 use store::{KeyRing, SetupLink, Store};
 
 /// Every collection the service keeps; the store is opened with them.
@@ -205,16 +215,26 @@ pub async fn build(config: Config, deps: Deps) -> Result<Service, Error> {
         verifier: deps.verifier,
     };
     let app = App(Arc::new(auth));
-    start_post(&app, &deps.supervisor).await?;
+    let post = Subscription { group: AUTH_MAIL, prefetch: post::PREFETCH, retry: post::RETRY };
+    consume(&app, &deps.supervisor, "auth.post", post, Arc::new(app.clone())).await?;
+    let standing =
+        Subscription { group: AUTH_STANDING, prefetch: standing::PREFETCH, retry: standing::RETRY };
+    let enforcer = Arc::new(Enforcer(app.clone()));
+    consume(&app, &deps.supervisor, "auth.standing", standing, enforcer).await?;
     let router = api::router(app);
     Ok(Service { router: problem::layers(router), setup })
 }
 
-async fn start_post(app: &App, supervisor: &Supervisor) -> Result<(), Error> {
-    let subscription = Subscription { group: AUTH_MAIL, prefetch: post::PREFETCH, retry: post::RETRY };
-    let consumer: Box<dyn Consumer> = app.0.bus.subscribe(subscription, Arc::new(app.clone())).await?;
+async fn consume(
+    app: &App,
+    supervisor: &Supervisor,
+    task: &'static str,
+    subscription: Subscription,
+    handler: Arc<dyn Handler>,
+) -> Result<(), Error> {
+    let consumer: Box<dyn Consumer> = app.0.bus.subscribe(subscription, handler).await?;
     let shutdown = supervisor.shutdown_token();
-    supervisor.spawn("auth.post", async move {
+    supervisor.spawn(task, async move {
         shutdown.cancelled().await;
         consumer.stop().await;
     });

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use tertulia_contracts::{
     InvitationId, SessionId, TokenId, UserId,
-    auth::{MAX_BOTS, MAX_TOKENS},
+    auth::{ListAccounts, MAX_BOTS, MAX_TOKENS},
+    permissions::InstanceRole,
 };
 use tertulia_documents::{
     Collection, Cursor, Documents, Error, Index, Key, Page, Record, Revision, Scan, Table, Versioned,
@@ -33,13 +34,21 @@ const BOTS: Index = Index::unique("bots");
 pub(crate) const SLOT: Index = Index::unique("slot");
 /// The accounts that were made by an invitation, likewise.
 const INVITED: Index = Index::unique("invited");
+/// The instance's moderators, by handle.
+const MODERATORS: Index = Index::ordered("moderators");
+/// Those who were suspended and not given back, by handle.
+const SUSPENDED: Index = Index::ordered("suspended");
+/// Accounts whose earlier access tokens are not good, by when that began.
+const BY_EPOCH: Index = Index::ordered("by_epoch");
 const BY_FINGERPRINT: Index = Index::unique("by_fingerprint");
 const BY_USER: Index = Index::ordered("by_user");
 const BY_EXPIRY: Index = Index::ordered("by_expiry");
 
+const ACCOUNT_INDEXES: &[Index] =
+    &[BY_HANDLE, BY_EMAIL, BY_CLAIM, OPERATOR, BOTS, INVITED, MODERATORS, SUSPENDED, BY_EPOCH];
+
 impl Record for Account {
-    const COLLECTION: Collection =
-        Collection { name: "accounts", indexes: &[BY_HANDLE, BY_EMAIL, BY_CLAIM, OPERATOR, BOTS, INVITED] };
+    const COLLECTION: Collection = Collection { name: "accounts", indexes: ACCOUNT_INDEXES };
 
     fn id(&self) -> String {
         self.id.to_string()
@@ -54,7 +63,12 @@ impl Record for Account {
         let bot = self.bot.as_ref().filter(|bot| bot.ended_at.is_none());
         let bot = bot.map(|bot| (BOTS, Key::new().display(bot.owner).number(bot.slot)));
         let invited = self.invited.map(|it| (INVITED, Key::new().display(it.by).number(it.place.into())));
-        [Some(handle), email, claim, operator, bot, invited].into_iter().flatten().collect()
+        let by_handle = || Key::new().text(&self.handle);
+        let moderator = self.moderator.then(|| (MODERATORS, by_handle()));
+        let suspended = self.suspension.is_some().then(|| (SUSPENDED, by_handle()));
+        let epoch = self.epoch_began_at.map(|began| (BY_EPOCH, moment_key(began)));
+        let known = [Some(handle), email, claim, operator, bot, invited, moderator, suspended, epoch];
+        known.into_iter().flatten().collect()
     }
 }
 
@@ -72,12 +86,12 @@ impl Record for Session {
     fn keys(&self) -> Vec<(Index, Key)> {
         vec![
             (BY_USER, Key::new().display(self.user_id).display(self.id)),
-            (BY_EXPIRY, expiry_key(self.expires_at)),
+            (BY_EXPIRY, moment_key(self.expires_at)),
         ]
     }
 }
 
-fn expiry_key(moment: Timestamp) -> Key {
+fn moment_key(moment: Timestamp) -> Key {
     Key::new().number(u64::try_from(moment.as_millis()).unwrap_or(0))
 }
 
@@ -104,7 +118,7 @@ impl Record for Invitation {
     }
 
     fn keys(&self) -> Vec<(Index, Key)> {
-        vec![(BY_FINGERPRINT, Key::new().text(&self.fingerprint)), (BY_EXPIRY, expiry_key(self.expires_at))]
+        vec![(BY_FINGERPRINT, Key::new().text(&self.fingerprint)), (BY_EXPIRY, moment_key(self.expires_at))]
     }
 }
 
@@ -123,7 +137,7 @@ impl Record for SetupLink {
     }
 
     fn keys(&self) -> Vec<(Index, Key)> {
-        vec![(BY_EXPIRY, expiry_key(self.expires_at))]
+        vec![(BY_EXPIRY, moment_key(self.expires_at))]
     }
 }
 
@@ -292,7 +306,7 @@ impl Store {
         now: Timestamp,
         limit: usize,
     ) -> Result<Vec<Versioned<Session>>, Error> {
-        Ok(self.sessions.scan(Scan::of(BY_EXPIRY, Key::new(), limit).to(expiry_key(now))).await?.items)
+        Ok(self.sessions.scan(Scan::of(BY_EXPIRY, Key::new(), limit).to(moment_key(now))).await?.items)
     }
 
     /// Setup links that ended before now, oldest first.
@@ -301,7 +315,7 @@ impl Store {
         now: Timestamp,
         limit: usize,
     ) -> Result<Vec<Versioned<SetupLink>>, Error> {
-        Ok(self.setup_links.scan(Scan::of(BY_EXPIRY, Key::new(), limit).to(expiry_key(now))).await?.items)
+        Ok(self.setup_links.scan(Scan::of(BY_EXPIRY, Key::new(), limit).to(moment_key(now))).await?.items)
     }
 
     pub(crate) async fn invitation_of(&self, fingerprint: &str) -> Result<Option<Invitation>, Error> {
@@ -331,6 +345,34 @@ impl Store {
         now: Timestamp,
         limit: usize,
     ) -> Result<Vec<Versioned<Invitation>>, Error> {
-        Ok(self.invitations.scan(Scan::of(BY_EXPIRY, Key::new(), limit).to(expiry_key(now))).await?.items)
+        Ok(self.invitations.scan(Scan::of(BY_EXPIRY, Key::new(), limit).to(moment_key(now))).await?.items)
+    }
+
+    /// Accounts of which some fit the query, by handle: through the narrowest index.
+    pub(crate) async fn accounts_page(
+        &self,
+        query: &ListAccounts,
+        after: Option<Cursor>,
+        limit: usize,
+    ) -> Result<Page<Versioned<Account>>, Error> {
+        // A handle's key begins with the handle.
+        let start = query.handle.clone().map_or_else(Key::new, Key::from_encoded);
+        let scan = match (query.suspended, query.role) {
+            (Some(true), _) => Scan::of(SUSPENDED, start, limit),
+            (_, Some(InstanceRole::Moderator)) => Scan::of(MODERATORS, start, limit),
+            (_, Some(InstanceRole::Operator)) => Scan::of(OPERATOR, Key::new(), limit),
+            _ => Scan::of(BY_HANDLE, start, limit),
+        };
+        self.accounts.scan(scan.after(after)).await
+    }
+
+    /// Accounts that began another epoch since then, the newest first.
+    pub(crate) async fn accounts_changed_since(
+        &self,
+        since: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<Account>, Error> {
+        let scan = Scan::of(BY_EPOCH, Key::new(), limit).from(moment_key(since)).descending();
+        Ok(self.accounts.scan(scan).await?.items.into_iter().map(|found| found.value).collect())
     }
 }

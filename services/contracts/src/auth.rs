@@ -4,6 +4,7 @@ mod instance;
 mod mailbox;
 mod profile;
 mod programs;
+mod standing;
 
 use std::fmt;
 
@@ -27,6 +28,10 @@ pub use profile::{MAX_BIO_CHARS, MAX_TIME_ZONE_BYTES, Profile, UpdateMe};
 pub use programs::{
     ApiTokenInfo, ApiTokens, Bot, Bots, CreateBot, CreateToken, IssuedToken, ListTokens, LookUpToken,
     MAX_BOTS, MAX_TOKENS, TokenOwner,
+};
+
+pub use standing::{
+    KnownAccount, KnownAccounts, ListAccounts, MAX_SUSPENSION_REASON_CHARS, SuspendAccount, Suspension,
 };
 
 /// `POST /v1/accounts`.
@@ -149,6 +154,9 @@ pub struct Account {
     pub avatar_id: Option<MediaId>,
     /// Whether it runs this instance.
     pub operator: bool,
+    /// Whether it keeps the instance's public conversations in order.
+    #[serde(default)]
+    pub moderator: bool,
     /// The person it belongs to, if it is a program's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bot_of: Option<UserId>,

@@ -7,6 +7,7 @@ use tertulia_runtime::{EventBody, secret};
 use crate::{
     ConversationId, MessageId, ReportId, SessionId, UserId,
     messaging::{Fact, Member, Message},
+    permissions::InstanceRole,
 };
 
 /// An account was made.
@@ -38,6 +39,36 @@ pub struct SessionRevoked {
 
 impl EventBody for SessionRevoked {
     const TYPE: &'static str = "session.revoked";
+    fn partition_key(&self) -> String {
+        self.user_id.to_string()
+    }
+}
+
+/// An account holds another office on the instance.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct RoleChanged {
+    /// Whose.
+    pub user_id: UserId,
+    /// What they are from now on.
+    pub role: InstanceRole,
+}
+
+impl EventBody for RoleChanged {
+    const TYPE: &'static str = "role.changed";
+    fn partition_key(&self) -> String {
+        self.user_id.to_string()
+    }
+}
+
+/// Nobody can use an account any more, or not for a while. Why is the operator's and theirs, so no event says it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct UserSuspended {
+    /// Whose.
+    pub user_id: UserId,
+}
+
+impl EventBody for UserSuspended {
+    const TYPE: &'static str = "user.suspended";
     fn partition_key(&self) -> String {
         self.user_id.to_string()
     }
@@ -261,6 +292,8 @@ impl EventBody for ConversationChanged {
 pub const MESSAGING: &str = "messaging";
 /// Writes and sends auth's mails.
 pub const AUTH_MAIL: &str = "auth.mail";
+/// Ends what an account's new standing ends, should whoever changed it have died meanwhile.
+pub const AUTH_STANDING: &str = "auth.standing";
 /// Writes memberships, bans, mutes, what becomes of reports and who follows which thread into the users' own logs.
 pub const MESSAGING_USER_LOGS: &str = "messaging.user_logs";
 
@@ -278,6 +311,8 @@ pub const TOPICS: &[&str] = &[
     ConversationChanged::TYPE,
     ThreadPosted::TYPE,
     MailRequested::TYPE,
+    RoleChanged::TYPE,
+    UserSuspended::TYPE,
 ];
 
 /// Every group there is, and what it takes.
@@ -294,6 +329,7 @@ pub const GROUPS: &[Group] = &[
         ],
     },
     Group { name: AUTH_MAIL, topics: &[MailRequested::TYPE] },
+    Group { name: AUTH_STANDING, topics: &[RoleChanged::TYPE, UserSuspended::TYPE] },
 ];
 
 /// What every node declares on its bus before it publishes anything.

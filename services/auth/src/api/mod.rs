@@ -9,6 +9,7 @@ mod operator;
 mod pages;
 mod password;
 mod sessions;
+mod standing;
 mod tokens;
 mod users;
 
@@ -18,7 +19,7 @@ use axum::{
     routing::{get, post},
 };
 use http::request::Parts;
-use tertulia_contracts::identity::{Caller, Identity, LOOK_UP_PATH};
+use tertulia_contracts::identity::{Caller, DENIALS_PATH, Identity, LOOK_UP_PATH};
 use tertulia_runtime::Problem;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -51,6 +52,9 @@ fn public() -> OpenApiRouter<App> {
         .routes(routes!(instance::get_instance))
         .routes(routes!(instance::list_instance_invitations, instance::create_instance_invitation))
         .routes(routes!(instance::delete_instance_invitation))
+        .routes(routes!(standing::list_accounts))
+        .routes(routes!(standing::appoint_moderator, standing::dismiss_moderator))
+        .routes(routes!(standing::suspend_account, standing::restore_account))
 }
 
 pub(crate) fn router(app: App) -> Router {
@@ -59,6 +63,7 @@ pub(crate) fn router(app: App) -> Router {
     public
         .route("/internal/users/{id}", get(users::get_user_internally))
         .route(LOOK_UP_PATH, post(tokens::look_up_token))
+        .route(DENIALS_PATH, get(standing::denials))
         .with_state(app)
 }
 

@@ -41,6 +41,10 @@ impl Auth {
             operator: false,
             password: None,
             bot: Some(Bot { owner, slot: 0, ended_at: None }),
+            moderator: false,
+            suspension: None,
+            epoch: 0,
+            epoch_began_at: None,
             invited: None,
             created_at: self.ambient.now(),
         };

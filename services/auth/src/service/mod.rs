@@ -15,6 +15,7 @@ pub(crate) mod post;
 mod profile;
 pub(crate) mod sessions;
 pub(crate) mod setup;
+pub(crate) mod standing;
 mod strength;
 pub(crate) mod tokens;
 

@@ -43,6 +43,10 @@ impl Auth {
             self.counters.sign_ins_refused.inc();
             return Err(Error::WrongCredentials);
         };
+        // Told to whoever knows the password, and to nobody else.
+        if let Some(suspension) = account.suspended(self.ambient.now()) {
+            return Err(Error::AccountSuspended { suspension: Box::new(suspension.clone()) });
+        }
         self.keep_hash_current(&account, request.password).await;
         self.begin_session(&account, device).await
     }
@@ -93,7 +97,11 @@ impl Auth {
 
     fn signed_in(&self, account: &Account, session: &Session, token: &RefreshToken) -> SignedIn {
         let life = self.config.access_token_life();
-        let claims = Claims::new(account.id, session.id, account.operator, self.ambient.now(), life);
+        let claims = Claims {
+            moderator: account.moderator,
+            epoch: account.epoch,
+            ..Claims::new(account.id, session.id, account.operator, self.ambient.now(), life)
+        };
         SignedIn {
             account: account.own_view(),
             session: session.view(session.id),

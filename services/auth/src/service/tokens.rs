@@ -110,7 +110,10 @@ impl Auth {
         let fingerprint = secret::fingerprint(text);
         let token = self.store.token_of(&fingerprint).await?.ok_or(Error::TokenNotFound)?;
         let account = self.store.account(token.value.user_id).await?;
-        let account = account.filter(|account| !account.has_ended()).ok_or(Error::TokenNotFound)?;
+        let account = account.ok_or(Error::TokenNotFound)?;
+        if !self.is_usable(&account).await? {
+            return Err(Error::TokenNotFound);
+        }
         let now = self.ambient.now();
         if token.value.lasts(now) && token.value.is_newly_used(now) {
             let used = ApiToken { last_used_at: Some(now), ..token.value.clone() };
@@ -128,9 +131,11 @@ impl Auth {
         let token = self.store.token(ApiToken::id_of(identity.session_id)).await?;
         let account = self.store.account(identity.user_id).await?;
         let now = self.ambient.now();
-        let live = token.is_some_and(|it| it.value.user_id == identity.user_id && it.value.lasts(now))
-            && account.is_some_and(|account| !account.has_ended());
-        if live { Ok(()) } else { Err(Error::SessionEnded) }
+        let live = token.is_some_and(|it| it.value.user_id == identity.user_id && it.value.lasts(now));
+        match account {
+            Some(account) if live && self.is_usable(&account).await? => Ok(()),
+            _ => Err(Error::SessionEnded),
+        }
     }
 
     /// The account that the caller asks for: their own or one of their bots'.

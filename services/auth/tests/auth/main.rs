@@ -5,6 +5,7 @@
 mod accounts;
 mod app;
 mod authorization;
+mod dying;
 mod invitations;
 mod keys;
 mod mailbox;
@@ -13,3 +14,4 @@ mod profile;
 mod programs;
 mod sessions;
 mod setup;
+mod standing;

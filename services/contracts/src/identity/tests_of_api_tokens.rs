@@ -40,6 +40,7 @@ impl Auth {
     fn new() -> Arc<Self> {
         let (ambient, _) = frozen(3);
         let owner = TokenOwner {
+            moderator: false,
             user_id: ambient.ids.next(),
             session_id: ambient.ids.next(),
             operator: false,

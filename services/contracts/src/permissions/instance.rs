@@ -9,24 +9,43 @@ pub enum InstanceAction {
     ReadMail,
     /// Invite people to make an account, see these invitations and withdraw them.
     ManageInvitations,
+    /// See every account, what it is to the instance, and whether it is suspended.
+    ListAccounts,
+    /// Make somebody a moderator of the instance, and no longer one.
+    AppointModerators,
+    /// Keep somebody from using their account, and let them again.
+    SuspendAccounts,
 }
 
 impl InstanceAction {
     /// Every action, in the order of the table.
-    pub const ALL: &[Self] = &[Self::ReadMail, Self::ManageInvitations];
+    pub const ALL: &[Self] = &[
+        Self::ReadMail,
+        Self::ManageInvitations,
+        Self::ListAccounts,
+        Self::AppointModerators,
+        Self::SuspendAccounts,
+    ];
 
     /// Its stable name.
     pub const fn name(self) -> &'static str {
         match self {
             Self::ReadMail => "read_mail",
             Self::ManageInvitations => "manage_invitations",
+            Self::ListAccounts => "list_accounts",
+            Self::AppointModerators => "appoint_moderators",
+            Self::SuspendAccounts => "suspend_accounts",
         }
     }
 
     /// The least office that may.
     pub const fn least(self) -> InstanceRole {
         match self {
-            Self::ReadMail | Self::ManageInvitations => InstanceRole::Operator,
+            Self::ReadMail
+            | Self::ManageInvitations
+            | Self::ListAccounts
+            | Self::AppointModerators
+            | Self::SuspendAccounts => InstanceRole::Operator,
         }
     }
 }
