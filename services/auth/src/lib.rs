@@ -12,6 +12,8 @@
 //! * **Bounded.** Password hashing never takes more than its share of the processors; who finds the waiting
 //!   room full is told to come back.
 //! * **An address is whose mailbox it is.** What is claimed is good for nothing until the link that was sent there is opened.
+//! * **No act without its entry.** What the audit trail is to hold is committed with the act, and each entry holds the hash of
+//!   the one before.
 //! * **Mails are consequences.** What is to be mailed is committed with the change that asks for it, and sent by whoever
 //!   takes it from the bus; a link's secret is made then, and lies in the mail alone.
 //!
@@ -30,7 +32,7 @@ use serde::{Deserialize, Serialize};
 use tertulia_bus::{Bus, Consumer, Handler, Subscription};
 use tertulia_cache::Cache;
 use tertulia_contracts::{
-    events::{AUTH_MAIL, AUTH_STANDING},
+    events::{AUTH_AUDIT, AUTH_MAIL, AUTH_STANDING},
     identity::Verifier,
 };
 use tertulia_documents::{Collection, Documents, Record};
@@ -47,8 +49,9 @@ pub use error::Error;
 pub use service::{passwords::PasswordCost, setup::SetupToken};
 pub use tertulia_contracts::auth::Registration;
 
-use model::{account::Account, api_token::ApiToken, invitation::Invitation, session::Session};
+use model::{account::Account, api_token::ApiToken, audit::Entry, invitation::Invitation, session::Session};
 use service::{
+    audit::{self, Clerk},
     janitor,
     keys::Keys,
     letters::Letters,
@@ -67,6 +70,7 @@ pub const COLLECTIONS: &[Collection] = &[
     Invitation::COLLECTION,
     KeyRing::COLLECTION,
     Mail::COLLECTION,
+    Entry::COLLECTION,
 ];
 
 /// The `source` of its events.
@@ -221,6 +225,8 @@ pub async fn build(config: Config, deps: Deps) -> Result<Service, Error> {
         Subscription { group: AUTH_STANDING, prefetch: standing::PREFETCH, retry: standing::RETRY };
     let enforcer = Arc::new(Enforcer(app.clone()));
     consume(&app, &deps.supervisor, "auth.standing", standing, enforcer).await?;
+    let trail = Subscription { group: AUTH_AUDIT, prefetch: audit::PREFETCH, retry: audit::RETRY };
+    consume(&app, &deps.supervisor, "auth.audit", trail, Arc::new(Clerk(app.clone()))).await?;
     let router = api::router(app);
     Ok(Service { router: problem::layers(router), setup })
 }

@@ -1,5 +1,7 @@
 //! What auth keeps, and how it finds it again.
 
+mod audit;
+
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -16,6 +18,7 @@ use tertulia_runtime::{Event, Timestamp};
 use crate::model::{
     account::{Account, Identifier, comparable_email},
     api_token::ApiToken,
+    audit::Entry,
     invitation::Invitation,
     session::Session,
 };
@@ -189,6 +192,7 @@ pub(crate) struct Store {
     pub(crate) tokens: Table<ApiToken>,
     pub(crate) setup_links: Table<SetupLink>,
     pub(crate) invitations: Table<Invitation>,
+    audit: Table<Entry>,
     pub(crate) key_rings: Table<KeyRing>,
 }
 
@@ -200,6 +204,7 @@ impl Store {
             tokens: Table::new(documents.clone()),
             setup_links: Table::new(documents.clone()),
             invitations: Table::new(documents.clone()),
+            audit: Table::new(documents.clone()),
             key_rings: Table::new(documents.clone()),
         }
     }

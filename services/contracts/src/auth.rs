@@ -1,5 +1,6 @@
 //! What auth says: accounts, sessions and the tokens that stand for them.
 
+mod audit;
 mod instance;
 mod mailbox;
 mod profile;
@@ -15,6 +16,10 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::{MediaId, SessionId, UserId};
 
+pub use audit::{
+    AuditEntries, AuditEntry, AuditFault, AuditPoint, AuditVerification, BrokenEntry, MAX_VERIFIED,
+    SearchAudit, VerifyAudit,
+};
 pub use instance::{
     CreateInstanceInvitation, INVITATION_SECRET_PREFIX, Instance, InstanceInvitation, InstanceInvitations,
     ListInstanceInvitations, MAX_INSTANCE_INVITATION_LIFE_S, MAX_INSTANCE_INVITATION_USES,

@@ -6,7 +6,7 @@ use tertulia_contracts::auth::{Account, CreateAccount, SignedIn, UpdateMe};
 use tertulia_runtime::{Problem, extract::ValidJson};
 
 use super::{LiveCaller, sessions::device};
-use crate::App;
+use crate::{App, model::audit::Origin};
 
 /// Make an account and sign in
 ///
@@ -24,9 +24,10 @@ use crate::App;
 pub(super) async fn create_account(
     State(App(auth)): State<App>,
     headers: HeaderMap,
+    origin: Origin,
     ValidJson(request): ValidJson<CreateAccount>,
 ) -> Result<(StatusCode, Json<SignedIn>), Problem> {
-    let account = auth.register(request).await?;
+    let account = auth.register(request, &origin).await?;
     let signed_in = auth.begin_session(&account, device(&headers)).await?;
     Ok((StatusCode::CREATED, Json(signed_in)))
 }

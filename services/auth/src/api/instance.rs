@@ -16,7 +16,7 @@ use tertulia_runtime::{
 };
 
 use super::LiveCaller;
-use crate::{App, service::operator::must};
+use crate::{App, model::audit::Origin, service::operator::must};
 
 /// What this instance is to somebody without an account
 #[utoipa::path(
@@ -43,10 +43,11 @@ pub(super) async fn get_instance(State(App(auth)): State<App>) -> Json<Instance>
 pub(super) async fn create_instance_invitation(
     State(App(auth)): State<App>,
     LiveCaller(caller): LiveCaller,
+    origin: Origin,
     ValidJson(request): ValidJson<CreateInstanceInvitation>,
 ) -> Result<(StatusCode, Json<MadeInstanceInvitation>), Problem> {
     must(&caller, InstanceAction::ManageInvitations)?;
-    Ok((StatusCode::CREATED, Json(auth.invite(caller.user_id, request).await?)))
+    Ok((StatusCode::CREATED, Json(auth.invite(caller.user_id, &origin, request).await?)))
 }
 
 /// The invitations to make an account
@@ -85,9 +86,10 @@ pub(super) async fn list_instance_invitations(
 pub(super) async fn delete_instance_invitation(
     State(App(auth)): State<App>,
     LiveCaller(caller): LiveCaller,
+    origin: Origin,
     PathParam(id): PathParam<InvitationId>,
 ) -> Result<StatusCode, Problem> {
     must(&caller, InstanceAction::ManageInvitations)?;
-    auth.withdraw_invitation(id).await?;
+    auth.withdraw_invitation(id, &origin.by(caller.user_id)).await?;
     Ok(StatusCode::NO_CONTENT)
 }

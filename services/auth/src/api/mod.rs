@@ -1,6 +1,7 @@
 //! The routes, thin: extract, one use case, convert.
 
 mod accounts;
+mod audit;
 mod bots;
 mod email;
 mod instance;
@@ -49,6 +50,8 @@ fn public() -> OpenApiRouter<App> {
         .routes(routes!(password::forgot_password))
         .routes(routes!(password::reset_password))
         .routes(routes!(operator::list_mail))
+        .routes(routes!(audit::search_audit))
+        .routes(routes!(audit::verify_audit))
         .routes(routes!(instance::get_instance))
         .routes(routes!(instance::list_instance_invitations, instance::create_instance_invitation))
         .routes(routes!(instance::delete_instance_invitation))

@@ -14,7 +14,7 @@ use tertulia_runtime::{
 };
 
 use super::LiveCaller;
-use crate::{App, service::operator::must};
+use crate::{App, model::audit::Origin, service::operator::must};
 
 /// The accounts of the instance
 ///
@@ -53,10 +53,11 @@ pub(super) async fn list_accounts(
 pub(super) async fn appoint_moderator(
     State(App(auth)): State<App>,
     LiveCaller(caller): LiveCaller,
+    origin: Origin,
     PathParam(id): PathParam<UserId>,
 ) -> Result<Json<KnownAccount>, Problem> {
     must(&caller, InstanceAction::AppointModerators)?;
-    Ok(Json(auth.appoint(id, true).await?))
+    Ok(Json(auth.appoint(&origin.by(caller.user_id), id, true).await?))
 }
 
 /// Dismiss a moderator of the instance
@@ -74,10 +75,11 @@ pub(super) async fn appoint_moderator(
 pub(super) async fn dismiss_moderator(
     State(App(auth)): State<App>,
     LiveCaller(caller): LiveCaller,
+    origin: Origin,
     PathParam(id): PathParam<UserId>,
 ) -> Result<StatusCode, Problem> {
     must(&caller, InstanceAction::AppointModerators)?;
-    auth.appoint(id, false).await?;
+    auth.appoint(&origin.by(caller.user_id), id, false).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -98,11 +100,12 @@ pub(super) async fn dismiss_moderator(
 pub(super) async fn suspend_account(
     State(App(auth)): State<App>,
     LiveCaller(caller): LiveCaller,
+    origin: Origin,
     PathParam(id): PathParam<UserId>,
     ValidJson(request): ValidJson<SuspendAccount>,
 ) -> Result<Json<KnownAccount>, Problem> {
     must(&caller, InstanceAction::SuspendAccounts)?;
-    Ok(Json(auth.suspend(caller.user_id, id, request).await?))
+    Ok(Json(auth.suspend(caller.user_id, &origin, id, request).await?))
 }
 
 /// Give a suspended account back
@@ -120,10 +123,11 @@ pub(super) async fn suspend_account(
 pub(super) async fn restore_account(
     State(App(auth)): State<App>,
     LiveCaller(caller): LiveCaller,
+    origin: Origin,
     PathParam(id): PathParam<UserId>,
 ) -> Result<StatusCode, Problem> {
     must(&caller, InstanceAction::SuspendAccounts)?;
-    auth.restore(id).await?;
+    auth.restore(&origin.by(caller.user_id), id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

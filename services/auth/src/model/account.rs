@@ -284,6 +284,13 @@ pub(crate) enum Identifier {
 }
 
 impl Identifier {
+    /// In its comparable form.
+    pub(crate) fn as_str(&self) -> &str {
+        match self {
+            Self::Handle(name) | Self::Email(name) => name,
+        }
+    }
+
     /// Reads what was typed, forgiving case and surrounding white space.
     pub(crate) fn read(typed: &str) -> Self {
         let typed = typed.trim();

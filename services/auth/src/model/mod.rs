@@ -2,6 +2,7 @@
 
 pub(crate) mod account;
 pub(crate) mod api_token;
+pub(crate) mod audit;
 pub(crate) mod invitation;
 pub(crate) mod link;
 pub(crate) mod session;

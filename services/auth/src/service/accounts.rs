@@ -1,5 +1,7 @@
 //! Making and finding accounts.
 
+use std::collections::BTreeMap;
+
 use tertulia_contracts::{
     UserId,
     auth::{CreateAccount, FindUsers, Profile as PublicProfile, User},
@@ -12,6 +14,8 @@ use crate::{
     Auth, Error, SOURCE,
     model::{
         account::{Account, Identifier, Profile, is_reserved},
+        audit::{Deed, Origin, details},
+        invitation::Invitation,
         link::Links,
     },
     store::Taken,
@@ -22,7 +26,7 @@ const MAX_IDS: usize = 100;
 
 impl Auth {
     /// Makes an account, the operator's if the request carries a good setup token.
-    pub(crate) async fn register(&self, request: CreateAccount) -> Result<Account, Error> {
+    pub(crate) async fn register(&self, request: CreateAccount, origin: &Origin) -> Result<Account, Error> {
         let operator = request.setup_token.is_some();
         let invitation = match &request.setup_token {
             Some(token) => {
@@ -64,15 +68,7 @@ impl Auth {
         };
         self.must_be_strong(&request.password, &account).await?;
         account.password = Some(self.passwords.hash(request.password).await?);
-        let registered = UserRegistered {
-            user_id: account.id,
-            handle: account.handle.clone(),
-            display_name: account.display_name.clone(),
-        };
-        let claimed = account.claimed_email.clone();
-        let verify = claimed.map(|address| Letter::VerifyEmail { user_id: account.id, address });
-        let registered = Event::new(&self.ambient, SOURCE, &registered);
-        let events = [registered].into_iter().chain(verify.map(|letter| self.mail(letter))).collect();
+        let events = self.news_of(&account, invitation.as_ref(), &origin.by(account.id));
         let taken = match &invitation {
             Some(invitation) => self.add_invited(&mut account, invitation, events).await?,
             None => self.store.add_account(&account, events).await?,
@@ -84,6 +80,24 @@ impl Auth {
             // Only bots take a slot, and who is invited goes on to the next place.
             Some(Taken::Slot | Taken::Place) => Err(Error::ChangedMeanwhile),
         }
+    }
+
+    /// What is told of a new account.
+    fn news_of(&self, account: &Account, invitation: Option<&Invitation>, origin: &Origin) -> Vec<Event> {
+        let registered = UserRegistered {
+            user_id: account.id,
+            handle: account.handle.clone(),
+            display_name: account.display_name.clone(),
+        };
+        let claimed = account.claimed_email.clone();
+        let verify = claimed.map(|address| Letter::VerifyEmail { user_id: account.id, address });
+        let about = |deed, about| self.note(deed, origin, Some(account.id), about);
+        let made = account.operator.then(|| about(Deed::OperatorMade, BTreeMap::new()));
+        let used =
+            invitation.map(|it| about(Deed::InvitationUsed, details([("invitation", it.id.to_string())])));
+        let registered = Event::new(&self.ambient, SOURCE, &registered);
+        let mail = verify.map(|letter| self.mail(letter));
+        [Some(registered), mail, made, used].into_iter().flatten().collect()
     }
 
     /// The account of a signed-in caller.

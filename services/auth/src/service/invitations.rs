@@ -17,6 +17,7 @@ use crate::{
     Auth, Error,
     model::{
         account::Account,
+        audit::{Deed, Origin, details},
         invitation::{Invitation, Invited},
     },
     store::Taken,
@@ -31,6 +32,7 @@ impl Auth {
     pub(crate) async fn invite(
         &self,
         by: UserId,
+        origin: &Origin,
         request: CreateInstanceInvitation,
     ) -> Result<MadeInstanceInvitation, Error> {
         let secret = marked_secret(INVITATION_SECRET_PREFIX, &*self.ambient.entropy);
@@ -45,7 +47,13 @@ impl Auth {
             max_uses: request.max_uses.unwrap_or(1),
             note: request.note.map(|note| note.trim().to_owned()),
         };
-        self.store.invitations.insert(&invitation, Vec::new()).await?;
+        let about = details([
+            ("invitation", invitation.id.to_string()),
+            ("max_uses", invitation.max_uses.to_string()),
+            ("expires_at", invitation.expires_at.to_string()),
+        ]);
+        let noted = self.note(Deed::InvitationCreated, &origin.by(by), None, about);
+        self.store.invitations.insert(&invitation, vec![noted]).await?;
         Ok(MadeInstanceInvitation { invitation: invitation.view(0), secret })
     }
 
@@ -66,11 +74,13 @@ impl Auth {
     }
 
     /// Withdraws an invitation. Who is just making an account by it may still get in.
-    pub(crate) async fn withdraw_invitation(&self, id: InvitationId) -> Result<(), Error> {
+    pub(crate) async fn withdraw_invitation(&self, id: InvitationId, origin: &Origin) -> Result<(), Error> {
         for _ in 0..ATTEMPTS {
             let found =
                 self.store.invitations.get(&id.to_string()).await?.ok_or(Error::InvitationNotFound)?;
-            match self.store.invitations.delete(&id.to_string(), found.revision, Vec::new()).await {
+            let about = details([("invitation", id.to_string())]);
+            let noted = self.note(Deed::InvitationWithdrawn, origin, None, about);
+            match self.store.invitations.delete(&id.to_string(), found.revision, vec![noted]).await {
                 Ok(()) => return Ok(()),
                 Err(documents::Error::Conflict { .. }) => {}
                 Err(error) => return Err(error.into()),

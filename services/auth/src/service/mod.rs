@@ -1,6 +1,7 @@
 //! The use cases.
 
 pub(crate) mod accounts;
+pub(crate) mod audit;
 pub(crate) mod bots;
 pub(crate) mod changes;
 pub(crate) mod credentials;

@@ -3,7 +3,7 @@
 //! What follows from it is done at once and, should the process die in between, again by whoever takes the event: no access
 //! token of before is good, no session and no program's socket of a suspended account goes on.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use async_trait::async_trait;
 use tertulia_bus::{Handler, Outcome, RetryPolicy, consume};
@@ -18,7 +18,13 @@ use tertulia_contracts::{
 use tertulia_documents::Cursor;
 use tertulia_runtime::{Event, EventBody as _, Fault as _, Kind, Timestamp};
 
-use crate::{App, Auth, Error, SOURCE, model::account::Account};
+use crate::{
+    App, Auth, Error, SOURCE,
+    model::{
+        account::Account,
+        audit::{Deed, Origin, details},
+    },
+};
 
 const DEFAULT_PAGE: usize = 50;
 /// For so long after its last token expired an account's denial is told, since clocks differ.
@@ -68,7 +74,12 @@ impl Auth {
     }
 
     /// Makes somebody a moderator of the instance, or no longer one. Their sessions go on with new access tokens.
-    pub(crate) async fn appoint(&self, id: UserId, moderator: bool) -> Result<KnownAccount, Error> {
+    pub(crate) async fn appoint(
+        &self,
+        origin: &Origin,
+        id: UserId,
+        moderator: bool,
+    ) -> Result<KnownAccount, Error> {
         let appoint = |account: &mut Account| {
             must_be_below(account)?;
             if moderator && account.bot.is_some() {
@@ -80,7 +91,9 @@ impl Auth {
             account.moderator = moderator;
             account.begin_epoch(self.ambient.now());
             let role = account.role();
-            Ok(((), vec![Event::new(&self.ambient, SOURCE, &RoleChanged { user_id: id, role })]))
+            let deed = if moderator { Deed::ModeratorAppointed } else { Deed::ModeratorDismissed };
+            let noted = self.note(deed, origin, Some(id), BTreeMap::new());
+            Ok(((), vec![Event::new(&self.ambient, SOURCE, &RoleChanged { user_id: id, role }), noted]))
         };
         self.change(id, || Error::UserNotFound, appoint).await?;
         self.enforced(id).await
@@ -90,6 +103,7 @@ impl Auth {
     pub(crate) async fn suspend(
         &self,
         by: UserId,
+        origin: &Origin,
         id: UserId,
         request: SuspendAccount,
     ) -> Result<KnownAccount, Error> {
@@ -104,17 +118,21 @@ impl Auth {
             account.begin_epoch(since);
             // No session of before is refreshed any more, whatever dies before it is ended.
             account.generation += 1;
-            Ok(((), vec![Event::new(&self.ambient, SOURCE, &UserSuspended { user_id: id })]))
+            let mut about = details([("reason", reason.clone())]);
+            about.extend(until.map(|until| ("until".to_owned(), until.to_string())));
+            let noted = self.note(Deed::AccountSuspended, &origin.by(by), Some(id), about);
+            Ok(((), vec![Event::new(&self.ambient, SOURCE, &UserSuspended { user_id: id }), noted]))
         };
         self.change(id, || Error::UserNotFound, suspend).await?;
         self.enforced(id).await
     }
 
     /// Gives somebody their account back. They sign in anew; their programs go on.
-    pub(crate) async fn restore(&self, id: UserId) -> Result<(), Error> {
+    pub(crate) async fn restore(&self, origin: &Origin, id: UserId) -> Result<(), Error> {
         let restore = |account: &mut Account| {
-            account.suspension = None;
-            Ok(((), Vec::new()))
+            let was = account.suspension.take();
+            let noted = was.map(|_| self.note(Deed::AccountRestored, origin, Some(id), BTreeMap::new()));
+            Ok(((), noted.into_iter().collect()))
         };
         self.change(id, || Error::UserNotFound, restore).await.map(drop)
     }

@@ -15,6 +15,8 @@ pub enum InstanceAction {
     AppointModerators,
     /// Keep somebody from using their account, and let them again.
     SuspendAccounts,
+    /// Read and verify the audit trail.
+    ReadAudit,
 }
 
 impl InstanceAction {
@@ -25,6 +27,7 @@ impl InstanceAction {
         Self::ListAccounts,
         Self::AppointModerators,
         Self::SuspendAccounts,
+        Self::ReadAudit,
     ];
 
     /// Its stable name.
@@ -35,6 +38,7 @@ impl InstanceAction {
             Self::ListAccounts => "list_accounts",
             Self::AppointModerators => "appoint_moderators",
             Self::SuspendAccounts => "suspend_accounts",
+            Self::ReadAudit => "read_audit",
         }
     }
 
@@ -45,7 +49,8 @@ impl InstanceAction {
             | Self::ManageInvitations
             | Self::ListAccounts
             | Self::AppointModerators
-            | Self::SuspendAccounts => InstanceRole::Operator,
+            | Self::SuspendAccounts
+            | Self::ReadAudit => InstanceRole::Operator,
         }
     }
 }
