@@ -14,6 +14,7 @@
 //! * **An address is whose mailbox it is.** What is claimed is good for nothing until the link that was sent there is opened.
 //! * **No act without its entry.** What the audit trail is to hold is committed with the act, and each entry holds the hash of
 //!   the one before.
+//! * **A key is known before it signs** and until the last token that it signed is over, so keys change without an outage.
 //! * **Mails are consequences.** What is to be mailed is committed with the change that asks for it, and sent by whoever
 //!   takes it from the bus; a link's secret is made then, and lies in the mail alone.
 //!
@@ -49,7 +50,10 @@ pub use error::Error;
 pub use service::{passwords::PasswordCost, setup::SetupToken};
 pub use tertulia_contracts::auth::Registration;
 
-use model::{account::Account, api_token::ApiToken, audit::Entry, invitation::Invitation, session::Session};
+use model::{
+    account::Account, api_token::ApiToken, audit::Entry, invitation::Invitation, key_ring::KeyRing,
+    session::Session,
+};
 use service::{
     audit::{self, Clerk},
     janitor,
@@ -59,7 +63,7 @@ use service::{
     post, setup,
     standing::{self, Enforcer},
 };
-use store::{KeyRing, SetupLink, Store};
+use store::{SetupLink, Store};
 
 /// Every collection the service keeps; the store is opened with them.
 pub const COLLECTIONS: &[Collection] = &[
@@ -86,6 +90,8 @@ pub struct Config {
     pub access_token_s: u64,
     /// How long a session lasts that is not used.
     pub session_days: u64,
+    /// How long a key signs until the next one does, in days; 0 for until the operator says so.
+    pub key_rotation_days: u64,
     /// What a password costs.
     pub password: PasswordCost,
 }
@@ -96,6 +102,7 @@ impl Default for Config {
             registration: Registration::Open,
             access_token_s: 600,
             session_days: 30,
+            key_rotation_days: 90,
             password: PasswordCost::default(),
         }
     }
@@ -104,6 +111,13 @@ impl Default for Config {
 impl Config {
     const fn access_token_life(&self) -> Duration {
         Duration::from_secs(self.access_token_s)
+    }
+
+    const fn key_rotation(&self) -> Option<Duration> {
+        match self.key_rotation_days {
+            0 => None,
+            days => Some(Duration::from_secs(days.saturating_mul(24 * 60 * 60))),
+        }
     }
 
     const fn session_life(&self) -> Duration {
@@ -227,6 +241,11 @@ pub async fn build(config: Config, deps: Deps) -> Result<Service, Error> {
     consume(&app, &deps.supervisor, "auth.standing", standing, enforcer).await?;
     let trail = Subscription { group: AUTH_AUDIT, prefetch: audit::PREFETCH, retry: audit::RETRY };
     consume(&app, &deps.supervisor, "auth.audit", trail, Arc::new(Clerk(app.clone()))).await?;
+    let (keeper, shutdown) = (app.clone(), deps.supervisor.shutdown_token());
+    deps.supervisor.supervise("auth.keys", move || {
+        let (keeper, shutdown) = (keeper.clone(), shutdown.clone());
+        async move { keeper.0.run_keys(shutdown).await }
+    });
     let router = api::router(app);
     Ok(Service { router: problem::layers(router), setup })
 }

@@ -20,6 +20,7 @@ use crate::model::{
     api_token::ApiToken,
     audit::Entry,
     invitation::Invitation,
+    key_ring::KeyRing,
     session::Session,
 };
 
@@ -142,25 +143,6 @@ impl Record for SetupLink {
     fn keys(&self) -> Vec<(Index, Key)> {
         vec![(BY_EXPIRY, moment_key(self.expires_at))]
     }
-}
-
-/// The private keys, in one document, so that processes that start together agree on them.
-#[derive(Clone, Serialize, Deserialize)]
-pub(crate) struct KeyRing {
-    /// The last one signs; all of them are published.
-    pub(crate) keys: Vec<StoredKey>,
-}
-
-/// One private key.
-#[derive(Clone, Serialize, Deserialize)]
-pub(crate) struct StoredKey {
-    /// The 32 bytes it is derived from, in base64url.
-    pub(crate) seed: String,
-    pub(crate) created_at: Timestamp,
-}
-
-impl KeyRing {
-    pub(crate) const ID: &'static str = "current";
 }
 
 impl Record for KeyRing {

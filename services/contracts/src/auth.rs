@@ -5,6 +5,7 @@ mod instance;
 mod mailbox;
 mod profile;
 mod programs;
+mod signing_keys;
 mod standing;
 
 use std::fmt;
@@ -35,6 +36,7 @@ pub use programs::{
     MAX_BOTS, MAX_TOKENS, TokenOwner,
 };
 
+pub use signing_keys::{KeyState, SigningKeyInfo, SigningKeys};
 pub use standing::{
     KnownAccount, KnownAccounts, ListAccounts, MAX_SUSPENSION_REASON_CHARS, SuspendAccount, Suspension,
 };

@@ -123,6 +123,8 @@ pub const ROUTES: &[Route] = &[
     Route::new(Method::DELETE, "/v1/operator/accounts/{id}/suspension", role::AUTH).account(),
     Route::new(Method::GET, "/v1/operator/audit", role::AUTH).account(),
     Route::new(Method::GET, "/v1/operator/audit/verification", role::AUTH).account(),
+    Route::new(Method::GET, "/v1/operator/keys", role::AUTH).account(),
+    Route::new(Method::POST, "/v1/operator/keys/rotation", role::AUTH).account(),
     Route::new(Method::GET, "/v1/instance", role::AUTH).public(),
     Route::new(Method::GET, "/v1/users", role::AUTH),
     Route::new(Method::GET, "/v1/users/{id}", role::AUTH),

@@ -40,6 +40,8 @@ fn public() -> OpenApiRouter<App> {
         .routes(routes!(users::find_users))
         .routes(routes!(users::get_user))
         .routes(routes!(keys::get_jwks))
+        .routes(routes!(keys::list_keys))
+        .routes(routes!(keys::rotate_keys))
         .routes(routes!(pages::get_setup_page))
         .routes(routes!(pages::get_verify_email_page))
         .routes(routes!(pages::get_reset_password_page))

@@ -33,6 +33,7 @@ pub(crate) enum Deed {
     EmailChanged,
     RefreshTokenReused,
     SignInsRefused,
+    KeysRotated,
 }
 
 impl Deed {
@@ -56,6 +57,7 @@ impl Deed {
             Self::EmailChanged => "email.changed",
             Self::RefreshTokenReused => "refresh_token.reused",
             Self::SignInsRefused => "sign_ins.refused",
+            Self::KeysRotated => "keys.rotated",
         }
     }
 }

@@ -113,7 +113,7 @@ impl Auth {
         SignedIn {
             account: account.own_view(),
             session: session.view(session.id),
-            access_token: self.keys.signing().sign(&claims),
+            access_token: self.keys.sign(&claims, self.ambient.now()),
             refresh_token: token.reveal(),
             expires_in: life.as_secs(),
         }

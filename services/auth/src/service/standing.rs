@@ -187,7 +187,7 @@ impl Auth {
         Ok(Denials { items: changed.iter().map(|account| account.denial(life)).collect() })
     }
 
-    fn remembered_for(&self) -> Duration {
+    pub(super) fn remembered_for(&self) -> Duration {
         self.config.access_token_life() + LEEWAY + MARGIN
     }
 

@@ -52,6 +52,8 @@ const CASES: &[(Method, &str, Stranger)] = &[
     (Method::DELETE, "/v1/operator/accounts/{id}/suspension", Stranger::Refused),
     (Method::GET, "/v1/operator/audit", Stranger::Refused),
     (Method::GET, "/v1/operator/audit/verification", Stranger::Refused),
+    (Method::GET, "/v1/operator/keys", Stranger::Refused),
+    (Method::POST, "/v1/operator/keys/rotation", Stranger::Refused),
     (Method::GET, "/v1/instance", Stranger::Admitted),
     (Method::GET, "/v1/users", Stranger::Refused),
     (Method::GET, "/v1/users/{id}", Stranger::Refused),

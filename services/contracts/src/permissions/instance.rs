@@ -17,6 +17,8 @@ pub enum InstanceAction {
     SuspendAccounts,
     /// Read and verify the audit trail.
     ReadAudit,
+    /// See the keys that access tokens are signed with, and rotate them.
+    RotateKeys,
 }
 
 impl InstanceAction {
@@ -28,6 +30,7 @@ impl InstanceAction {
         Self::AppointModerators,
         Self::SuspendAccounts,
         Self::ReadAudit,
+        Self::RotateKeys,
     ];
 
     /// Its stable name.
@@ -39,6 +42,7 @@ impl InstanceAction {
             Self::AppointModerators => "appoint_moderators",
             Self::SuspendAccounts => "suspend_accounts",
             Self::ReadAudit => "read_audit",
+            Self::RotateKeys => "rotate_keys",
         }
     }
 
@@ -50,7 +54,8 @@ impl InstanceAction {
             | Self::ListAccounts
             | Self::AppointModerators
             | Self::SuspendAccounts
-            | Self::ReadAudit => InstanceRole::Operator,
+            | Self::ReadAudit
+            | Self::RotateKeys => InstanceRole::Operator,
         }
     }
 }
