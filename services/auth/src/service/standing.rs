@@ -13,7 +13,6 @@ use tertulia_contracts::{
     events::{RoleChanged, UserSuspended},
     identity::{Denials, LEEWAY, MAX_DENIALS},
     live::{Control, REVOCATIONS, control_channel},
-    permissions::InstanceRole,
 };
 use tertulia_documents::Cursor;
 use tertulia_runtime::{Event, EventBody as _, Fault as _, Kind, Timestamp};
@@ -205,5 +204,5 @@ impl Auth {
 
 /// Whoever runs the instance is neither suspended nor given another office: nobody could undo it.
 fn must_be_below(account: &Account) -> Result<(), Error> {
-    if account.role() < InstanceRole::Operator { Ok(()) } else { Err(Error::OperatorStays) }
+    if account.operator { Err(Error::OperatorStays) } else { Ok(()) }
 }

@@ -29,6 +29,8 @@ pub mod testkit;
 mod tests;
 #[cfg(test)]
 mod tests_of_api_tokens;
+#[cfg(test)]
+mod tests_of_denials;
 mod verified;
 mod verifier;
 
