@@ -3,6 +3,7 @@
 use std::{borrow::Cow, time::Duration};
 
 use tertulia_bus as bus;
+use tertulia_contracts::auth::Suspension;
 use tertulia_documents as documents;
 use tertulia_mail as mail;
 use tertulia_runtime::{Fault, FieldError, Kind};
@@ -19,7 +20,16 @@ pub enum Error {
     /// Another account has this e-mail address.
     #[error("the e-mail address is taken")]
     EmailTaken,
-    /// Accounts are made by the operator alone.
+    /// Accounts are made by invitation alone.
+    #[error("registration takes an invitation")]
+    InvitationRequired,
+    /// The invitation is unknown, withdrawn, too old or used up: which of these is nobody's business.
+    #[error("the invitation is not valid")]
+    InvitationInvalid,
+    /// There is no such invitation.
+    #[error("there is no such invitation")]
+    InvitationNotFound,
+    /// Accounts are made by nobody.
     #[error("registration is closed")]
     RegistrationClosed,
     /// The setup link is unknown, too old or used.
@@ -84,6 +94,18 @@ pub enum Error {
         /// When it may be asked for again.
         retry_after: Duration,
     },
+    /// The account is suspended; told to whoever knows its password.
+    #[error("the account is suspended")]
+    AccountSuspended {
+        /// Why, and until when.
+        suspension: Box<Suspension>,
+    },
+    /// Whoever runs the instance can be neither suspended nor given another office.
+    #[error("the operator stays what they are")]
+    OperatorStays,
+    /// Programs keep nobody in order.
+    #[error("bots hold no office")]
+    BotsHoldNoOffice,
     /// It takes an office that the caller does not hold.
     #[error("only for whoever runs the instance")]
     OperatorOnly,
@@ -137,12 +159,17 @@ impl Fault for Error {
             | Self::TooManyTokens
             | Self::TooManyBots
             | Self::NothingToVerify
+            | Self::BotsHoldNoOffice
             | Self::ChangedMeanwhile => Kind::Conflict,
             Self::HandleReserved | Self::BadField { .. } | Self::WeakPassword { .. } => Kind::Invalid,
             Self::RegistrationClosed
+            | Self::InvitationRequired
+            | Self::InvitationInvalid
             | Self::SetupLinkInvalid
             | Self::LinkInvalid
             | Self::WrongPassword
+            | Self::AccountSuspended { .. }
+            | Self::OperatorStays
             | Self::OperatorOnly => Kind::Forbidden,
             Self::TooOften { .. } => Kind::RateLimited,
             Self::WrongCredentials
@@ -153,6 +180,7 @@ impl Fault for Error {
             | Self::UserNotFound
             | Self::TokenNotFound
             | Self::BotNotFound
+            | Self::InvitationNotFound
             | Self::NoOutbox => Kind::NotFound,
             Self::Busy | Self::StoreUnavailable(_) => Kind::Unavailable,
             Self::Mail(error) => error.kind(),
@@ -167,6 +195,9 @@ impl Fault for Error {
             Self::HandleReserved => "handle_reserved",
             Self::EmailTaken => "email_taken",
             Self::RegistrationClosed => "registration_closed",
+            Self::InvitationRequired => "invitation_required",
+            Self::InvitationInvalid => "invitation_invalid",
+            Self::InvitationNotFound => "invitation_not_found",
             Self::SetupLinkInvalid => "setup_link_invalid",
             Self::WrongCredentials => "wrong_credentials",
             Self::RefreshTokenInvalid => "refresh_token_invalid",
@@ -185,6 +216,9 @@ impl Fault for Error {
             Self::WeakPassword { .. } => "weak_password",
             Self::TooOften { .. } => "too_often",
             Self::OperatorOnly => "operator_only",
+            Self::AccountSuspended { .. } => "account_suspended",
+            Self::OperatorStays => "operator_stays",
+            Self::BotsHoldNoOffice => "bots_hold_no_office",
             Self::NoOutbox => "no_outbox",
             Self::Mail(error) => error.code(),
             Self::Bus(error) => error.code(),
@@ -201,6 +235,13 @@ impl Fault for Error {
             Self::HandleReserved => "This handle is reserved. Choose another.",
             Self::EmailTaken => "There is an account with this e-mail address already.",
             Self::RegistrationClosed => "This instance does not take registrations. Ask its operator.",
+            Self::InvitationRequired => {
+                "This instance takes registrations by invitation. Ask its operator for one."
+            }
+            Self::InvitationInvalid => {
+                "The invitation has been used up or withdrawn, or is too old. Ask for another."
+            }
+            Self::InvitationNotFound => "There is no such invitation.",
             Self::SetupLinkInvalid => {
                 "The setup link has been used or is too old. A restart prints a new one, \
                                        until there is an operator."
@@ -222,6 +263,16 @@ impl Fault for Error {
             Self::WrongPassword => "The password is wrong.",
             Self::WeakPassword { .. } => "This password is too easily guessed; errors says why.",
             Self::TooOften { .. } => "You did this too often. Try again a little later.",
+            Self::AccountSuspended { suspension } => {
+                let end = suspension.until.map(|end| format!(" It can be used again from {end} on."));
+                let reason = &suspension.reason;
+                let detail = format!("This account is suspended: {reason}{}", end.unwrap_or_default());
+                return Cow::Owned(detail);
+            }
+            Self::OperatorStays => {
+                "Whoever runs the instance can be neither suspended nor given another office."
+            }
+            Self::BotsHoldNoOffice => "A bot holds no office.",
             Self::OperatorOnly => "This is for whoever runs the instance.",
             Self::NoOutbox => "This instance sends its mails over SMTP and keeps none.",
             Self::Mail(error) => return error.detail(),

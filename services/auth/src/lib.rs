@@ -7,10 +7,14 @@
 //!   setup links and API tokens their fingerprints.
 //! * **Refresh tokens are used once.** Using one again ends its session, whoever of the two was the thief.
 //! * **One operator.** The account made through the one-time setup link, however many use it at once.
+//! * **Invitations are exact.** An account and the use of the invitation that it was made by are one document.
 //! * **Nothing to enumerate.** An unknown name costs the same and is answered the same as a wrong password.
 //! * **Bounded.** Password hashing never takes more than its share of the processors; who finds the waiting
 //!   room full is told to come back.
 //! * **An address is whose mailbox it is.** What is claimed is good for nothing until the link that was sent there is opened.
+//! * **No act without its entry.** What the audit trail is to hold is committed with the act, and each entry holds the hash of
+//!   the one before.
+//! * **A key is known before it signs** and until the last token that it signed is over, so keys change without an outage.
 //! * **Mails are consequences.** What is to be mailed is committed with the change that asks for it, and sent by whoever
 //!   takes it from the bus; a link's secret is made then, and lies in the mail alone.
 //!
@@ -26,9 +30,12 @@ use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use axum::{Router, extract::FromRef};
 use serde::{Deserialize, Serialize};
-use tertulia_bus::{Bus, Consumer, Subscription};
+use tertulia_bus::{Bus, Consumer, Handler, Subscription};
 use tertulia_cache::Cache;
-use tertulia_contracts::{events::AUTH_MAIL, identity::Verifier};
+use tertulia_contracts::{
+    events::{AUTH_AUDIT, AUTH_MAIL, AUTH_STANDING},
+    identity::Verifier,
+};
 use tertulia_documents::{Collection, Documents, Record};
 use tertulia_mail::{Mail, Mailer, OutboxMailer};
 use tertulia_outbox::Relay;
@@ -41,10 +48,22 @@ use tertulia_runtime::{
 pub use api::openapi;
 pub use error::Error;
 pub use service::{passwords::PasswordCost, setup::SetupToken};
+pub use tertulia_contracts::auth::Registration;
 
-use model::{account::Account, api_token::ApiToken, session::Session};
-use service::{janitor, keys::Keys, letters::Letters, passwords::Passwords, post, setup};
-use store::{KeyRing, SetupLink, Store};
+use model::{
+    account::Account, api_token::ApiToken, audit::Entry, invitation::Invitation, key_ring::KeyRing,
+    session::Session,
+};
+use service::{
+    audit::{self, Clerk},
+    janitor,
+    keys::Keys,
+    letters::Letters,
+    passwords::Passwords,
+    post, setup,
+    standing::{self, Enforcer},
+};
+use store::{SetupLink, Store};
 
 /// Every collection the service keeps; the store is opened with them.
 pub const COLLECTIONS: &[Collection] = &[
@@ -52,23 +71,14 @@ pub const COLLECTIONS: &[Collection] = &[
     Session::COLLECTION,
     ApiToken::COLLECTION,
     SetupLink::COLLECTION,
+    Invitation::COLLECTION,
     KeyRing::COLLECTION,
     Mail::COLLECTION,
+    Entry::COLLECTION,
 ];
 
 /// The `source` of its events.
 const SOURCE: &str = "/auth";
-
-/// Who may make an account without the setup link.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Registration {
-    /// Anybody.
-    #[default]
-    Open,
-    /// Nobody.
-    Closed,
-}
 
 /// What an operator may set.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -80,6 +90,8 @@ pub struct Config {
     pub access_token_s: u64,
     /// How long a session lasts that is not used.
     pub session_days: u64,
+    /// How long a key signs until the next one does, in days; 0 for until the operator says so.
+    pub key_rotation_days: u64,
     /// What a password costs.
     pub password: PasswordCost,
 }
@@ -90,6 +102,7 @@ impl Default for Config {
             registration: Registration::Open,
             access_token_s: 600,
             session_days: 30,
+            key_rotation_days: 90,
             password: PasswordCost::default(),
         }
     }
@@ -98,6 +111,13 @@ impl Default for Config {
 impl Config {
     const fn access_token_life(&self) -> Duration {
         Duration::from_secs(self.access_token_s)
+    }
+
+    const fn key_rotation(&self) -> Option<Duration> {
+        match self.key_rotation_days {
+            0 => None,
+            days => Some(Duration::from_secs(days.saturating_mul(24 * 60 * 60))),
+        }
     }
 
     const fn session_life(&self) -> Duration {
@@ -213,16 +233,33 @@ pub async fn build(config: Config, deps: Deps) -> Result<Service, Error> {
         verifier: deps.verifier,
     };
     let app = App(Arc::new(auth));
-    start_post(&app, &deps.supervisor).await?;
+    let post = Subscription { group: AUTH_MAIL, prefetch: post::PREFETCH, retry: post::RETRY };
+    consume(&app, &deps.supervisor, "auth.post", post, Arc::new(app.clone())).await?;
+    let standing =
+        Subscription { group: AUTH_STANDING, prefetch: standing::PREFETCH, retry: standing::RETRY };
+    let enforcer = Arc::new(Enforcer(app.clone()));
+    consume(&app, &deps.supervisor, "auth.standing", standing, enforcer).await?;
+    let trail = Subscription { group: AUTH_AUDIT, prefetch: audit::PREFETCH, retry: audit::RETRY };
+    consume(&app, &deps.supervisor, "auth.audit", trail, Arc::new(Clerk(app.clone()))).await?;
+    let (keeper, shutdown) = (app.clone(), deps.supervisor.shutdown_token());
+    deps.supervisor.supervise("auth.keys", move || {
+        let (keeper, shutdown) = (keeper.clone(), shutdown.clone());
+        async move { keeper.0.run_keys(shutdown).await }
+    });
     let router = api::router(app);
     Ok(Service { router: problem::layers(router), setup })
 }
 
-async fn start_post(app: &App, supervisor: &Supervisor) -> Result<(), Error> {
-    let subscription = Subscription { group: AUTH_MAIL, prefetch: post::PREFETCH, retry: post::RETRY };
-    let consumer: Box<dyn Consumer> = app.0.bus.subscribe(subscription, Arc::new(app.clone())).await?;
+async fn consume(
+    app: &App,
+    supervisor: &Supervisor,
+    task: &'static str,
+    subscription: Subscription,
+    handler: Arc<dyn Handler>,
+) -> Result<(), Error> {
+    let consumer: Box<dyn Consumer> = app.0.bus.subscribe(subscription, handler).await?;
     let shutdown = supervisor.shutdown_token();
-    supervisor.spawn("auth.post", async move {
+    supervisor.spawn(task, async move {
         shutdown.cancelled().await;
         consumer.stop().await;
     });

@@ -1,11 +1,14 @@
 //! What auth keeps, and how it finds it again.
 
+mod audit;
+
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use tertulia_contracts::{
-    SessionId, TokenId, UserId,
-    auth::{MAX_BOTS, MAX_TOKENS},
+    InvitationId, SessionId, TokenId, UserId,
+    auth::{ListAccounts, MAX_BOTS, MAX_TOKENS},
+    permissions::InstanceRole,
 };
 use tertulia_documents::{
     Collection, Cursor, Documents, Error, Index, Key, Page, Record, Revision, Scan, Table, Versioned,
@@ -15,6 +18,9 @@ use tertulia_runtime::{Event, Timestamp};
 use crate::model::{
     account::{Account, Identifier, comparable_email},
     api_token::ApiToken,
+    audit::Entry,
+    invitation::Invitation,
+    key_ring::KeyRing,
     session::Session,
 };
 
@@ -30,13 +36,23 @@ const OPERATOR: Index = Index::unique("operator");
 const BOTS: Index = Index::unique("bots");
 /// An account's tokens, likewise.
 pub(crate) const SLOT: Index = Index::unique("slot");
+/// The accounts that were made by an invitation, likewise.
+const INVITED: Index = Index::unique("invited");
+/// The instance's moderators, by handle.
+const MODERATORS: Index = Index::ordered("moderators");
+/// Those who were suspended and not given back, by handle.
+const SUSPENDED: Index = Index::ordered("suspended");
+/// Accounts whose earlier access tokens are not good, by when that began.
+const BY_EPOCH: Index = Index::ordered("by_epoch");
 const BY_FINGERPRINT: Index = Index::unique("by_fingerprint");
 const BY_USER: Index = Index::ordered("by_user");
 const BY_EXPIRY: Index = Index::ordered("by_expiry");
 
+const ACCOUNT_INDEXES: &[Index] =
+    &[BY_HANDLE, BY_EMAIL, BY_CLAIM, OPERATOR, BOTS, INVITED, MODERATORS, SUSPENDED, BY_EPOCH];
+
 impl Record for Account {
-    const COLLECTION: Collection =
-        Collection { name: "accounts", indexes: &[BY_HANDLE, BY_EMAIL, BY_CLAIM, OPERATOR, BOTS] };
+    const COLLECTION: Collection = Collection { name: "accounts", indexes: ACCOUNT_INDEXES };
 
     fn id(&self) -> String {
         self.id.to_string()
@@ -50,7 +66,13 @@ impl Record for Account {
         let handle = (BY_HANDLE, Key::new().text(&self.handle));
         let bot = self.bot.as_ref().filter(|bot| bot.ended_at.is_none());
         let bot = bot.map(|bot| (BOTS, Key::new().display(bot.owner).number(bot.slot)));
-        [Some(handle), email, claim, operator, bot].into_iter().flatten().collect()
+        let invited = self.invited.map(|it| (INVITED, Key::new().display(it.by).number(it.place.into())));
+        let by_handle = || Key::new().text(&self.handle);
+        let moderator = self.moderator.then(|| (MODERATORS, by_handle()));
+        let suspended = self.suspension.is_some().then(|| (SUSPENDED, by_handle()));
+        let epoch = self.epoch_began_at.map(|began| (BY_EPOCH, moment_key(began)));
+        let known = [Some(handle), email, claim, operator, bot, invited, moderator, suspended, epoch];
+        known.into_iter().flatten().collect()
     }
 }
 
@@ -68,12 +90,12 @@ impl Record for Session {
     fn keys(&self) -> Vec<(Index, Key)> {
         vec![
             (BY_USER, Key::new().display(self.user_id).display(self.id)),
-            (BY_EXPIRY, expiry_key(self.expires_at)),
+            (BY_EXPIRY, moment_key(self.expires_at)),
         ]
     }
 }
 
-fn expiry_key(moment: Timestamp) -> Key {
+fn moment_key(moment: Timestamp) -> Key {
     Key::new().number(u64::try_from(moment.as_millis()).unwrap_or(0))
 }
 
@@ -92,6 +114,18 @@ impl Record for ApiToken {
     }
 }
 
+impl Record for Invitation {
+    const COLLECTION: Collection = Collection { name: "invitations", indexes: &[BY_FINGERPRINT, BY_EXPIRY] };
+
+    fn id(&self) -> String {
+        self.id.to_string()
+    }
+
+    fn keys(&self) -> Vec<(Index, Key)> {
+        vec![(BY_FINGERPRINT, Key::new().text(&self.fingerprint)), (BY_EXPIRY, moment_key(self.expires_at))]
+    }
+}
+
 /// The right to become the operator, until it expires or there is one. Named by the fingerprint of its secret.
 #[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct SetupLink {
@@ -107,27 +141,8 @@ impl Record for SetupLink {
     }
 
     fn keys(&self) -> Vec<(Index, Key)> {
-        vec![(BY_EXPIRY, expiry_key(self.expires_at))]
+        vec![(BY_EXPIRY, moment_key(self.expires_at))]
     }
-}
-
-/// The private keys, in one document, so that processes that start together agree on them.
-#[derive(Clone, Serialize, Deserialize)]
-pub(crate) struct KeyRing {
-    /// The last one signs; all of them are published.
-    pub(crate) keys: Vec<StoredKey>,
-}
-
-/// One private key.
-#[derive(Clone, Serialize, Deserialize)]
-pub(crate) struct StoredKey {
-    /// The 32 bytes it is derived from, in base64url.
-    pub(crate) seed: String,
-    pub(crate) created_at: Timestamp,
-}
-
-impl KeyRing {
-    pub(crate) const ID: &'static str = "current";
 }
 
 impl Record for KeyRing {
@@ -148,6 +163,7 @@ pub(crate) enum Taken {
     Handle,
     Operator,
     Slot,
+    Place,
 }
 
 /// Auth's collections.
@@ -157,6 +173,8 @@ pub(crate) struct Store {
     pub(crate) sessions: Table<Session>,
     pub(crate) tokens: Table<ApiToken>,
     pub(crate) setup_links: Table<SetupLink>,
+    pub(crate) invitations: Table<Invitation>,
+    audit: Table<Entry>,
     pub(crate) key_rings: Table<KeyRing>,
 }
 
@@ -167,6 +185,8 @@ impl Store {
             sessions: Table::new(documents.clone()),
             tokens: Table::new(documents.clone()),
             setup_links: Table::new(documents.clone()),
+            invitations: Table::new(documents.clone()),
+            audit: Table::new(documents.clone()),
             key_rings: Table::new(documents.clone()),
         }
     }
@@ -182,6 +202,7 @@ impl Store {
             Err(Error::Duplicate { index, .. }) if index == BY_HANDLE.name => Ok(Some(Taken::Handle)),
             Err(Error::Duplicate { index, .. }) if index == OPERATOR.name => Ok(Some(Taken::Operator)),
             Err(Error::Duplicate { index, .. }) if index == BOTS.name => Ok(Some(Taken::Slot)),
+            Err(Error::Duplicate { index, .. }) if index == INVITED.name => Ok(Some(Taken::Place)),
             Err(error) => Err(error),
         }
     }
@@ -272,7 +293,7 @@ impl Store {
         now: Timestamp,
         limit: usize,
     ) -> Result<Vec<Versioned<Session>>, Error> {
-        Ok(self.sessions.scan(Scan::of(BY_EXPIRY, Key::new(), limit).to(expiry_key(now))).await?.items)
+        Ok(self.sessions.scan(Scan::of(BY_EXPIRY, Key::new(), limit).to(moment_key(now))).await?.items)
     }
 
     /// Setup links that ended before now, oldest first.
@@ -281,6 +302,64 @@ impl Store {
         now: Timestamp,
         limit: usize,
     ) -> Result<Vec<Versioned<SetupLink>>, Error> {
-        Ok(self.setup_links.scan(Scan::of(BY_EXPIRY, Key::new(), limit).to(expiry_key(now))).await?.items)
+        Ok(self.setup_links.scan(Scan::of(BY_EXPIRY, Key::new(), limit).to(moment_key(now))).await?.items)
+    }
+
+    pub(crate) async fn invitation_of(&self, fingerprint: &str) -> Result<Option<Invitation>, Error> {
+        let found = self.invitations.find(BY_FINGERPRINT, Key::new().text(fingerprint)).await?;
+        Ok(found.map(|found| found.value))
+    }
+
+    /// Invitations, newest first.
+    pub(crate) async fn invitations_page(
+        &self,
+        after: Option<Cursor>,
+        limit: usize,
+    ) -> Result<Page<Versioned<Invitation>>, Error> {
+        self.invitations.scan(Scan::of(Index::ID, Key::new(), limit).descending().after(after)).await
+    }
+
+    /// How many places of an invitation are taken: they are taken in their order.
+    pub(crate) async fn places_taken(&self, id: InvitationId) -> Result<u32, Error> {
+        let last = Scan::of(INVITED, Key::new().display(id), 1).descending();
+        let account = self.accounts.scan(last).await?.items.pop();
+        Ok(account.and_then(|found| found.value.invited).map_or(0, |invited| invited.place + 1))
+    }
+
+    /// Invitations that ended before now, oldest first.
+    pub(crate) async fn expired_invitations(
+        &self,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<Versioned<Invitation>>, Error> {
+        Ok(self.invitations.scan(Scan::of(BY_EXPIRY, Key::new(), limit).to(moment_key(now))).await?.items)
+    }
+
+    /// Accounts of which some fit the query, by handle: through the narrowest index.
+    pub(crate) async fn accounts_page(
+        &self,
+        query: &ListAccounts,
+        after: Option<Cursor>,
+        limit: usize,
+    ) -> Result<Page<Versioned<Account>>, Error> {
+        // A handle's key begins with the handle.
+        let start = query.handle.clone().map_or_else(Key::new, Key::from_encoded);
+        let scan = match (query.suspended, query.role) {
+            (Some(true), _) => Scan::of(SUSPENDED, start, limit),
+            (_, Some(InstanceRole::Moderator)) => Scan::of(MODERATORS, start, limit),
+            (_, Some(InstanceRole::Operator)) => Scan::of(OPERATOR, Key::new(), limit),
+            _ => Scan::of(BY_HANDLE, start, limit),
+        };
+        self.accounts.scan(scan.after(after)).await
+    }
+
+    /// Accounts that began another epoch since then, the newest first.
+    pub(crate) async fn accounts_changed_since(
+        &self,
+        since: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<Account>, Error> {
+        let scan = Scan::of(BY_EPOCH, Key::new(), limit).from(moment_key(since)).descending();
+        Ok(self.accounts.scan(scan).await?.items.into_iter().map(|found| found.value).collect())
     }
 }

@@ -1,8 +1,12 @@
 //! What auth says: accounts, sessions and the tokens that stand for them.
 
+mod audit;
+mod instance;
 mod mailbox;
 mod profile;
 mod programs;
+mod signing_keys;
+mod standing;
 
 use std::fmt;
 
@@ -13,6 +17,15 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::{MediaId, SessionId, UserId};
 
+pub use audit::{
+    AuditEntries, AuditEntry, AuditFault, AuditPoint, AuditVerification, BrokenEntry, MAX_VERIFIED,
+    SearchAudit, VerifyAudit,
+};
+pub use instance::{
+    CreateInstanceInvitation, INVITATION_SECRET_PREFIX, Instance, InstanceInvitation, InstanceInvitations,
+    ListInstanceInvitations, MAX_INSTANCE_INVITATION_LIFE_S, MAX_INSTANCE_INVITATION_USES,
+    MIN_INSTANCE_INVITATION_LIFE_S, MadeInstanceInvitation, Registration,
+};
 pub use mailbox::{
     ChangeEmail, ChangePassword, ForgotPassword, ListMail, MAX_LOCALE_BYTES, ResetPassword, SentMail,
     SentMails, VerifyEmail, locale,
@@ -21,6 +34,11 @@ pub use profile::{MAX_BIO_CHARS, MAX_TIME_ZONE_BYTES, Profile, UpdateMe};
 pub use programs::{
     ApiTokenInfo, ApiTokens, Bot, Bots, CreateBot, CreateToken, IssuedToken, ListTokens, LookUpToken,
     MAX_BOTS, MAX_TOKENS, TokenOwner,
+};
+
+pub use signing_keys::{KeyState, SigningKeyInfo, SigningKeys};
+pub use standing::{
+    KnownAccount, KnownAccounts, ListAccounts, MAX_SUSPENSION_REASON_CHARS, SuspendAccount, Suspension,
 };
 
 /// `POST /v1/accounts`.
@@ -50,6 +68,10 @@ pub struct CreateAccount {
     #[garde(inner(length(bytes, max = 128)))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub setup_token: Option<String>,
+    /// The secret of an invitation, where registration takes one (`GET /v1/instance`). Where it does not, it is not used up.
+    #[garde(inner(length(bytes, max = 128)))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub invitation: Option<String>,
 }
 
 /// The rule for handles, the same for people and channels.
@@ -139,6 +161,9 @@ pub struct Account {
     pub avatar_id: Option<MediaId>,
     /// Whether it runs this instance.
     pub operator: bool,
+    /// Whether it keeps the instance's public conversations in order.
+    #[serde(default)]
+    pub moderator: bool,
     /// The person it belongs to, if it is a program's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bot_of: Option<UserId>,
@@ -283,6 +308,7 @@ discreet! {
     RefreshSession {}
     SignedIn { account, session }
     IssuedToken { api_token }
+    MadeInstanceInvitation { invitation }
     LookUpToken {}
     ChangeEmail {}
     ChangePassword {}

@@ -1,5 +1,7 @@
 //! Events on the durable bus: their bodies, and the topology of who takes what.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use tertulia_bus::{Group, Topology};
 use tertulia_runtime::{EventBody, secret};
@@ -7,6 +9,7 @@ use tertulia_runtime::{EventBody, secret};
 use crate::{
     ConversationId, MessageId, ReportId, SessionId, UserId,
     messaging::{Fact, Member, Message},
+    permissions::InstanceRole,
 };
 
 /// An account was made.
@@ -40,6 +43,63 @@ impl EventBody for SessionRevoked {
     const TYPE: &'static str = "session.revoked";
     fn partition_key(&self) -> String {
         self.user_id.to_string()
+    }
+}
+
+/// An account holds another office on the instance.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct RoleChanged {
+    /// Whose.
+    pub user_id: UserId,
+    /// What they are from now on.
+    pub role: InstanceRole,
+}
+
+impl EventBody for RoleChanged {
+    const TYPE: &'static str = "role.changed";
+    fn partition_key(&self) -> String {
+        self.user_id.to_string()
+    }
+}
+
+/// Nobody can use an account any more, or not for a while. Why is the operator's and theirs, so no event says it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct UserSuspended {
+    /// Whose.
+    pub user_id: UserId,
+}
+
+impl EventBody for UserSuspended {
+    const TYPE: &'static str = "user.suspended";
+    fn partition_key(&self) -> String {
+        self.user_id.to_string()
+    }
+}
+
+/// Something was done with accounts that the audit trail is to hold. It stands in the commit of the act itself.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ActNoted {
+    /// What: `account.suspended`.
+    pub kind: String,
+    /// By whom, if they were signed in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub actor: Option<UserId>,
+    /// To whose account.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject: Option<UserId>,
+    /// From which network.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network: Option<String>,
+    /// What else there is to say. Never a secret.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub details: BTreeMap<String, String>,
+}
+
+impl EventBody for ActNoted {
+    const TYPE: &'static str = "act.noted";
+    fn partition_key(&self) -> String {
+        // There is one trail.
+        "audit".to_owned()
     }
 }
 
@@ -261,6 +321,10 @@ impl EventBody for ConversationChanged {
 pub const MESSAGING: &str = "messaging";
 /// Writes and sends auth's mails.
 pub const AUTH_MAIL: &str = "auth.mail";
+/// Ends what an account's new standing ends, should whoever changed it have died meanwhile.
+pub const AUTH_STANDING: &str = "auth.standing";
+/// Writes the audit trail.
+pub const AUTH_AUDIT: &str = "auth.audit";
 /// Writes memberships, bans, mutes, what becomes of reports and who follows which thread into the users' own logs.
 pub const MESSAGING_USER_LOGS: &str = "messaging.user_logs";
 
@@ -278,6 +342,9 @@ pub const TOPICS: &[&str] = &[
     ConversationChanged::TYPE,
     ThreadPosted::TYPE,
     MailRequested::TYPE,
+    RoleChanged::TYPE,
+    UserSuspended::TYPE,
+    ActNoted::TYPE,
 ];
 
 /// Every group there is, and what it takes.
@@ -294,6 +361,8 @@ pub const GROUPS: &[Group] = &[
         ],
     },
     Group { name: AUTH_MAIL, topics: &[MailRequested::TYPE] },
+    Group { name: AUTH_STANDING, topics: &[RoleChanged::TYPE, UserSuspended::TYPE] },
+    Group { name: AUTH_AUDIT, topics: &[ActNoted::TYPE] },
 ];
 
 /// What every node declares on its bus before it publishes anything.

@@ -25,7 +25,7 @@ id_kinds! {
     Conversation = "cnv" => ConversationId;
     /// A message in a conversation.
     Message = "msg" => MessageId;
-    /// A link by which people join a conversation.
+    /// A link by which people join a conversation, or an invitation to make an account.
     Invitation = "inv" => InvitationId;
     /// What somebody told the moderators of a conversation.
     Report = "rpt" => ReportId;

@@ -6,7 +6,7 @@ use std::fmt::Display;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::{SessionId, UserId};
+use crate::{SessionId, UserId, identity::Denial};
 
 /// The channel of a log, named by what it belongs to: a conversation's id or a user's.
 pub fn log_channel(owner: impl Display) -> String {
@@ -18,8 +18,9 @@ pub fn control_channel(user: UserId) -> String {
     format!("control/{user}")
 }
 
-/// The channel on which every process hears of API tokens that are no longer good: [`Control::SessionRevoked`], since
-/// unlike access tokens they are looked up, and what was found is remembered.
+/// The channel on which every process that verifies hears of API tokens that are no longer good
+/// ([`Control::SessionRevoked`]), since they are looked up and what was found is remembered; and of accounts whose tokens are
+/// not ([`Control::AccountChanged`]).
 pub const REVOCATIONS: &str = "revocations";
 
 /// The channel of how a user is seen, on which [`Glance`] comes; heard by the nodes whose clients watch them.
@@ -105,5 +106,12 @@ pub enum Control {
     AccessLost {
         /// The conversation.
         conversation_id: crate::ConversationId,
+    },
+    /// On [`REVOCATIONS`]: an account is suspended, or holds another office. What was remembered of
+    /// its API tokens may be no longer so.
+    AccountChanged {
+        /// What its access tokens must be of from now on.
+        #[serde(flatten)]
+        denial: Denial,
     },
 }

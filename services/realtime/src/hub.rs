@@ -330,6 +330,8 @@ impl Hub {
                     socket.lose(conversation_id);
                 }
             }
+            // Whoever verifies hears it on another channel.
+            Control::AccountChanged { .. } => {}
         }
     }
 

@@ -139,6 +139,7 @@ impl Api {
             display_name: None,
             email: None,
             locale: None,
+            invitation: None,
             setup_token: None,
         };
         Ok(self.keep(self.send(Method::POST, "/v1/accounts", Some(&account)).await?))

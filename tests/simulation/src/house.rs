@@ -292,6 +292,7 @@ async fn me(Caller(caller): Caller) -> Json<Account> {
         bio: None,
         avatar_id: None,
         operator: false,
+        moderator: false,
         bot_of: None,
         created_at: Timestamp::EPOCH,
     })

@@ -6,7 +6,7 @@ use tertulia_contracts::auth::{Account, CreateAccount, SignedIn, UpdateMe};
 use tertulia_runtime::{Problem, extract::ValidJson};
 
 use super::{LiveCaller, sessions::device};
-use crate::App;
+use crate::{App, model::audit::Origin};
 
 /// Make an account and sign in
 ///
@@ -16,7 +16,7 @@ use crate::App;
     post, path = "/v1/accounts", tag = "accounts", request_body = CreateAccount,
     responses(
         (status = 201, description = "The account, and a first session of it.", body = SignedIn),
-        (status = 403, description = "`registration_closed`, `setup_link_invalid`"),
+        (status = 403, description = "`registration_closed`, `invitation_required`, `invitation_invalid`, `setup_link_invalid`"),
         (status = 409, description = "`handle_taken`"),
         (status = 422, description = "`invalid_fields`, `handle_reserved`, `weak_password` with the reason"),
     ),
@@ -24,9 +24,10 @@ use crate::App;
 pub(super) async fn create_account(
     State(App(auth)): State<App>,
     headers: HeaderMap,
+    origin: Origin,
     ValidJson(request): ValidJson<CreateAccount>,
 ) -> Result<(StatusCode, Json<SignedIn>), Problem> {
-    let account = auth.register(request).await?;
+    let account = auth.register(request, &origin).await?;
     let signed_in = auth.begin_session(&account, device(&headers)).await?;
     Ok((StatusCode::CREATED, Json(signed_in)))
 }

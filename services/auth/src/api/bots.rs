@@ -12,7 +12,7 @@ use tertulia_runtime::{
 };
 
 use super::LiveCaller;
-use crate::App;
+use crate::{App, model::audit::Origin};
 
 /// Make a bot
 ///
@@ -30,9 +30,10 @@ use crate::App;
 pub(super) async fn create_bot(
     State(App(auth)): State<App>,
     LiveCaller(caller): LiveCaller,
+    origin: Origin,
     ValidJson(request): ValidJson<CreateBot>,
 ) -> Result<(StatusCode, Json<Bot>), Problem> {
-    Ok((StatusCode::CREATED, Json(auth.make_bot(caller.user_id, request).await?)))
+    Ok((StatusCode::CREATED, Json(auth.make_bot(caller.user_id, &origin, request).await?)))
 }
 
 /// The caller's bots
@@ -65,8 +66,9 @@ pub(super) async fn list_bots(
 pub(super) async fn delete_bot(
     State(App(auth)): State<App>,
     LiveCaller(caller): LiveCaller,
+    origin: Origin,
     PathParam(id): PathParam<UserId>,
 ) -> Result<StatusCode, Problem> {
-    auth.end_bot(caller.user_id, id).await?;
+    auth.end_bot(caller.user_id, id, &origin).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -6,7 +6,7 @@ use tertulia_contracts::auth::{Account, ChangeEmail, VerifyEmail};
 use tertulia_runtime::{Problem, extract::ValidJson};
 
 use super::LiveCaller;
-use crate::App;
+use crate::{App, model::audit::Origin};
 
 /// Change the e-mail address
 ///
@@ -63,8 +63,9 @@ pub(super) async fn send_verification(
 )]
 pub(super) async fn verify_email(
     State(App(auth)): State<App>,
+    origin: Origin,
     ValidJson(request): ValidJson<VerifyEmail>,
 ) -> Result<StatusCode, Problem> {
-    auth.verify_email(&request.token).await?;
+    auth.verify_email(&request.token, &origin).await?;
     Ok(StatusCode::NO_CONTENT)
 }

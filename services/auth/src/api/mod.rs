@@ -1,13 +1,16 @@
 //! The routes, thin: extract, one use case, convert.
 
 mod accounts;
+mod audit;
 mod bots;
 mod email;
+mod instance;
 mod keys;
 mod operator;
 mod pages;
 mod password;
 mod sessions;
+mod standing;
 mod tokens;
 mod users;
 
@@ -17,7 +20,7 @@ use axum::{
     routing::{get, post},
 };
 use http::request::Parts;
-use tertulia_contracts::identity::{Caller, Identity, LOOK_UP_PATH};
+use tertulia_contracts::identity::{Caller, DENIALS_PATH, Identity, LOOK_UP_PATH};
 use tertulia_runtime::Problem;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -37,6 +40,8 @@ fn public() -> OpenApiRouter<App> {
         .routes(routes!(users::find_users))
         .routes(routes!(users::get_user))
         .routes(routes!(keys::get_jwks))
+        .routes(routes!(keys::list_keys))
+        .routes(routes!(keys::rotate_keys))
         .routes(routes!(pages::get_setup_page))
         .routes(routes!(pages::get_verify_email_page))
         .routes(routes!(pages::get_reset_password_page))
@@ -47,6 +52,14 @@ fn public() -> OpenApiRouter<App> {
         .routes(routes!(password::forgot_password))
         .routes(routes!(password::reset_password))
         .routes(routes!(operator::list_mail))
+        .routes(routes!(audit::search_audit))
+        .routes(routes!(audit::verify_audit))
+        .routes(routes!(instance::get_instance))
+        .routes(routes!(instance::list_instance_invitations, instance::create_instance_invitation))
+        .routes(routes!(instance::delete_instance_invitation))
+        .routes(routes!(standing::list_accounts))
+        .routes(routes!(standing::appoint_moderator, standing::dismiss_moderator))
+        .routes(routes!(standing::suspend_account, standing::restore_account))
 }
 
 pub(crate) fn router(app: App) -> Router {
@@ -55,6 +68,7 @@ pub(crate) fn router(app: App) -> Router {
     public
         .route("/internal/users/{id}", get(users::get_user_internally))
         .route(LOOK_UP_PATH, post(tokens::look_up_token))
+        .route(DENIALS_PATH, get(standing::denials))
         .with_state(app)
 }
 

@@ -7,7 +7,7 @@ use tertulia_contracts::auth::{ChangePassword, ForgotPassword, ResetPassword};
 use tertulia_runtime::{Problem, extract::ValidJson};
 
 use super::LiveCaller;
-use crate::App;
+use crate::{App, model::audit::Origin};
 
 /// Change the password
 ///
@@ -25,9 +25,10 @@ use crate::App;
 pub(super) async fn change_password(
     State(App(auth)): State<App>,
     LiveCaller(caller): LiveCaller,
+    origin: Origin,
     ValidJson(request): ValidJson<ChangePassword>,
 ) -> Result<StatusCode, Problem> {
-    auth.change_password(&caller, request).await?;
+    auth.change_password(&caller, &origin, request).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -66,8 +67,9 @@ pub(super) async fn forgot_password(
 )]
 pub(super) async fn reset_password(
     State(App(auth)): State<App>,
+    origin: Origin,
     ValidJson(request): ValidJson<ResetPassword>,
 ) -> Result<StatusCode, Problem> {
-    auth.reset_password(request).await?;
+    auth.reset_password(request, &origin).await?;
     Ok(StatusCode::NO_CONTENT)
 }

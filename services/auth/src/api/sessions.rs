@@ -12,7 +12,7 @@ use tertulia_runtime::{
 };
 
 use super::LiveCaller;
-use crate::App;
+use crate::{App, model::audit::Origin};
 
 /// What the client calls itself.
 pub(super) fn device(headers: &HeaderMap) -> Option<&str> {
@@ -25,15 +25,17 @@ pub(super) fn device(headers: &HeaderMap) -> Option<&str> {
     responses(
         (status = 201, description = "A session.", body = SignedIn),
         (status = 401, description = "`wrong_credentials`"),
+        (status = 403, description = "`account_suspended`, with the reason: told to who knows the password"),
         (status = 503, description = "`busy`: too many are signing in"),
     ),
 )]
 pub(super) async fn create_session(
     State(App(auth)): State<App>,
     headers: HeaderMap,
+    origin: Origin,
     ValidJson(request): ValidJson<CreateSession>,
 ) -> Result<(StatusCode, Json<SignedIn>), Problem> {
-    Ok((StatusCode::CREATED, Json(auth.sign_in(request, device(&headers)).await?)))
+    Ok((StatusCode::CREATED, Json(auth.sign_in(request, device(&headers), &origin).await?)))
 }
 
 /// Trade a refresh token for the next one
@@ -48,9 +50,10 @@ pub(super) async fn create_session(
 )]
 pub(super) async fn refresh_session(
     State(App(auth)): State<App>,
+    origin: Origin,
     ValidJson(request): ValidJson<RefreshSession>,
 ) -> Result<Json<SignedIn>, Problem> {
-    Ok(Json(auth.refresh(&request.refresh_token).await?))
+    Ok(Json(auth.refresh(&request.refresh_token, &origin).await?))
 }
 
 /// The caller's sessions

@@ -12,7 +12,7 @@ use tertulia_runtime::{
 };
 
 use super::LiveCaller;
-use crate::App;
+use crate::{App, model::audit::Origin};
 
 /// Make a token for a program
 ///
@@ -32,9 +32,10 @@ use crate::App;
 pub(super) async fn create_token(
     State(App(auth)): State<App>,
     LiveCaller(caller): LiveCaller,
+    origin: Origin,
     ValidJson(request): ValidJson<CreateToken>,
 ) -> Result<(StatusCode, Json<IssuedToken>), Problem> {
-    Ok((StatusCode::CREATED, Json(auth.issue_token(caller.user_id, request).await?)))
+    Ok((StatusCode::CREATED, Json(auth.issue_token(caller.user_id, &origin, request).await?)))
 }
 
 /// The caller's tokens, or those of one of their bots
@@ -68,9 +69,10 @@ pub(super) async fn list_tokens(
 pub(super) async fn delete_token(
     State(App(auth)): State<App>,
     LiveCaller(caller): LiveCaller,
+    origin: Origin,
     PathParam(id): PathParam<TokenId>,
 ) -> Result<StatusCode, Problem> {
-    auth.end_token(caller.user_id, id).await?;
+    auth.end_token(caller.user_id, id, &origin).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

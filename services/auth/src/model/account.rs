@@ -1,10 +1,20 @@
 //! An account, and what it may be called.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
-use tertulia_contracts::{MediaId, UserId, auth};
+use tertulia_contracts::{
+    MediaId, UserId,
+    auth::{self, Suspension},
+    identity::Denial,
+    permissions::InstanceRole,
+};
 use tertulia_runtime::Timestamp;
 
-use super::link::{Links, Purpose};
+use super::{
+    invitation::Invited,
+    link::{Links, Purpose},
+};
 
 /// Names by which somebody could pose as the house or as everybody. The operator may take them.
 const RESERVED_HANDLES: &[&str] = &[
@@ -73,6 +83,21 @@ pub(crate) struct Account {
     /// Whose program it is, if it is one's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) bot: Option<Bot>,
+    /// Whether it keeps the instance's public conversations in order.
+    #[serde(default)]
+    pub(crate) moderator: bool,
+    /// Why nobody can use it, unless that is over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) suspension: Option<Suspension>,
+    /// Which of its states access tokens tell of, counted.
+    #[serde(default)]
+    pub(crate) epoch: u64,
+    /// When that state began.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) epoch_began_at: Option<Timestamp>,
+    /// By which invitation it was made, if by one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) invited: Option<Invited>,
     /// When it was made.
     pub(crate) created_at: Timestamp,
 }
@@ -113,6 +138,38 @@ impl Account {
         self.generation
     }
 
+    /// What access tokens said of it until now is no longer so.
+    pub(crate) fn begin_epoch(&mut self, now: Timestamp) {
+        self.epoch += 1;
+        self.epoch_began_at = Some(now);
+    }
+
+    /// That its access tokens of before are no longer good; the last of them has expired after so long.
+    pub(crate) fn denial(&self, life: Duration) -> Denial {
+        let until = self.epoch_began_at.unwrap_or(self.created_at).plus(life);
+        Denial { user_id: self.id, least_epoch: self.epoch, until }
+    }
+
+    /// What it is to the instance.
+    pub(crate) fn role(&self) -> InstanceRole {
+        match () {
+            () if self.bot.is_some() => InstanceRole::Bot,
+            () if self.operator => InstanceRole::Operator,
+            () if self.moderator => InstanceRole::Moderator,
+            () => InstanceRole::User,
+        }
+    }
+
+    /// Why nobody can use it now, if so.
+    pub(crate) fn suspended(&self, now: Timestamp) -> Option<&Suspension> {
+        self.suspension.as_ref().filter(|suspension| suspension.until.is_none_or(|end| now < end))
+    }
+
+    /// Whether nobody can use it now.
+    pub(crate) fn is_suspended(&self, now: Timestamp) -> bool {
+        self.suspended(now).is_some()
+    }
+
     /// Whether it is a bot of this person.
     pub(crate) fn is_bot_of(&self, owner: UserId) -> bool {
         self.bot.as_ref().is_some_and(|bot| bot.owner == owner)
@@ -133,6 +190,19 @@ impl Account {
         }
     }
 
+    /// As the operator sees it.
+    pub(crate) fn known_view(&self, now: Timestamp) -> auth::KnownAccount {
+        auth::KnownAccount {
+            id: self.id,
+            handle: self.handle.clone(),
+            display_name: self.display_name.clone(),
+            role: self.role(),
+            bot_of: self.bot.as_ref().map(|bot| bot.owner),
+            suspension: self.suspended(now).cloned(),
+            created_at: self.created_at,
+        }
+    }
+
     /// As its owner sees it.
     pub(crate) fn own_view(&self) -> auth::Account {
         auth::Account {
@@ -147,6 +217,7 @@ impl Account {
             bio: self.profile.bio.clone(),
             avatar_id: self.profile.avatar_id,
             operator: self.operator,
+            moderator: self.moderator,
             bot_of: self.bot.as_ref().map(|bot| bot.owner),
             created_at: self.created_at,
         }
@@ -213,6 +284,13 @@ pub(crate) enum Identifier {
 }
 
 impl Identifier {
+    /// In its comparable form.
+    pub(crate) fn as_str(&self) -> &str {
+        match self {
+            Self::Handle(name) | Self::Email(name) => name,
+        }
+    }
+
     /// Reads what was typed, forgiving case and surrounding white space.
     pub(crate) fn read(typed: &str) -> Self {
         let typed = typed.trim();

@@ -80,6 +80,7 @@ impl ApiToken {
             user_id: account.id,
             session_id: self.session_id(),
             operator: account.operator,
+            moderator: account.moderator,
             bot: account.bot.is_some(),
             scopes: self.scopes.clone(),
             expires_at: self.expires_at,

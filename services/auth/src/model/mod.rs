@@ -2,5 +2,8 @@
 
 pub(crate) mod account;
 pub(crate) mod api_token;
+pub(crate) mod audit;
+pub(crate) mod invitation;
+pub(crate) mod key_ring;
 pub(crate) mod link;
 pub(crate) mod session;

@@ -1,5 +1,7 @@
 //! Making and finding accounts.
 
+use std::collections::BTreeMap;
+
 use tertulia_contracts::{
     UserId,
     auth::{CreateAccount, FindUsers, Profile as PublicProfile, User},
@@ -9,9 +11,11 @@ use tertulia_runtime::Event;
 
 use super::{email::must_be_address, setup};
 use crate::{
-    Auth, Error, Registration, SOURCE,
+    Auth, Error, SOURCE,
     model::{
         account::{Account, Identifier, Profile, is_reserved},
+        audit::{Deed, Origin, details},
+        invitation::Invitation,
         link::Links,
     },
     store::Taken,
@@ -22,15 +26,15 @@ const MAX_IDS: usize = 100;
 
 impl Auth {
     /// Makes an account, the operator's if the request carries a good setup token.
-    pub(crate) async fn register(&self, request: CreateAccount) -> Result<Account, Error> {
+    pub(crate) async fn register(&self, request: CreateAccount, origin: &Origin) -> Result<Account, Error> {
         let operator = request.setup_token.is_some();
-        match &request.setup_token {
-            Some(token) => setup::check(&self.store, token, self.ambient.now()).await?,
-            None if self.config.registration == Registration::Closed => {
-                return Err(Error::RegistrationClosed);
+        let invitation = match &request.setup_token {
+            Some(token) => {
+                setup::check(&self.store, token, self.ambient.now()).await?;
+                None
             }
-            None => {}
-        }
+            None => self.admit(request.invitation.as_deref()).await?,
+        };
         if !operator && is_reserved(&request.handle) {
             return Err(Error::HandleReserved);
         }
@@ -54,11 +58,32 @@ impl Auth {
             password: None,
             generation: 0,
             bot: None,
+            moderator: false,
+            suspension: None,
+            epoch: 0,
+            epoch_began_at: None,
+            invited: None,
             created_at: self.ambient.now(),
             handle: request.handle,
         };
         self.must_be_strong(&request.password, &account).await?;
         account.password = Some(self.passwords.hash(request.password).await?);
+        let events = self.news_of(&account, invitation.as_ref(), &origin.by(account.id));
+        let taken = match &invitation {
+            Some(invitation) => self.add_invited(&mut account, invitation, events).await?,
+            None => self.store.add_account(&account, events).await?,
+        };
+        match taken {
+            None => Ok(account),
+            Some(Taken::Handle) => Err(Error::HandleTaken),
+            Some(Taken::Operator) => Err(Error::SetupLinkInvalid),
+            // Only bots take a slot, and who is invited goes on to the next place.
+            Some(Taken::Slot | Taken::Place) => Err(Error::ChangedMeanwhile),
+        }
+    }
+
+    /// What is told of a new account.
+    fn news_of(&self, account: &Account, invitation: Option<&Invitation>, origin: &Origin) -> Vec<Event> {
         let registered = UserRegistered {
             user_id: account.id,
             handle: account.handle.clone(),
@@ -66,15 +91,13 @@ impl Auth {
         };
         let claimed = account.claimed_email.clone();
         let verify = claimed.map(|address| Letter::VerifyEmail { user_id: account.id, address });
+        let about = |deed, about| self.note(deed, origin, Some(account.id), about);
+        let made = account.operator.then(|| about(Deed::OperatorMade, BTreeMap::new()));
+        let used =
+            invitation.map(|it| about(Deed::InvitationUsed, details([("invitation", it.id.to_string())])));
         let registered = Event::new(&self.ambient, SOURCE, &registered);
-        let events = [registered].into_iter().chain(verify.map(|letter| self.mail(letter))).collect();
-        match self.store.add_account(&account, events).await? {
-            None => Ok(account),
-            Some(Taken::Handle) => Err(Error::HandleTaken),
-            Some(Taken::Operator) => Err(Error::SetupLinkInvalid),
-            // Only bots take one.
-            Some(Taken::Slot) => Err(Error::ChangedMeanwhile),
-        }
+        let mail = verify.map(|letter| self.mail(letter));
+        [Some(registered), mail, made, used].into_iter().flatten().collect()
     }
 
     /// The account of a signed-in caller.

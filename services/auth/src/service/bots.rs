@@ -1,5 +1,7 @@
 //! Bots: accounts that programs use, each a person's.
 
+use std::collections::BTreeMap;
+
 use tertulia_contracts::{
     UserId,
     auth::{Bot as BotView, CreateBot, MAX_BOTS},
@@ -13,6 +15,7 @@ use crate::{
     Auth, Error, SOURCE,
     model::{
         account::{Account, Bot, Profile, is_reserved},
+        audit::{Deed, Origin},
         link::Links,
     },
     store::Taken,
@@ -23,7 +26,12 @@ const ATTEMPTS: usize = MAX_BOTS + 1;
 
 impl Auth {
     /// Makes a bot of the caller's.
-    pub(crate) async fn make_bot(&self, owner: UserId, request: CreateBot) -> Result<BotView, Error> {
+    pub(crate) async fn make_bot(
+        &self,
+        owner: UserId,
+        origin: &Origin,
+        request: CreateBot,
+    ) -> Result<BotView, Error> {
         if is_reserved(&request.handle) {
             return Err(Error::HandleReserved);
         }
@@ -41,6 +49,11 @@ impl Auth {
             operator: false,
             password: None,
             bot: Some(Bot { owner, slot: 0, ended_at: None }),
+            moderator: false,
+            suspension: None,
+            epoch: 0,
+            epoch_began_at: None,
+            invited: None,
             created_at: self.ambient.now(),
         };
         let registered = UserRegistered {
@@ -53,7 +66,8 @@ impl Auth {
             let slots = bots.iter().filter_map(|bot| bot.bot.as_ref().map(|bot| bot.slot));
             let slot = free_slot(slots, MAX_BOTS).ok_or(Error::TooManyBots)?;
             account.bot = Some(Bot { owner, slot, ended_at: None });
-            let events = vec![Event::new(&self.ambient, SOURCE, &registered)];
+            let noted = self.note(Deed::BotCreated, &origin.by(owner), Some(account.id), BTreeMap::new());
+            let events = vec![Event::new(&self.ambient, SOURCE, &registered), noted];
             match self.store.add_account(&account, events).await? {
                 None => return Ok(account.bot_view()),
                 Some(Taken::Slot) => {}
@@ -72,32 +86,34 @@ impl Auth {
 
     /// Ends a bot of the caller's: from now on none of its tokens is good. What it wrote stays, and so does its name beside
     /// it, so that nobody else can take it. Again is the same, and ends what was left of a try that broke off.
-    pub(crate) async fn end_bot(&self, owner: UserId, id: UserId) -> Result<(), Error> {
+    pub(crate) async fn end_bot(&self, owner: UserId, id: UserId, origin: &Origin) -> Result<(), Error> {
+        let origin = origin.by(owner);
         for _ in 0..ATTEMPTS {
             let found = self.store.versioned_account(id).await?;
             let found = found.filter(|found| found.value.is_bot_of(owner)).ok_or(Error::BotNotFound)?;
             let mut account = found.value;
             if let Some(bot) = account.bot.as_mut().filter(|bot| bot.ended_at.is_none()) {
                 bot.ended_at = Some(self.ambient.now());
-                match self.store.replace_account(&account, found.revision, Vec::new()).await {
+                let noted = self.note(Deed::BotEnded, &origin, Some(id), BTreeMap::new());
+                match self.store.replace_account(&account, found.revision, vec![noted]).await {
                     Ok(()) => {}
                     Err(documents::Error::Conflict { .. }) => continue,
                     Err(error) => return Err(error.into()),
                 }
             }
-            return self.end_tokens_of(id).await;
+            return self.end_tokens_of(id, &origin).await;
         }
         Err(Error::ChangedMeanwhile)
     }
 
-    async fn end_tokens_of(&self, id: UserId) -> Result<(), Error> {
+    async fn end_tokens_of(&self, id: UserId, origin: &Origin) -> Result<(), Error> {
         for _ in 0..ATTEMPTS {
             let tokens = self.store.tokens_of(id).await?;
             if tokens.is_empty() {
                 return Ok(());
             }
             for token in tokens {
-                self.revoke_token(&token).await?;
+                self.revoke_token(&token, origin).await?;
             }
         }
         Err(Error::ChangedMeanwhile)

@@ -1,6 +1,6 @@
 //! Another password: by the one before, or by a link in a mail.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use tertulia_cache::Quota;
 use tertulia_contracts::{
@@ -16,6 +16,7 @@ use crate::{
     Auth, Error,
     model::{
         account::Account,
+        audit::{Deed, Origin},
         link::{LinkToken, Purpose},
     },
 };
@@ -46,13 +47,17 @@ impl Auth {
     pub(crate) async fn change_password(
         &self,
         caller: &Identity,
+        origin: &Origin,
         request: ChangePassword,
     ) -> Result<(), Error> {
         let id = caller.user_id;
         self.must_know_password(id, request.current_password).await?;
         self.must_be_strong(&request.password, &self.account(id).await?).await?;
         let hash = self.passwords.hash(request.password).await?;
-        let set = |account: &mut Account| Ok((account.set_password(&hash), self.notice_of_password(id)));
+        let set = |account: &mut Account| {
+            let noted = self.note(Deed::PasswordChanged, &origin.by(id), Some(id), BTreeMap::new());
+            Ok((account.set_password(&hash), vec![self.notice_of_password(id), noted]))
+        };
         let (_, generation) = self.change(id, || Error::SessionEnded, set).await?;
         self.keep_session(caller, generation).await?;
         self.end_sessions(id, Some(caller.session_id)).await
@@ -67,7 +72,7 @@ impl Auth {
     }
 
     /// Sets another password for whoever opened the link. All their sessions end.
-    pub(crate) async fn reset_password(&self, request: ResetPassword) -> Result<(), Error> {
+    pub(crate) async fn reset_password(&self, request: ResetPassword, origin: &Origin) -> Result<(), Error> {
         let token: LinkToken = request.token.parse().map_err(|_| Error::LinkInvalid)?;
         let opens = |account: &Account| {
             account.links.opened_by(&token, self.ambient.now()) == Some(&Purpose::ResetPassword)
@@ -80,7 +85,8 @@ impl Auth {
             if !opens(account) {
                 return Err(Error::LinkInvalid);
             }
-            Ok((account.set_password(&hash), self.notice_of_password(account.id)))
+            let noted = self.note(Deed::PasswordReset, origin, Some(account.id), BTreeMap::new());
+            Ok((account.set_password(&hash), vec![self.notice_of_password(account.id), noted]))
         };
         self.change(token.user_id, || Error::LinkInvalid, set).await?;
         self.end_sessions(token.user_id, None).await
@@ -109,8 +115,8 @@ impl Auth {
         }
     }
 
-    fn notice_of_password(&self, user_id: UserId) -> Vec<Event> {
-        vec![self.mail(Letter::PasswordChanged { user_id })]
+    fn notice_of_password(&self, user_id: UserId) -> Event {
+        self.mail(Letter::PasswordChanged { user_id })
     }
 
     /// The session that changed the password goes on with it.

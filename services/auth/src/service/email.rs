@@ -1,6 +1,6 @@
 //! Whose an e-mail address is: whoever opens the link that was sent there.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use tertulia_cache::Quota;
 use tertulia_contracts::{
@@ -15,6 +15,7 @@ use crate::{
     Auth, Error, SOURCE,
     model::{
         account::{Account, is_same_email},
+        audit::{Deed, Origin},
         link::{LinkToken, Links, Purpose},
     },
 };
@@ -60,7 +61,7 @@ impl Auth {
     }
 
     /// Whoever opened the link reads that mailbox: the address is the account's, and the one before is told.
-    pub(crate) async fn verify_email(&self, token: &str) -> Result<(), Error> {
+    pub(crate) async fn verify_email(&self, token: &str, origin: &Origin) -> Result<(), Error> {
         let token: LinkToken = token.parse().map_err(|_| Error::LinkInvalid)?;
         let verify = |account: &mut Account| {
             let purpose = account.links.opened_by(&token, self.ambient.now());
@@ -75,7 +76,8 @@ impl Auth {
             let before = account.proven_email.replace(address);
             let told =
                 before.map(|address| self.mail(Letter::EmailReplaced { user_id: account.id, address }));
-            Ok(((), told.into_iter().collect()))
+            let noted = self.note(Deed::EmailChanged, origin, Some(account.id), BTreeMap::new());
+            Ok(((), told.into_iter().chain([noted]).collect()))
         };
         self.change(token.user_id, || Error::LinkInvalid, verify).await.map(drop)
     }

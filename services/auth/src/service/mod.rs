@@ -1,10 +1,12 @@
 //! The use cases.
 
 pub(crate) mod accounts;
+pub(crate) mod audit;
 pub(crate) mod bots;
 pub(crate) mod changes;
 pub(crate) mod credentials;
 pub(crate) mod email;
+pub(crate) mod invitations;
 pub(crate) mod janitor;
 pub(crate) mod keys;
 pub(crate) mod letters;
@@ -14,6 +16,7 @@ pub(crate) mod post;
 mod profile;
 pub(crate) mod sessions;
 pub(crate) mod setup;
+pub(crate) mod standing;
 mod strength;
 pub(crate) mod tokens;
 

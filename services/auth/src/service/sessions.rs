@@ -18,6 +18,7 @@ use crate::{
     Auth, Error, SOURCE,
     model::{
         account::{Account, Identifier},
+        audit::{Deed, Origin, details},
         session::{RefreshToken, Session, Verdict},
     },
 };
@@ -34,15 +35,23 @@ impl Auth {
         &self,
         request: CreateSession,
         device: Option<&str>,
+        origin: &Origin,
     ) -> Result<SignedIn, Error> {
-        let account = self.store.account_of(&Identifier::read(&request.identifier)).await?;
+        let identifier = Identifier::read(&request.identifier);
+        let account = self.store.account_of(&identifier).await?;
         let stored = account.as_ref().and_then(|account| account.password.clone());
         // An unknown name costs what a wrong password costs, and is answered alike.
         let fits = self.passwords.verify(request.password.clone(), stored).await?;
+        let whose = account.as_ref().map(|account| account.id);
         let Some(account) = account.filter(|_| fits) else {
             self.counters.sign_ins_refused.inc();
+            self.note_refused_sign_in(&identifier, whose, origin).await;
             return Err(Error::WrongCredentials);
         };
+        // Told to whoever knows the password, and to nobody else.
+        if let Some(suspension) = account.suspended(self.ambient.now()) {
+            return Err(Error::AccountSuspended { suspension: Box::new(suspension.clone()) });
+        }
         self.keep_hash_current(&account, request.password).await;
         self.begin_session(&account, device).await
     }
@@ -62,14 +71,17 @@ impl Auth {
 
     /// Trades a refresh token for the next one. Showing an older one ends the session, since then two hold
     /// it, and which of them is the owner cannot be told.
-    pub(crate) async fn refresh(&self, token: &str) -> Result<SignedIn, Error> {
+    pub(crate) async fn refresh(&self, token: &str, origin: &Origin) -> Result<SignedIn, Error> {
         let token: RefreshToken = token.parse().map_err(|_| Error::RefreshTokenInvalid)?;
         for _ in 0..ATTEMPTS {
             let found = self.store.session(token.session_id).await?.ok_or(Error::RefreshTokenInvalid)?;
             match found.value.judge(&token, self.ambient.now()) {
                 Verdict::Invalid => return Err(Error::RefreshTokenInvalid),
                 Verdict::Reused => {
-                    if self.revoke(&found).await? {
+                    let about = details([("session", found.value.id.to_string())]);
+                    let whose = Some(found.value.user_id);
+                    let noted = self.note(Deed::RefreshTokenReused, origin, whose, about);
+                    if self.revoke(&found, Some(noted)).await? {
                         self.counters.refresh_tokens_reused.inc();
                         tracing::warn!(session = %token.session_id, user = %found.value.user_id, "a refresh token was used twice");
                     }
@@ -93,11 +105,15 @@ impl Auth {
 
     fn signed_in(&self, account: &Account, session: &Session, token: &RefreshToken) -> SignedIn {
         let life = self.config.access_token_life();
-        let claims = Claims::new(account.id, session.id, account.operator, self.ambient.now(), life);
+        let claims = Claims {
+            moderator: account.moderator,
+            epoch: account.epoch,
+            ..Claims::new(account.id, session.id, account.operator, self.ambient.now(), life)
+        };
         SignedIn {
             account: account.own_view(),
             session: session.view(session.id),
-            access_token: self.keys.signing().sign(&claims),
+            access_token: self.keys.sign(&claims, self.ambient.now()),
             refresh_token: token.reveal(),
             expires_in: life.as_secs(),
         }
@@ -133,7 +149,7 @@ impl Auth {
     pub(crate) async fn end_session(&self, user_id: UserId, id: SessionId) -> Result<(), Error> {
         for _ in 0..ATTEMPTS {
             let found = self.store.session(id).await?.filter(|found| found.value.user_id == user_id);
-            if self.revoke(&found.ok_or(Error::SessionNotFound)?).await? {
+            if self.revoke(&found.ok_or(Error::SessionNotFound)?, None).await? {
                 return Ok(());
             }
         }
@@ -147,7 +163,7 @@ impl Auth {
             let page = self.store.sessions_of(user_id, after, DEFAULT_PAGE).await?;
             for session in page.items.iter().filter(|session| Some(session.value.id) != but) {
                 // One that changes meanwhile was refreshed, or has ended.
-                if !self.revoke(session).await? {
+                if !self.revoke(session, None).await? {
                     self.end_session(user_id, session.value.id).await.or_else(gone)?;
                 }
             }
@@ -159,11 +175,11 @@ impl Auth {
     }
 
     /// Ends a session and tells everybody; false if it changed meanwhile.
-    async fn revoke(&self, session: &Versioned<Session>) -> Result<bool, Error> {
+    async fn revoke(&self, session: &Versioned<Session>, noted: Option<Event>) -> Result<bool, Error> {
         let (user_id, session_id) = (session.value.user_id, session.value.id);
         let revoked = Event::new(&self.ambient, SOURCE, &SessionRevoked { user_id, session_id });
-        let deleted =
-            self.store.sessions.delete(&session_id.to_string(), session.revision, vec![revoked]).await;
+        let events = [Some(revoked), noted].into_iter().flatten().collect();
+        let deleted = self.store.sessions.delete(&session_id.to_string(), session.revision, events).await;
         match deleted {
             Ok(()) => {}
             Err(documents::Error::Conflict { .. }) => return Ok(false),

@@ -13,7 +13,11 @@ use tertulia_runtime::{Event, secret};
 use super::free_slot;
 use crate::{
     Auth, Error, SOURCE,
-    model::{account::Account, api_token::ApiToken},
+    model::{
+        account::Account,
+        api_token::ApiToken,
+        audit::{Deed, Origin, details},
+    },
     store::SLOT,
 };
 
@@ -25,6 +29,7 @@ impl Auth {
     pub(crate) async fn issue_token(
         &self,
         caller: UserId,
+        origin: &Origin,
         request: CreateToken,
     ) -> Result<IssuedToken, Error> {
         let account = self.acting(caller, request.bot_id).await?;
@@ -48,7 +53,8 @@ impl Auth {
             let others = self.store.tokens_of(account.id).await?;
             token.slot = free_slot(others.iter().map(|other| other.value.slot), MAX_TOKENS)
                 .ok_or(Error::TooManyTokens)?;
-            match self.store.tokens.insert(&token, Vec::new()).await {
+            let noted = self.note_token(Deed::TokenCreated, &token, &origin.by(caller));
+            match self.store.tokens.insert(&token, vec![noted]).await {
                 Ok(_) => {
                     let (api_token, token) = (token.view(&account), text.reveal().to_owned());
                     return Ok(IssuedToken { api_token, token });
@@ -73,7 +79,7 @@ impl Auth {
     }
 
     /// Takes a token of the caller or of one of their bots back.
-    pub(crate) async fn end_token(&self, caller: UserId, id: TokenId) -> Result<(), Error> {
+    pub(crate) async fn end_token(&self, caller: UserId, id: TokenId, origin: &Origin) -> Result<(), Error> {
         for _ in 0..ATTEMPTS {
             let token = self.store.token(id).await?.ok_or(Error::TokenNotFound)?;
             let account = self.store.account(token.value.user_id).await?;
@@ -81,7 +87,7 @@ impl Auth {
             if !theirs {
                 return Err(Error::TokenNotFound);
             }
-            if self.revoke_token(&token).await? {
+            if self.revoke_token(&token, &origin.by(caller)).await? {
                 return Ok(());
             }
         }
@@ -89,10 +95,16 @@ impl Auth {
     }
 
     /// Ends a token and tells everybody; false if it changed meanwhile.
-    pub(super) async fn revoke_token(&self, token: &Versioned<ApiToken>) -> Result<bool, Error> {
+    pub(super) async fn revoke_token(
+        &self,
+        token: &Versioned<ApiToken>,
+        origin: &Origin,
+    ) -> Result<bool, Error> {
         let (user_id, session_id) = (token.value.user_id, token.value.session_id());
         let revoked = Event::new(&self.ambient, SOURCE, &SessionRevoked { user_id, session_id });
-        match self.store.tokens.delete(&token.value.id.to_string(), token.revision, vec![revoked]).await {
+        let noted = self.note_token(Deed::TokenRevoked, &token.value, origin);
+        let id = token.value.id.to_string();
+        match self.store.tokens.delete(&id, token.revision, vec![revoked, noted]).await {
             Ok(()) => {}
             Err(documents::Error::Conflict { .. }) => return Ok(false),
             Err(error) => return Err(error.into()),
@@ -104,13 +116,22 @@ impl Auth {
         Ok(true)
     }
 
+    fn note_token(&self, deed: Deed, token: &ApiToken, origin: &Origin) -> Event {
+        let scopes: Vec<&str> = token.scopes.iter().map(|scope| scope.name()).collect();
+        let about = details([("token", token.id.to_string()), ("scopes", scopes.join(" "))]);
+        self.note(deed, origin, Some(token.user_id), about)
+    }
+
     /// Whose a token is, for another service; and notes, now and then, that it is used.
     pub(crate) async fn look_up_token(&self, text: &str) -> Result<TokenOwner, Error> {
         // Found by its fingerprint: how long the search takes tells nothing of a secret.
         let fingerprint = secret::fingerprint(text);
         let token = self.store.token_of(&fingerprint).await?.ok_or(Error::TokenNotFound)?;
         let account = self.store.account(token.value.user_id).await?;
-        let account = account.filter(|account| !account.has_ended()).ok_or(Error::TokenNotFound)?;
+        let account = account.ok_or(Error::TokenNotFound)?;
+        if !self.is_usable(&account).await? {
+            return Err(Error::TokenNotFound);
+        }
         let now = self.ambient.now();
         if token.value.lasts(now) && token.value.is_newly_used(now) {
             let used = ApiToken { last_used_at: Some(now), ..token.value.clone() };
@@ -128,9 +149,11 @@ impl Auth {
         let token = self.store.token(ApiToken::id_of(identity.session_id)).await?;
         let account = self.store.account(identity.user_id).await?;
         let now = self.ambient.now();
-        let live = token.is_some_and(|it| it.value.user_id == identity.user_id && it.value.lasts(now))
-            && account.is_some_and(|account| !account.has_ended());
-        if live { Ok(()) } else { Err(Error::SessionEnded) }
+        let live = token.is_some_and(|it| it.value.user_id == identity.user_id && it.value.lasts(now));
+        match account {
+            Some(account) if live && self.is_usable(&account).await? => Ok(()),
+            _ => Err(Error::SessionEnded),
+        }
     }
 
     /// The account that the caller asks for: their own or one of their bots'.

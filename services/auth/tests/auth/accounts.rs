@@ -37,6 +37,7 @@ async fn an_account_is_made_and_signed_in_at_once() {
         "email_verified": false,
         "handle": "ana",
         "id": "usr_…",
+        "moderator": false,
         "operator": false
       },
       "expires_in": 600,

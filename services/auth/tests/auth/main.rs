@@ -4,7 +4,10 @@
 
 mod accounts;
 mod app;
+mod audit;
 mod authorization;
+mod dying;
+mod invitations;
 mod keys;
 mod mailbox;
 mod password;
@@ -12,3 +15,4 @@ mod profile;
 mod programs;
 mod sessions;
 mod setup;
+mod standing;

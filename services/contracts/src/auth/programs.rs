@@ -144,6 +144,9 @@ pub struct TokenOwner {
     pub session_id: SessionId,
     /// Whether that account runs this instance.
     pub operator: bool,
+    /// Whether that account is one of the instance's moderators'.
+    #[serde(default)]
+    pub moderator: bool,
     /// Whether it is a bot's.
     pub bot: bool,
     /// What it is good for.

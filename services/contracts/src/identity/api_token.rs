@@ -34,17 +34,7 @@ pub enum MalformedToken {
 impl ApiToken {
     /// A fresh one.
     pub fn generate(entropy: &dyn Entropy) -> Self {
-        let mut random = String::with_capacity(RANDOM_CHARS);
-        while random.len() < RANDOM_CHARS {
-            let mut byte = [0];
-            entropy.fill(&mut byte);
-            // Of the 256 values 248 are four times the alphabet; the rest would make some characters likelier.
-            if byte[0] < 248 {
-                random.push(char::from(ALPHABET[usize::from(byte[0]) % ALPHABET.len()]));
-            }
-        }
-        let check = check_of(&random);
-        Self(format!("{API_TOKEN_PREFIX}{random}{check}"))
+        Self(marked_secret(API_TOKEN_PREFIX, entropy))
     }
 
     /// As the program carries it.
@@ -64,6 +54,21 @@ impl FromStr for ApiToken {
         let (random, check) = rest.split_at(RANDOM_CHARS);
         if check_of(random) == check { Ok(Self(text.to_owned())) } else { Err(MalformedToken::Checksum) }
     }
+}
+
+/// A fresh secret of this form that begins with another mark.
+pub fn marked_secret(prefix: &str, entropy: &dyn Entropy) -> String {
+    let mut random = String::with_capacity(RANDOM_CHARS);
+    while random.len() < RANDOM_CHARS {
+        let mut byte = [0];
+        entropy.fill(&mut byte);
+        // Of the 256 values 248 are four times the alphabet; the rest would make some characters likelier.
+        if byte[0] < 248 {
+            random.push(char::from(ALPHABET[usize::from(byte[0]) % ALPHABET.len()]));
+        }
+    }
+    let check = check_of(&random);
+    format!("{prefix}{random}{check}")
 }
 
 /// It is a secret: a log names it by nothing.

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use super::{ApiToken, Identity, IdentityError, TOKEN_MEMORY, verified::Verified};
 use crate::{
-    SessionId,
+    SessionId, UserId,
     auth::{LookUpToken, TokenOwner},
     routes::role,
 };
@@ -66,6 +66,12 @@ impl LookedUp {
         self.remembered.forget(|(known, _)| known.session_id == session_id);
     }
 
+    /// Whatever is known of an account's tokens may be no longer so.
+    pub(super) fn forget_all_of(&self, user_id: UserId) {
+        self.forgotten.fetch_add(1, Ordering::SeqCst);
+        self.remembered.forget(|(known, _)| known.user_id == user_id);
+    }
+
     /// Some tokens may be no longer good.
     pub(super) fn forget_all(&self) {
         self.forgotten.fetch_add(1, Ordering::SeqCst);
@@ -100,6 +106,7 @@ fn identity_of(owner: &TokenOwner) -> Identity {
         // A token without an end lasts longer than anybody.
         expires_at: owner.expires_at.unwrap_or_else(|| Timestamp::from_millis(i64::MAX)),
         operator: owner.operator,
+        moderator: owner.moderator,
         bot: owner.bot,
         scopes: owner.scopes.iter().copied().collect(),
     }

@@ -11,12 +11,15 @@
 //!   older than [`MAX_KEY_AGE`]. While auth is away the known keys go on being good.
 //! * **Revocation is told, not asked.** A token stays formally valid until it expires, a few minutes after it
 //!   was made; sockets learn of an ended login over the control channel, and auth's own routes look it up.
+//! * **Suspension is told and remembered.** Of an account that was suspended or holds another office, every earlier token is
+//!   refused at once ([`Denial`]): it is broadcast, and asked for together with the keys by whoever may have missed it.
 //! * **API tokens are looked up.** A program's token ([`ApiToken`]) says nothing by itself: auth is asked, and what it
 //!   answered is remembered for [`TOKEN_MEMORY`] at most. A revocation is broadcast and ends that at once. While auth is
 //!   away the remembered ones go on being good until their time is over; of others it cannot be told.
 
 mod api_token;
 mod caller;
+mod denied;
 mod keys;
 mod looked_up;
 mod scope;
@@ -26,6 +29,8 @@ pub mod testkit;
 mod tests;
 #[cfg(test)]
 mod tests_of_api_tokens;
+#[cfg(test)]
+mod tests_of_denials;
 mod verified;
 mod verifier;
 
@@ -36,8 +41,9 @@ use tertulia_runtime::{Fault, Kind, Timestamp};
 
 use crate::{SessionId, UserId, permissions::InstanceRole};
 
-pub use api_token::{API_TOKEN_PREFIX, ApiToken, MalformedToken};
+pub use api_token::{API_TOKEN_PREFIX, ApiToken, MalformedToken, marked_secret};
 pub use caller::{Caller, bearer};
+pub use denied::{DENIALS_PATH, Denial, Denials, MAX_DENIALS};
 pub use keys::{SEED_BYTES, SigningKey};
 pub use looked_up::LOOK_UP_PATH;
 pub use scope::{Scope, Scopes};
@@ -72,6 +78,8 @@ pub struct Identity {
     pub expires_at: Timestamp,
     /// Whether they run this instance.
     pub operator: bool,
+    /// Whether they keep its public conversations in order.
+    pub moderator: bool,
     /// Whether they are a program with an account of its own.
     pub bot: bool,
     /// What the token is good for.
@@ -81,10 +89,11 @@ pub struct Identity {
 impl Identity {
     /// What they are to the instance, as far as the token says.
     pub fn account(&self) -> InstanceRole {
-        match (self.bot, self.operator) {
-            (true, _) => InstanceRole::Bot,
-            (false, true) => InstanceRole::Operator,
-            (false, false) => InstanceRole::User,
+        match () {
+            () if self.bot => InstanceRole::Bot,
+            () if self.operator => InstanceRole::Operator,
+            () if self.moderator => InstanceRole::Moderator,
+            () => InstanceRole::User,
         }
     }
 
@@ -119,6 +128,12 @@ pub struct Claims {
     pub exp: i64,
     /// Whether its owner runs this instance.
     pub op: bool,
+    /// Whether its owner is one of its moderators.
+    #[serde(default)]
+    pub moderator: bool,
+    /// Which of the account's states it tells: of an earlier one than the [denials](Denial) name it is good no longer.
+    #[serde(default)]
+    pub epoch: u64,
 }
 
 impl Claims {
@@ -138,6 +153,8 @@ impl Claims {
             iat: now.as_seconds(),
             exp: now.plus(life).as_seconds(),
             op: operator,
+            moderator: false,
+            epoch: 0,
         }
     }
 }

@@ -78,7 +78,15 @@ impl Signer {
         let token = ApiToken::generate(&*self.ambient.entropy).reveal().to_owned();
         let session_id = self.ambient.ids.next();
         let scopes = scopes.to_vec();
-        let owner = TokenOwner { user_id, session_id, operator: false, bot, scopes, expires_at: None };
+        let owner = TokenOwner {
+            user_id,
+            session_id,
+            operator: false,
+            moderator: false,
+            bot,
+            scopes,
+            expires_at: None,
+        };
         self.tokens.insert(token.clone(), owner);
         (token, session_id)
     }
@@ -86,6 +94,14 @@ impl Signer {
     /// What the verifier makes of [`Signer::token_of`].
     pub fn identity(&self, user_id: UserId, session_id: SessionId) -> Identity {
         let expires_at = self.ambient.now().plus(TOKEN_LIFE);
-        Identity { user_id, session_id, expires_at, operator: false, bot: false, scopes: Scopes::LOGIN }
+        Identity {
+            user_id,
+            session_id,
+            expires_at,
+            operator: false,
+            moderator: false,
+            bot: false,
+            scopes: Scopes::LOGIN,
+        }
     }
 }

@@ -40,6 +40,7 @@ impl Auth {
     fn new() -> Arc<Self> {
         let (ambient, _) = frozen(3);
         let owner = TokenOwner {
+            moderator: false,
             user_id: ambient.ids.next(),
             session_id: ambient.ids.next(),
             operator: false,
@@ -83,7 +84,7 @@ impl Auth {
 }
 
 /// What a test says is heard.
-struct Ear(tokio::sync::Mutex<mpsc::UnboundedReceiver<Heard>>);
+pub(super) struct Ear(pub(super) tokio::sync::Mutex<mpsc::UnboundedReceiver<Heard>>);
 
 #[async_trait]
 impl Listener for Ear {
@@ -104,7 +105,7 @@ impl Listener for Ear {
     }
 }
 
-fn said(payload: Vec<u8>) -> Heard {
+pub(super) fn said(payload: Vec<u8>) -> Heard {
     let payload = Bytes::from(payload);
     Heard::Message(Arc::new(Broadcast { channel: REVOCATIONS.to_owned(), payload }))
 }
@@ -114,7 +115,7 @@ fn revoked(session_id: SessionId) -> Heard {
 }
 
 /// Lets everybody else of this thread do what they have to.
-async fn pass() {
+pub(super) async fn pass() {
     for _ in 0..10 {
         tokio::task::yield_now().await;
     }

@@ -1,18 +1,26 @@
 //! Verifies access tokens with the keys that auth publishes, and API tokens by asking it.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use arc_swap::ArcSwap;
 use http::Method;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
 use tertulia_bus::{Heard, Listener};
-use tertulia_mesh::Mesh;
-use tertulia_runtime::{Clock, Timestamp};
+use tertulia_mesh::{Mesh, MeshError};
+use tertulia_runtime::{Clock, Kind, Timestamp};
 use tokio::{sync::Mutex, time::Instant};
 
 use super::{
     API_TOKEN_PREFIX, AUDIENCE, Claims, ISSUER, Identity, IdentityError, LEEWAY, MAX_KEY_AGE,
     MAX_TOKEN_BYTES, MIN_FETCH_INTERVAL, Scopes, TOKEN_TYPE,
+    denied::{DENIALS_PATH, Denial, Denials, Denied},
     looked_up::{LookedUp, Register},
     verified::Verified,
 };
@@ -22,6 +30,8 @@ use crate::{
     routes::role,
 };
 
+/// Where auth publishes its keys.
+const JWKS_PATH: &str = "/.well-known/jwks.json";
 /// How long auth is waited for.
 const FETCH_TIMEOUT: Duration = Duration::from_secs(3);
 /// More keys than this auth never has; a longer list is not kept.
@@ -35,7 +45,11 @@ pub struct Verifier {
     keys: ArcSwap<Keys>,
     /// Held by the one who asks auth; tells when auth was last asked.
     asked_at: Mutex<Option<Instant>>,
-    verified: Verified<Identity>,
+    /// With the epoch of the account that each tells.
+    verified: Verified<(Identity, u64)>,
+    denied: Denied,
+    /// Whether denials may have been missed since they were asked for.
+    missed: AtomicBool,
     register: Register,
     looked_up: LookedUp,
 }
@@ -79,6 +93,8 @@ impl Verifier {
             keys: ArcSwap::default(),
             asked_at: Mutex::default(),
             verified: Verified::default(),
+            denied: Denied::default(),
+            missed: AtomicBool::new(false),
             register,
             looked_up: LookedUp::default(),
         }
@@ -92,20 +108,29 @@ impl Verifier {
     pub async fn hear_revocations(&self, ear: &dyn Listener) -> Result<(), tertulia_bus::Error> {
         ear.join(REVOCATIONS).await?;
         // What was broadcast before is lost.
-        self.looked_up.forget_all();
+        self.may_have_missed();
         loop {
             match ear.hear().await {
                 Heard::Message(message) => match serde_json::from_slice(&message.payload) {
                     Ok(Control::SessionRevoked { session_id }) => self.looked_up.forget(session_id),
+                    Ok(Control::AccountChanged { denial }) => {
+                        self.denied.hear(&[denial], self.clock.now());
+                        self.looked_up.forget_all_of(denial.user_id);
+                    }
                     Ok(Control::AccessLost { .. }) => {}
                     Err(error) => {
                         tracing::error!(%error, "what was broadcast of a revoked token does not decode");
-                        self.looked_up.forget_all();
+                        self.may_have_missed();
                     }
                 },
-                Heard::Gap => self.looked_up.forget_all(),
+                Heard::Gap => self.may_have_missed(),
             }
         }
+    }
+
+    fn may_have_missed(&self) {
+        self.looked_up.forget_all();
+        self.missed.store(true, Ordering::SeqCst);
     }
 
     /// Who a token stands for.
@@ -117,8 +142,8 @@ impl Verifier {
             return self.unexpired(self.looked_up.identity(&self.register, token).await?);
         }
         self.refresh_old_keys().await;
-        if let Some(identity) = self.verified.get(token) {
-            return self.unexpired(identity);
+        if let Some((identity, epoch)) = self.verified.get(token) {
+            return self.admitted(identity, epoch);
         }
         if token.len() > MAX_TOKEN_BYTES {
             return Err(refused("it is too long"));
@@ -127,9 +152,9 @@ impl Verifier {
         let key = self.key(&kid).await?;
         let token_data = decode::<Claims>(token, &key, &self.validation);
         let token_data = token_data.map_err(|error| refused(error.to_string()))?;
-        let identity = self.in_time(&token_data.claims)?;
-        self.verified.put(token, identity);
-        Ok(identity)
+        let (identity, epoch) = (self.in_time(&token_data.claims)?, token_data.claims.epoch);
+        self.verified.put(token, (identity, epoch));
+        self.admitted(identity, epoch)
     }
 
     /// What the header must say before its key is even looked up.
@@ -157,9 +182,16 @@ impl Verifier {
             session_id: claims.sid,
             expires_at: from_seconds(claims.exp),
             operator: claims.op,
+            moderator: claims.moderator,
             bot: false,
             scopes: Scopes::LOGIN,
         })
+    }
+
+    /// A token of an earlier state of its account is over, and its client gets another, or is told why not.
+    fn admitted(&self, identity: Identity, epoch: u64) -> Result<Identity, IdentityError> {
+        let identity = self.unexpired(identity)?;
+        if self.denied.admits(identity.user_id, epoch) { Ok(identity) } else { Err(IdentityError::Expired) }
     }
 
     fn unexpired(&self, identity: Identity) -> Result<Identity, IdentityError> {
@@ -194,8 +226,10 @@ impl Verifier {
     /// One caller asks again when the keys are old; the others, and this one when auth is away, go on with
     /// the keys there are.
     async fn refresh_old_keys(&self) {
-        let is_old =
-            |keys: &Keys| keys.fetched_at.is_some_and(|fetched_at| fetched_at.elapsed() >= MAX_KEY_AGE);
+        let is_old = |keys: &Keys| {
+            let missed = self.missed.load(Ordering::SeqCst);
+            keys.fetched_at.is_some_and(|fetched_at| missed || fetched_at.elapsed() >= MAX_KEY_AGE)
+        };
         if !is_old(&self.keys.load()) {
             return;
         }
@@ -212,23 +246,41 @@ impl Verifier {
     }
 
     async fn fetch(&self) -> Result<(), IdentityError> {
-        let published = match &self.source {
-            #[cfg(any(test, feature = "testkit"))]
-            Source::Fixed(keys) => keys.clone(),
-            Source::Auth(mesh) => {
-                let answer =
-                    mesh.call_json::<(), Jwks>(role::AUTH, Method::GET, "/.well-known/jwks.json", None, None);
-                let answer = tokio::time::timeout(FETCH_TIMEOUT, answer).await;
-                let answer =
-                    answer.map_err(|_| IdentityError::KeysUnavailable("auth is too slow".to_owned()))?;
-                answer.map_err(|error| IdentityError::KeysUnavailable(error.to_string()))?
-            }
-        };
+        // What is missed from now on is asked for again.
+        let missed = self.missed.swap(false, Ordering::SeqCst);
+        let fetched = self.ask().await;
+        if fetched.is_err() && missed {
+            self.missed.store(true, Ordering::SeqCst);
+        }
+        let (published, denials) = fetched?;
+        self.denied.hear(&denials, self.clock.now());
         let by_kid = published.keys.iter().take(MAX_KEYS).filter_map(decoding_key).collect();
         self.keys.store(Arc::new(Keys { by_kid, fetched_at: Some(Instant::now()) }));
         // What a withdrawn key signed must not be good any longer.
         self.verified.clear();
         Ok(())
+    }
+
+    async fn ask(&self) -> Result<(Jwks, Vec<Denial>), IdentityError> {
+        let mesh = match &self.source {
+            #[cfg(any(test, feature = "testkit"))]
+            Source::Fixed(keys) => return Ok((keys.clone(), Vec::new())),
+            Source::Auth(mesh) => mesh,
+        };
+        let unavailable = |error: MeshError| IdentityError::KeysUnavailable(error.to_string());
+        let both = async {
+            let keys = mesh.call_json::<(), Jwks>(role::AUTH, Method::GET, JWKS_PATH, None, None).await;
+            let denials =
+                mesh.call_json::<(), Denials>(role::AUTH, Method::GET, DENIALS_PATH, None, None).await;
+            let denials = match denials {
+                // An auth of an older version suspends nobody.
+                Err(MeshError::Refused { kind: Kind::NotFound, .. }) => Vec::new(),
+                denials => denials.map_err(unavailable)?.items,
+            };
+            Ok((keys.map_err(unavailable)?, denials))
+        };
+        let both = tokio::time::timeout(FETCH_TIMEOUT, both).await;
+        both.map_err(|_| IdentityError::KeysUnavailable("auth is too slow".to_owned()))?
     }
 }
 

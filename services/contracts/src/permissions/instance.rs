@@ -7,23 +7,55 @@ use super::InstanceRole;
 pub enum InstanceAction {
     /// Read the mails that the instance keeps instead of sending them.
     ReadMail,
+    /// Invite people to make an account, see these invitations and withdraw them.
+    ManageInvitations,
+    /// See every account, what it is to the instance, and whether it is suspended.
+    ListAccounts,
+    /// Make somebody a moderator of the instance, and no longer one.
+    AppointModerators,
+    /// Keep somebody from using their account, and let them again.
+    SuspendAccounts,
+    /// Read and verify the audit trail.
+    ReadAudit,
+    /// See the keys that access tokens are signed with, and rotate them.
+    RotateKeys,
 }
 
 impl InstanceAction {
     /// Every action, in the order of the table.
-    pub const ALL: &[Self] = &[Self::ReadMail];
+    pub const ALL: &[Self] = &[
+        Self::ReadMail,
+        Self::ManageInvitations,
+        Self::ListAccounts,
+        Self::AppointModerators,
+        Self::SuspendAccounts,
+        Self::ReadAudit,
+        Self::RotateKeys,
+    ];
 
     /// Its stable name.
     pub const fn name(self) -> &'static str {
         match self {
             Self::ReadMail => "read_mail",
+            Self::ManageInvitations => "manage_invitations",
+            Self::ListAccounts => "list_accounts",
+            Self::AppointModerators => "appoint_moderators",
+            Self::SuspendAccounts => "suspend_accounts",
+            Self::ReadAudit => "read_audit",
+            Self::RotateKeys => "rotate_keys",
         }
     }
 
     /// The least office that may.
     pub const fn least(self) -> InstanceRole {
         match self {
-            Self::ReadMail => InstanceRole::Operator,
+            Self::ReadMail
+            | Self::ManageInvitations
+            | Self::ListAccounts
+            | Self::AppointModerators
+            | Self::SuspendAccounts
+            | Self::ReadAudit
+            | Self::RotateKeys => InstanceRole::Operator,
         }
     }
 }

@@ -1,12 +1,13 @@
 //! What a decision depends on: who asks, and where.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::Permissions;
 use crate::messaging::{ConversationKind, MemberRole, Visibility};
 
 /// What an account is to the whole instance.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum InstanceRole {
     /// Somebody let in for a while.

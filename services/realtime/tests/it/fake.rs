@@ -278,6 +278,7 @@ async fn me(State(Shared(fake)): State<Shared>, Caller(caller): Caller) -> Json<
         bio: None,
         avatar_id: None,
         operator: false,
+        moderator: false,
         bot_of: None,
         created_at: fake.ambient.now(),
     })
