@@ -16,7 +16,7 @@ use tertulia_contracts::{
     identity::{Verifier, bearer},
     routes::{Access, Route},
 };
-use tertulia_mesh::{Affinity, Deadline, Mesh};
+use tertulia_mesh::{Affinity, Deadline, Mesh, Repeatable};
 use tertulia_runtime::Problem;
 
 use crate::{address::client_address, headers, leaving::Leaving};
@@ -79,6 +79,9 @@ impl Edge {
         parts.headers.remove(header::TRANSFER_ENCODING);
         if !body.is_empty() {
             parts.headers.insert(header::CONTENT_LENGTH, body.len().into());
+        }
+        if route.repeatable {
+            parts.extensions.insert(Repeatable(body.clone()));
         }
         Ok(Request::from_parts(parts, Body::from(body)))
     }
