@@ -16,13 +16,21 @@ use tertulia_contracts::{
     identity::{Verifier, bearer},
     routes::{Access, Route},
 };
-use tertulia_mesh::{Affinity, Deadline, Mesh};
-use tertulia_runtime::Problem;
+use tertulia_mesh::{Affinity, Deadline, Mesh, Repeatable};
+use tertulia_runtime::{Entropy, Problem, entropy::random_part};
 
-use crate::{address::client_address, headers, leaving::Leaving};
+use crate::{
+    address::client_address,
+    headers,
+    leaving::Leaving,
+    load::{Full, Load},
+};
 
 /// How long a body may take on routes that name no time of their own.
 const BODY_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// Those who are sent away are told to come back spread over this time.
+const RETURN_SPREAD: Duration = Duration::from_secs(3);
 
 /// What every route is forwarded with.
 pub(crate) struct Edge {
@@ -32,22 +40,39 @@ pub(crate) struct Edge {
     pub(crate) quota: Quota,
     pub(crate) trusted_proxies: Vec<IpAddr>,
     pub(crate) leaving: Arc<Leaving>,
+    pub(crate) load: Load,
+    pub(crate) entropy: Arc<dyn Entropy>,
 }
 
 impl Edge {
     /// Answers a request to one route of the table.
     pub(crate) async fn forward(&self, route: &'static Route, request: Request) -> Response {
         let mut answer = match self.admit(route, request).await {
-            Ok(request) => match self.mesh.call(route.role, request).await {
-                Ok(answer) => answer,
-                Err(error) => Problem::from(error).into_response(),
-            },
+            Ok(request) => self.pass_on(route, request).await.unwrap_or_else(IntoResponse::into_response),
             Err(problem) => problem.into_response(),
         };
         if route.access == Access::Member || route.method != Method::GET {
             headers::keep_private(answer.headers_mut());
         }
         answer
+    }
+
+    async fn pass_on(&self, route: &'static Route, request: Request) -> Result<Response, Problem> {
+        let place = self.load.enter(route).map_err(|Full| self.overloaded())?;
+        let answer = self.mesh.call(route.role, request).await;
+        if let (Some(place), Ok(answer)) = (place, &answer)
+            && !answer.status().is_server_error()
+        {
+            place.answered();
+        }
+        Ok(answer?)
+    }
+
+    /// Who is sent away comes back at a moment of their own.
+    fn overloaded(&self) -> Problem {
+        let detail = "Too much is being asked of the service just now. Try again in a moment.";
+        let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, "overloaded", detail);
+        problem.retry_after(Duration::from_secs(1) + random_part(&*self.entropy, RETURN_SPREAD))
     }
 
     /// The request as the service is to see it, if it is to see it at all.
@@ -79,6 +104,9 @@ impl Edge {
         parts.headers.remove(header::TRANSFER_ENCODING);
         if !body.is_empty() {
             parts.headers.insert(header::CONTENT_LENGTH, body.len().into());
+        }
+        if route.repeatable {
+            parts.extensions.insert(Repeatable(body.clone()));
         }
         Ok(Request::from_parts(parts, Body::from(body)))
     }

@@ -8,6 +8,8 @@
 //!   verifies it again.
 //! * **Bounded.** A body is read whole, up to its route's limit and within its route's time, before a service hears
 //!   of it; an answer begins within the route's time or is 504. Strangers' writes are limited by address.
+//! * **Not drowned.** When answers take long, fewer requests of their class are let in at a time, and the rest is told
+//!   at once to come back.
 //! * **Not to be fooled.** Headers that only the inside may set (`x-forwarded-*`, `forwarded`, `tertulia-*`) are
 //!   taken off; the client's address is believed of a listed proxy alone.
 //! * **Leaves in order.** What it carries for long ends spread over a time when it leaves, so that those clients do
@@ -19,6 +21,7 @@ mod docs;
 mod edge;
 mod headers;
 mod leaving;
+mod load;
 pub mod openapi;
 
 use std::{net::IpAddr, sync::Arc, time::Duration};
@@ -38,6 +41,7 @@ use tertulia_runtime::{Ambient, Metrics, Supervisor, lifecycle::Health, problem,
 
 use edge::Edge;
 use leaving::Leaving;
+use load::Load;
 
 /// What an operator may set.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -103,6 +107,8 @@ pub fn build(config: Config, deps: Deps) -> Router {
         quota,
         trusted_proxies: config.trusted_proxies,
         leaving,
+        load: Load::new(&deps.metrics),
+        entropy: deps.ambient.entropy.clone(),
     };
     let document = openapi::merge(deps.openapi);
     let router = forwarding(&Arc::new(edge))

@@ -9,7 +9,7 @@ use tertulia_bus::Bus;
 use tertulia_cache::Cache;
 use tertulia_contracts::{identity::Verifier, ids, routes::role};
 use tertulia_discovery::{Discovery, Instance};
-use tertulia_mesh::{Mesh, MeshConfig};
+use tertulia_mesh::{Mesh, MeshConfig, within_deadline};
 use tertulia_runtime::{
     Ambient, Id, Supervisor,
     lifecycle::{Health, Need, Role, ServeLimits, serve},
@@ -96,7 +96,7 @@ pub(crate) async fn start(settings: Settings, roles: &[&'static Role], for_other
             role::REALTIME => house.realtime(&stage).await?,
             _ => continue,
         };
-        let router = house.metrics.observe(role.name, router);
+        let router = house.metrics.observe(role.name, within_deadline(router));
         house.mesh.mount(role.name, router.clone());
         mounted.push((role.name, router));
     }
@@ -138,7 +138,7 @@ impl House {
         let bus = back_ends::bus(&settings, data.as_ref(), &ambient).await?;
         let cache = back_ends::cache(&settings).await?;
         let discovery = back_ends::discovery(&settings, &ambient, &supervisor).await?;
-        let mesh = Mesh::new(discovery.clone(), ambient.entropy.clone(), MeshConfig::default());
+        let mesh = Mesh::counted(discovery.clone(), ambient.entropy.clone(), MeshConfig::default(), &metrics);
         let verifier = Arc::new(Verifier::new(mesh.clone(), ambient.clock.clone()));
         let health = Health::new(ambient.clock.clone(), supervisor.clone());
         let house = Self {

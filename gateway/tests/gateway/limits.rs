@@ -4,8 +4,8 @@ use std::convert::Infallible;
 
 use axum::body::Body;
 use bytes::Bytes;
-use futures_util::{StreamExt as _, stream};
-use http::{Method, Request, header};
+use futures_util::{StreamExt as _, future::join_all, stream};
+use http::{Method, Request, StatusCode, header};
 use tertulia_contracts::routes::Access;
 use tertulia_gateway::Config;
 use tertulia_runtime::testkit::{TestClient, TestResponse};
@@ -109,4 +109,35 @@ async fn strangers_are_limited_by_address_and_route_and_members_are_not() {
         sign_in(&at(&format!("2001:db8::{host}"))).await.expect(200);
     }
     sign_in(&at("2001:db8::4")).await.expect(429);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_comes_too_many_is_told_to_come_back_and_all_else_goes_on() {
+    let member = Inside::whole().member();
+    let many = join_all((0..1024).map(|_| member.get("/v1/conversations/cnv_1/log?slow")));
+    let another = async {
+        let mut refused = member.get("/v1/me").await;
+        for _ in 0..10_000 {
+            if refused.status == StatusCode::SERVICE_UNAVAILABLE {
+                break;
+            }
+            tokio::task::yield_now().await;
+            refused = member.get("/v1/me").await;
+        }
+        let refused = refused.expect(503);
+        assert_eq!(refused.code(), "overloaded");
+        let seconds: u64 = refused.header("retry-after").unwrap().parse().unwrap();
+        assert!((1..=4).contains(&seconds), "{seconds}");
+        member.post("/v1/conversations", &()).await.expect(200);
+        member.post("/v1/sessions", &()).await.expect(200);
+        member.get("/health/live").await.expect(200);
+        let page = member.get("/metrics").await.expect(200).text();
+        assert!(page.contains("tertulia_edge_shed_total{class=\"reads\"} 1\n"), "{page}");
+    };
+    tokio::select! {
+        biased;
+        _ = many => panic!("what is slow was answered"),
+        () = another => {}
+    }
+    member.get("/v1/me").await.expect(200);
 }

@@ -127,6 +127,7 @@ async fn headers_that_only_the_inside_may_set_are_taken_off() {
         ("forwarded", "for=6.6.6.6"),
         ("tertulia-role", "auth"),
         ("tertulia-user", "usr_1"),
+        ("tertulia-deadline-ms", "3600000"),
         ("connection", "close, x-secret"),
         ("x-secret", "1"),
         ("te", "trailers"),
@@ -139,7 +140,10 @@ async fn headers_that_only_the_inside_may_set_are_taken_off() {
     let mut arrived: Vec<String> = answer.json()["headers"].as_object().unwrap().keys().cloned().collect();
     arrived.retain(|name| name != "traceparent");
     arrived.sort_unstable();
-    assert_eq!(arrived, ["accept-language", "authorization", "x-forwarded-for", "x-request-id"]);
+    let ours = ["tertulia-deadline-ms", "x-forwarded-for", "x-request-id"];
+    assert_eq!(arrived, [&["accept-language", "authorization"], &ours[..]].concat());
+    let left_ms: u64 = answer.json()["headers"]["tertulia-deadline-ms"].as_str().unwrap().parse().unwrap();
+    assert!((1..=15_000).contains(&left_ms), "{left_ms} is not the route's own time");
     assert_eq!(answer.json()["headers"]["x-forwarded-for"], "203.0.113.7");
     assert_eq!(answer.header("x-request-id"), Some("mine-1"));
 }

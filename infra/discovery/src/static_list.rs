@@ -1,7 +1,7 @@
 //! Discovery without an agent: what is registered in this process and what the configuration lists.
 //!
 //! Everything listed counts as healthy for as long as the process runs: there is nobody to check it. The mesh
-//! passes over an instance that refuses connections, and that is all the protection there is.
+//! leaves alone an instance that refuses connections or fails, and that is all the protection there is.
 
 use std::{
     collections::HashMap,

@@ -8,13 +8,20 @@
 //!   caller wants known travels in a header.
 //! * **Bounded.** The head of every answer comes within its [`Deadline`] or is [`MeshError::Timeout`]; the
 //!   caller reads the body at its own pace, unless it uses [`Mesh::call_json`].
-//! * **At most once.** A request is tried on a second instance only when no connection to the first could be
-//!   made, so that nothing of it was sent. Retrying for other reasons is for who knows what is idempotent.
+//! * **At most once**, unless it does not matter. A request of which nothing was sent is tried on another instance;
+//!   one that only reads, or that its caller calls [`Repeatable`], also when the first instance broke off or was away
+//!   (502, 503, 504), within a budget. At most three instances hear of one request.
 //! * **Balanced.** An [`Affinity`] sends what belongs together to one instance; all else goes to the less
-//!   busy of two instances drawn at random. One that refused a connection is passed over for a while.
+//!   busy of two instances drawn at random. One that refuses connections or fails is left alone for a while, until
+//!   one request has tried it; when most fail, none is left alone for it.
+//! * **In time.** The callee is told how much time is left; what it calls itself, within [`within_deadline`], gets
+//!   no more than that.
 //! * **Traced.** The current span's `traceparent` goes along; so does whatever `x-request-id` came in.
 
+mod breaker;
 mod choice;
+mod counts;
+mod deadline;
 mod error;
 mod headers;
 mod json;
@@ -31,17 +38,23 @@ use std::{
     time::Duration,
 };
 
-use axum::{Router, body::Body};
+use axum::{
+    Router,
+    body::{Body, Bytes},
+};
 use futures_util::{
     FutureExt as _,
     future::{BoxFuture, Shared},
 };
 use http::{Request, Response};
 use tertulia_discovery::Discovery;
-use tertulia_runtime::Entropy;
+use tertulia_runtime::{Entropy, Metrics};
+use tokio::time::Instant;
 use tower::ServiceExt as _;
 
+pub use deadline::{DEADLINE_MS, within_deadline};
 pub use error::MeshError;
+use remote::Terms;
 
 /// A request extension: requests with the same text go to the same instance, as long as it is healthy. When
 /// instances come or go, only what belonged to those moves.
@@ -51,6 +64,11 @@ pub struct Affinity(pub String);
 /// A request extension: how long the head of the answer may take, instead of [`MeshConfig::deadline`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Deadline(pub Duration);
+
+/// A request extension: doing the request twice has the effect of doing it once, and this is its whole body. What
+/// only reads (RFC 9110 §9.2.1) and has no body needs no such word.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Repeatable(pub Bytes);
 
 /// A request extension: what the answer began in another process and is still carried then, its body or the
 /// connection that it was joined to, ends when this does. For a caller that leaves before what it carries has
@@ -82,8 +100,20 @@ pub struct MeshConfig {
     pub connect_timeout: Duration,
     /// How long a call waits for discovery's first word about a role.
     pub discovery_wait: Duration,
-    /// How long an instance that refused a connection is passed over, if there are others.
+    /// How long an instance that refused a connection or failed is left alone, if there are others; twice as long
+    /// each time that it is found so again, up to 30 seconds.
     pub pass_over: Duration,
+    /// Over this time answers are counted.
+    pub failure_window: Duration,
+    /// So many failures in that time (broken off, a status of 5xx, no answer in time), if they are at least half of
+    /// the answers, have an instance left alone.
+    pub failures: u32,
+    /// An answer that had less time than this does not count as a failure when it does not come.
+    pub fair_wait: Duration,
+    /// This share of a role's requests of the last ten seconds may be retried,
+    pub retry_share: f32,
+    /// and so many each second however few they are.
+    pub retries_per_second: u32,
     /// How long an idle connection is kept.
     pub idle_timeout: Duration,
     /// So many idle connections are kept for an instance.
@@ -99,6 +129,11 @@ impl Default for MeshConfig {
             connect_timeout: Duration::from_secs(1),
             discovery_wait: Duration::from_secs(1),
             pass_over: Duration::from_secs(3),
+            failure_window: Duration::from_secs(10),
+            failures: 5,
+            fair_wait: Duration::from_secs(1),
+            retry_share: 0.1,
+            retries_per_second: 1,
             idle_timeout: Duration::from_secs(30),
             idle_connections: 32,
             json_limit_bytes: 4 << 20,
@@ -122,7 +157,17 @@ impl Mesh {
     /// A mesh with nothing mounted: every role is found through discovery. Must be called within a tokio
     /// runtime.
     pub fn new(discovery: Arc<dyn Discovery>, entropy: Arc<dyn Entropy>, config: MeshConfig) -> Self {
-        let remote = remote::Remote::new(discovery, entropy, &config);
+        Self::counted(discovery, entropy, config, &Metrics::new())
+    }
+
+    /// The same, which counts what it does with instances elsewhere.
+    pub fn counted(
+        discovery: Arc<dyn Discovery>,
+        entropy: Arc<dyn Entropy>,
+        config: MeshConfig,
+        metrics: &Metrics,
+    ) -> Self {
+        let remote = remote::Remote::new(discovery, entropy, config.clone(), metrics);
         Self { inner: Arc::new(Inner { mounted: RwLock::default(), remote, config }) }
     }
 
@@ -133,7 +178,7 @@ impl Mesh {
     }
 
     /// Sends a request to a role and returns the answer, whatever its status. The request's URI counts from
-    /// its path on; its [`Affinity`], [`Deadline`] and [`Until`] extensions are heeded.
+    /// its path on; its [`Affinity`], [`Deadline`], [`Repeatable`] and [`Until`] extensions are heeded.
     ///
     /// An answer of 101 joins the caller's connection to the role's: the request must then be one that hyper
     /// served, and the answer must be returned to it.
@@ -141,20 +186,29 @@ impl Mesh {
     /// # Errors
     /// No answer came. [`MeshError::Refused`] is not among the errors: that is an answer.
     pub async fn call(&self, role: &str, mut request: Request<Body>) -> Result<Response<Body>, MeshError> {
-        let affinity = request.extensions_mut().remove::<Affinity>();
-        let until = request.extensions_mut().remove::<Until>();
-        let deadline = request.extensions().get::<Deadline>().map_or(self.inner.config.deadline, |it| it.0);
-        let request = headers::forward(request);
-        let answer = async {
-            match self.mounted(role) {
-                Some(router) => call_here(role, router, request).await,
-                None => self.inner.remote.call(role, affinity.as_ref(), until, request).await,
-            }
+        let extensions = request.extensions_mut();
+        let patience = extensions.get::<Deadline>().map_or(self.inner.config.deadline, |it| it.0);
+        let terms = Terms {
+            affinity: extensions.remove(),
+            until: extensions.remove(),
+            repeatable: extensions.remove(),
+            due: deadline::due(patience),
+            patience,
         };
-        let answer = tokio::time::timeout(deadline, answer).await;
-        answer
-            .unwrap_or_else(|_| Err(MeshError::Timeout { role: role.to_owned(), after: deadline }))
-            .map(headers::backward)
+        let late = || MeshError::Timeout { role: role.to_owned(), after: patience };
+        if terms.due <= Instant::now() {
+            return Err(late());
+        }
+        let mut request = headers::forward(request);
+        let answer = match self.mounted(role) {
+            Some(router) => {
+                deadline::tell(request.headers_mut(), terms.due);
+                let answer = tokio::time::timeout_at(terms.due, call_here(role, router, request)).await;
+                answer.unwrap_or_else(|_| Err(late()))
+            }
+            None => self.inner.remote.call(role, terms, request).await,
+        };
+        answer.map(headers::backward)
     }
 
     fn mounted(&self, role: &str) -> Option<Router> {

@@ -49,6 +49,9 @@ pub struct Route {
     pub timeout: Option<Duration>,
     /// The path parameter that picks the instance, for routes that write to one log.
     pub affinity: Option<&'static str>,
+    /// Whether doing it twice has the effect of doing it once, so that the edge may try it on another instance when
+    /// the first broke off. What only reads is so by its method.
+    pub repeatable: bool,
 }
 
 const JSON_BODY_BYTES: usize = 64 << 10;
@@ -59,7 +62,8 @@ impl Route {
         let timeout = Some(TIMEOUT);
         let body_limit_bytes = JSON_BODY_BYTES;
         let scope = if matches!(method, Method::GET) { Scope::Read } else { Scope::Write };
-        Self { method, path, role, access: Access::Member, scope, body_limit_bytes, timeout, affinity: None }
+        let (access, affinity, repeatable) = (Access::Member, None, false);
+        Self { method, path, role, access, scope, body_limit_bytes, timeout, affinity, repeatable }
     }
 
     /// Manages the account itself, which no API token may.
@@ -87,6 +91,12 @@ impl Route {
 
     const fn by(mut self, parameter: &'static str) -> Self {
         self.affinity = Some(parameter);
+        self
+    }
+
+    /// What is sent carries its own name, or only moves something forward.
+    const fn repeatable(mut self) -> Self {
+        self.repeatable = true;
         self
     }
 }
@@ -153,7 +163,7 @@ pub const ROUTES: &[Route] = &[
     Route::new(Method::GET, "/v1/directory/{handle}", role::MESSAGING),
     Route::new(Method::GET, "/v1/invitations/{code}", role::MESSAGING),
     Route::new(Method::POST, "/v1/invitations/{code}/accept", role::MESSAGING).by("code"),
-    Route::new(Method::POST, "/v1/conversations/{id}/messages", role::MESSAGING).by("id"),
+    Route::new(Method::POST, "/v1/conversations/{id}/messages", role::MESSAGING).by("id").repeatable(),
     Route::new(Method::GET, "/v1/conversations/{id}/messages", role::MESSAGING),
     Route::new(Method::PATCH, "/v1/conversations/{id}/messages/{message_id}", role::MESSAGING).by("id"),
     Route::new(Method::DELETE, "/v1/conversations/{id}/messages/{message_id}", role::MESSAGING).by("id"),
@@ -192,7 +202,7 @@ pub const ROUTES: &[Route] = &[
     Route::new(Method::POST, "/v1/conversations/{id}/scheduled/{client_id}/send", role::MESSAGING).by("id"),
     Route::new(Method::GET, "/v1/me/scheduled", role::MESSAGING),
     Route::new(Method::GET, "/v1/conversations/{id}/log", role::MESSAGING),
-    Route::new(Method::PUT, "/v1/conversations/{id}/cursor", role::MESSAGING),
+    Route::new(Method::PUT, "/v1/conversations/{id}/cursor", role::MESSAGING).repeatable(),
     Route::new(Method::GET, "/v1/me/log", role::MESSAGING),
     Route::new(Method::GET, "/v1/conversations/{id}/bans", role::MESSAGING),
     Route::new(Method::PUT, "/v1/conversations/{id}/bans/{user_id}", role::MESSAGING).by("id"),
@@ -214,7 +224,8 @@ pub const ROUTES: &[Route] = &[
     Route::new(Method::DELETE, "/v1/conversations/{id}/draft", role::MESSAGING),
     Route::new(Method::GET, "/v1/me/drafts", role::MESSAGING),
     Route::new(Method::GET, "/v1/conversations/{id}/messages/{message_id}/thread", role::MESSAGING),
-    Route::new(Method::PUT, "/v1/conversations/{id}/messages/{message_id}/thread/cursor", role::MESSAGING),
+    Route::new(Method::PUT, "/v1/conversations/{id}/messages/{message_id}/thread/cursor", role::MESSAGING)
+        .repeatable(),
     Route::new(Method::PUT, "/v1/conversations/{id}/messages/{message_id}/thread/follow", role::MESSAGING),
     Route::new(Method::DELETE, "/v1/conversations/{id}/messages/{message_id}/thread/follow", role::MESSAGING),
     Route::new(Method::GET, "/v1/conversations/{id}/threads", role::MESSAGING),

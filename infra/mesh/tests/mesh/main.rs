@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test ends at the first surprise")]
 
+mod crooked;
+
 use std::{
     convert::Infallible,
     net::SocketAddr,
@@ -213,7 +215,11 @@ async fn a_request_id_goes_along_and_the_connections_own_headers_do_not() {
             .unwrap();
         let answer: Value =
             serde_json::from_str(&text(mesh.call(ROLE, request).await.unwrap()).await).unwrap();
-        assert_eq!(answer, json!({ "names": ["x-request-id"], "request_id": "r-1" }), "{way}");
+        assert_eq!(
+            answer,
+            json!({ "names": ["tertulia-deadline-ms", "x-request-id"], "request_id": "r-1" }),
+            "{way}"
+        );
     }
 }
 
