@@ -11,6 +11,7 @@
 //! * **Bounded.** Password hashing never takes more than its share of the processors; who finds the waiting
 //!   room full is told to come back.
 //! * **An address is whose mailbox it is.** What is claimed is good for nothing until the link that was sent there is opened.
+//! * **An account elsewhere is linked by whoever holds both.** That an address is the same proves nothing.
 //! * **Mails are consequences.** What is to be mailed is committed with the change that asks for it, and sent by whoever
 //!   takes it from the bus; a link's secret is made then, and lies in the mail alone.
 //!
@@ -19,6 +20,7 @@
 mod api;
 pub mod error;
 mod model;
+mod openid;
 mod service;
 mod store;
 
@@ -40,9 +42,16 @@ use tertulia_runtime::{
 
 pub use api::openapi;
 pub use error::Error;
+pub use openid::OpenidConfig;
 pub use service::{passwords::PasswordCost, setup::SetupToken};
 
-use model::{account::Account, api_token::ApiToken, session::Session};
+use model::{
+    account::Account,
+    api_token::ApiToken,
+    openid::{Claim, Flow},
+    session::Session,
+};
+use openid::Providers;
 use service::{janitor, keys::Keys, letters::Letters, passwords::Passwords, post, setup};
 use store::{KeyRing, SetupLink, Store};
 
@@ -54,6 +63,8 @@ pub const COLLECTIONS: &[Collection] = &[
     SetupLink::COLLECTION,
     KeyRing::COLLECTION,
     Mail::COLLECTION,
+    Claim::COLLECTION,
+    Flow::COLLECTION,
 ];
 
 /// The `source` of its events.
@@ -82,6 +93,8 @@ pub struct Config {
     pub session_days: u64,
     /// What a password costs.
     pub password: PasswordCost,
+    /// Whom people may sign in with besides.
+    pub openid: Vec<OpenidConfig>,
 }
 
 impl Default for Config {
@@ -91,6 +104,7 @@ impl Default for Config {
             access_token_s: 600,
             session_days: 30,
             password: PasswordCost::default(),
+            openid: Vec::new(),
         }
     }
 }
@@ -152,6 +166,7 @@ struct Auth {
     verifier: Arc<Verifier>,
     passwords: Passwords,
     keys: Keys,
+    providers: Providers,
     counters: Counters,
 }
 
@@ -196,6 +211,8 @@ pub async fn build(config: Config, deps: Deps) -> Result<Service, Error> {
     let passwords = Passwords::new(&config.password, deps.ambient.entropy.clone())?;
     let keys = Keys::load(&store, &deps.ambient).await?;
     let setup = setup::issue(&store, &deps.ambient).await?;
+    let public_url = deps.public_url.trim_end_matches('/').to_owned();
+    let providers = Providers::new(&config.openid, &public_url)?;
     start_tasks(&deps, &store);
     let auth = Auth {
         config,
@@ -207,7 +224,8 @@ pub async fn build(config: Config, deps: Deps) -> Result<Service, Error> {
         cache: deps.cache,
         mailer: deps.mailer,
         outbox: deps.outbox,
-        public_url: deps.public_url.trim_end_matches('/').to_owned(),
+        public_url,
+        providers,
         letters: Letters::new()?,
         bus: deps.bus,
         verifier: deps.verifier,

@@ -10,11 +10,12 @@ use tertulia_contracts::{
 use tertulia_documents::{
     Collection, Cursor, Documents, Error, Index, Key, Page, Record, Revision, Scan, Table, Versioned,
 };
-use tertulia_runtime::{Event, Timestamp};
+use tertulia_runtime::{Event, Timestamp, secret};
 
 use crate::model::{
     account::{Account, Identifier, comparable_email},
     api_token::ApiToken,
+    openid::{Claim, Flow},
     session::Session,
 };
 
@@ -142,6 +143,30 @@ impl Record for KeyRing {
     }
 }
 
+impl Record for Claim {
+    const COLLECTION: Collection = Collection { name: "openid_claims", indexes: &[] };
+
+    fn id(&self) -> String {
+        self.fingerprint.clone()
+    }
+
+    fn keys(&self) -> Vec<(Index, Key)> {
+        Vec::new()
+    }
+}
+
+impl Record for Flow {
+    const COLLECTION: Collection = Collection { name: "openid_flows", indexes: &[BY_EXPIRY] };
+
+    fn id(&self) -> String {
+        self.fingerprint.clone()
+    }
+
+    fn keys(&self) -> Vec<(Index, Key)> {
+        vec![(BY_EXPIRY, expiry_key(self.expires_at))]
+    }
+}
+
 /// Which of an account's unique properties somebody else has already.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Taken {
@@ -158,6 +183,8 @@ pub(crate) struct Store {
     pub(crate) tokens: Table<ApiToken>,
     pub(crate) setup_links: Table<SetupLink>,
     pub(crate) key_rings: Table<KeyRing>,
+    pub(crate) claims: Table<Claim>,
+    pub(crate) flows: Table<Flow>,
 }
 
 impl Store {
@@ -168,6 +195,8 @@ impl Store {
             tokens: Table::new(documents.clone()),
             setup_links: Table::new(documents.clone()),
             key_rings: Table::new(documents.clone()),
+            claims: Table::new(documents.clone()),
+            flows: Table::new(documents.clone()),
         }
     }
 
@@ -273,6 +302,20 @@ impl Store {
         limit: usize,
     ) -> Result<Vec<Versioned<Session>>, Error> {
         Ok(self.sessions.scan(Scan::of(BY_EXPIRY, Key::new(), limit).to(expiry_key(now))).await?.items)
+    }
+
+    /// The sign-in at a provider that has this `state`.
+    pub(crate) async fn flow(&self, state: &str) -> Result<Option<Versioned<Flow>>, Error> {
+        self.flows.get(&secret::fingerprint(state)).await
+    }
+
+    /// Sign-ins at providers whose time was over before now, oldest first.
+    pub(crate) async fn expired_flows(
+        &self,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<Versioned<Flow>>, Error> {
+        Ok(self.flows.scan(Scan::of(BY_EXPIRY, Key::new(), limit).to(expiry_key(now))).await?.items)
     }
 
     /// Setup links that ended before now, oldest first.

@@ -1,6 +1,7 @@
 //! What auth says: accounts, sessions and the tokens that stand for them.
 
 mod mailbox;
+mod openid;
 mod profile;
 mod programs;
 
@@ -16,6 +17,10 @@ use crate::{MediaId, SessionId, UserId};
 pub use mailbox::{
     ChangeEmail, ChangePassword, ForgotPassword, ListMail, MAX_LOCALE_BYTES, ResetPassword, SentMail,
     SentMails, VerifyEmail, locale,
+};
+pub use openid::{
+    AccountProposal, CreateOpenidAccount, FinishOpenid, LinkedIdentities, LinkedIdentity, MAX_IDENTITIES,
+    OpenidProvider, OpenidProviders, OpenidStarted,
 };
 pub use profile::{MAX_BIO_CHARS, MAX_TIME_ZONE_BYTES, Profile, UpdateMe};
 pub use programs::{
@@ -290,4 +295,7 @@ discreet! {
     ResetPassword {}
     VerifyEmail {}
     SentMail { id, at, subject }
+    OpenidStarted { expires_at }
+    FinishOpenid {}
+    CreateOpenidAccount { handle }
 }

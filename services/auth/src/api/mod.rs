@@ -4,6 +4,7 @@ mod accounts;
 mod bots;
 mod email;
 mod keys;
+mod openid;
 mod operator;
 mod pages;
 mod password;
@@ -47,6 +48,15 @@ fn public() -> OpenApiRouter<App> {
         .routes(routes!(password::forgot_password))
         .routes(routes!(password::reset_password))
         .routes(routes!(operator::list_mail))
+        .routes(routes!(openid::list_providers))
+        .routes(routes!(openid::start_openid))
+        .routes(routes!(openid::finish_openid))
+        .routes(routes!(openid::create_openid_account))
+        .routes(routes!(pages::get_openid_callback_page))
+        .routes(routes!(openid::list_identities))
+        .routes(routes!(openid::start_linking))
+        .routes(routes!(openid::finish_linking))
+        .routes(routes!(openid::unlink))
 }
 
 pub(crate) fn router(app: App) -> Router {

@@ -4,7 +4,10 @@ use serde::{Deserialize, Serialize};
 use tertulia_contracts::{MediaId, UserId, auth};
 use tertulia_runtime::Timestamp;
 
-use super::link::{Links, Purpose};
+use super::{
+    link::{Links, Purpose},
+    openid::{Linked, Subject},
+};
 
 /// Names by which somebody could pose as the house or as everybody. The operator may take them.
 const RESERVED_HANDLES: &[&str] = &[
@@ -70,6 +73,9 @@ pub(crate) struct Account {
     /// Which password that is, counted: sessions of another one cannot be refreshed.
     #[serde(default)]
     pub(crate) generation: u64,
+    /// Who its owner is elsewhere, and comes in as.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) identities: Vec<Linked>,
     /// Whose program it is, if it is one's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) bot: Option<Bot>,
@@ -104,6 +110,37 @@ pub(crate) struct Bot {
 }
 
 impl Account {
+    /// Somebody's who can not come in yet.
+    pub(crate) fn new(id: UserId, handle: String, display_name: String, created_at: Timestamp) -> Self {
+        Self {
+            id,
+            handle,
+            display_name,
+            proven_email: None,
+            claimed_email: None,
+            links: Links::default(),
+            locale: None,
+            profile: Profile::default(),
+            operator: false,
+            password: None,
+            generation: 0,
+            identities: Vec::new(),
+            bot: None,
+            created_at,
+        }
+    }
+
+    /// Whether its owner can come in: with a password, by an identity elsewhere, or by a link that is mailed to an address that
+    /// is certainly theirs.
+    pub(crate) fn has_way_in(&self) -> bool {
+        self.password.is_some() || !self.identities.is_empty() || self.proven_email.is_some()
+    }
+
+    /// Whether this identity signs in to it.
+    pub(crate) fn is_linked_to(&self, subject: &Subject) -> bool {
+        self.identities.iter().any(|linked| linked.subject == *subject)
+    }
+
     /// The account has another password: no session of the one before can be refreshed, and no link to set one is good any
     /// more. Answers the new generation.
     pub(crate) fn set_password(&mut self, hash: &str) -> u64 {

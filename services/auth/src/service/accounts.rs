@@ -10,10 +10,7 @@ use tertulia_runtime::Event;
 use super::{email::must_be_address, setup};
 use crate::{
     Auth, Error, Registration, SOURCE,
-    model::{
-        account::{Account, Identifier, Profile, is_reserved},
-        link::Links,
-    },
+    model::account::{Account, Identifier, is_reserved},
     store::Taken,
 };
 
@@ -42,23 +39,24 @@ impl Auth {
             must_be_address(email)?;
         }
         let display_name = request.display_name.as_deref().unwrap_or(&request.handle).trim().to_owned();
-        let mut account = Account {
-            id: self.ambient.ids.next(),
-            display_name,
-            proven_email: None,
-            claimed_email: request.email,
-            links: Links::default(),
-            profile: Profile::default(),
-            locale: request.locale,
-            operator,
-            password: None,
-            generation: 0,
-            bot: None,
-            created_at: self.ambient.now(),
-            handle: request.handle,
-        };
+        let mut account =
+            Account::new(self.ambient.ids.next(), request.handle, display_name, self.ambient.now());
+        account.claimed_email = request.email;
+        account.locale = request.locale;
+        account.operator = operator;
         self.must_be_strong(&request.password, &account).await?;
         account.password = Some(self.passwords.hash(request.password).await?);
+        match self.store.add_account(&account, self.registered(&account)).await? {
+            None => Ok(account),
+            Some(Taken::Handle) => Err(Error::HandleTaken),
+            Some(Taken::Operator) => Err(Error::SetupLinkInvalid),
+            // Only bots take one.
+            Some(Taken::Slot) => Err(Error::ChangedMeanwhile),
+        }
+    }
+
+    /// What follows from a person's account being made.
+    pub(super) fn registered(&self, account: &Account) -> Vec<Event> {
         let registered = UserRegistered {
             user_id: account.id,
             handle: account.handle.clone(),
@@ -67,14 +65,7 @@ impl Auth {
         let claimed = account.claimed_email.clone();
         let verify = claimed.map(|address| Letter::VerifyEmail { user_id: account.id, address });
         let registered = Event::new(&self.ambient, SOURCE, &registered);
-        let events = [registered].into_iter().chain(verify.map(|letter| self.mail(letter))).collect();
-        match self.store.add_account(&account, events).await? {
-            None => Ok(account),
-            Some(Taken::Handle) => Err(Error::HandleTaken),
-            Some(Taken::Operator) => Err(Error::SetupLinkInvalid),
-            // Only bots take one.
-            Some(Taken::Slot) => Err(Error::ChangedMeanwhile),
-        }
+        [registered].into_iter().chain(verify.map(|letter| self.mail(letter))).collect()
     }
 
     /// The account of a signed-in caller.

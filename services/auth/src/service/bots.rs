@@ -11,10 +11,7 @@ use tertulia_runtime::Event;
 use super::free_slot;
 use crate::{
     Auth, Error, SOURCE,
-    model::{
-        account::{Account, Bot, Profile, is_reserved},
-        link::Links,
-    },
+    model::account::{Account, Bot, is_reserved},
     store::Taken,
 };
 
@@ -28,21 +25,8 @@ impl Auth {
             return Err(Error::HandleReserved);
         }
         let display_name = request.display_name.as_deref().unwrap_or(&request.handle).trim().to_owned();
-        let mut account = Account {
-            id: self.ambient.ids.next(),
-            handle: request.handle,
-            display_name,
-            proven_email: None,
-            claimed_email: None,
-            links: Links::default(),
-            profile: Profile::default(),
-            locale: None,
-            generation: 0,
-            operator: false,
-            password: None,
-            bot: Some(Bot { owner, slot: 0, ended_at: None }),
-            created_at: self.ambient.now(),
-        };
+        let mut account =
+            Account::new(self.ambient.ids.next(), request.handle, display_name, self.ambient.now());
         let registered = UserRegistered {
             user_id: account.id,
             handle: account.handle.clone(),

@@ -8,6 +8,7 @@ pub(crate) mod email;
 pub(crate) mod janitor;
 pub(crate) mod keys;
 pub(crate) mod letters;
+pub(crate) mod openid;
 pub(crate) mod operator;
 pub(crate) mod passwords;
 pub(crate) mod post;

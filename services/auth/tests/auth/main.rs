@@ -7,6 +7,7 @@ mod app;
 mod authorization;
 mod keys;
 mod mailbox;
+mod openid;
 mod password;
 mod profile;
 mod programs;
