@@ -43,7 +43,7 @@ pub struct System {
     pub gateways: Vec<SocketAddr>,
     /// The product's own processes by name: `tertulia`, or `gateway-1`, `messaging-2` and so on.
     pub processes: BTreeMap<String, Server>,
-    /// The servers it stands on, by name; none on embedded back ends.
+    /// The servers it stands on, by name, and where people have accounts elsewhere.
     pub back_ends: BTreeMap<&'static str, Server>,
     ways: Option<Ways>,
     numbers: AtomicU32,
