@@ -9,6 +9,8 @@ use tertulia_documents as documents;
 use tertulia_mail as mail;
 use tertulia_runtime::{Fault, FieldError, Kind};
 
+use crate::webauthn::Refused;
+
 /// Why auth refused or failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -116,6 +118,18 @@ pub enum Error {
     /// The account is linked to as many identities as it may.
     #[error("the account has too many identities")]
     TooManyIdentities,
+    /// The instance is found at a bare address, for which browsers make no passkeys.
+    #[error("there are no passkeys here")]
+    NoPasskeys,
+    /// What an authenticator said is not believed.
+    #[error("the passkey is refused: {0}")]
+    PasskeyRefused(&'static str),
+    /// The caller has no such passkey.
+    #[error("the caller has no such passkey")]
+    PasskeyNotFound,
+    /// The account has as many passkeys as it may.
+    #[error("the account has too many passkeys")]
+    TooManyPasskeys,
     /// Without it nobody could come in any more.
     #[error("it is the last way in")]
     LastWayIn,
@@ -154,6 +168,12 @@ pub enum Error {
     SigningKeys(&'static str),
 }
 
+impl From<Refused> for Error {
+    fn from(Refused(why): Refused) -> Self {
+        Self::PasskeyRefused(why)
+    }
+}
+
 impl From<documents::Error> for Error {
     fn from(error: documents::Error) -> Self {
         match error {
@@ -175,6 +195,7 @@ impl Fault for Error {
             | Self::AccountNeeded(_)
             | Self::IdentityTaken
             | Self::TooManyIdentities
+            | Self::TooManyPasskeys
             | Self::LastWayIn
             | Self::ChangedMeanwhile => Kind::Conflict,
             Self::HandleReserved | Self::BadField { .. } | Self::WeakPassword { .. } => Kind::Invalid,
@@ -184,6 +205,7 @@ impl Fault for Error {
             | Self::WrongPassword
             | Self::OpenidRefused(_)
             | Self::OpenidFlowInvalid
+            | Self::PasskeyRefused(_)
             | Self::OperatorOnly => Kind::Forbidden,
             Self::TooOften { .. } => Kind::RateLimited,
             Self::WrongCredentials
@@ -196,6 +218,8 @@ impl Fault for Error {
             | Self::BotNotFound
             | Self::ProviderNotFound
             | Self::IdentityNotFound
+            | Self::PasskeyNotFound
+            | Self::NoPasskeys
             | Self::NoOutbox => Kind::NotFound,
             Self::Busy | Self::StoreUnavailable(_) | Self::ProviderAway(_) | Self::ProviderWrong(_) => {
                 Kind::Unavailable
@@ -244,6 +268,10 @@ impl Fault for Error {
             Self::IdentityNotFound => "identity_not_found",
             Self::TooManyIdentities => "too_many_identities",
             Self::LastWayIn => "last_way_in",
+            Self::NoPasskeys => "no_passkeys",
+            Self::PasskeyRefused(_) => "passkey_refused",
+            Self::PasskeyNotFound => "passkey_not_found",
+            Self::TooManyPasskeys => "too_many_passkeys",
             Self::NoOutbox => "no_outbox",
             Self::Mail(error) => error.code(),
             Self::Bus(error) => error.code(),
@@ -303,8 +331,14 @@ impl Fault for Error {
             Self::IdentityNotFound => "Your account has no such identity.",
             Self::TooManyIdentities => "Your account has 10 identities; unlink one first.",
             Self::LastWayIn => {
-                "You could not sign in any more. Set a password or link another identity first."
+                "You could not sign in any more. Set a password, make a passkey or link another identity first."
             }
+            Self::NoPasskeys => "This instance has no domain name, without which there are no passkeys.",
+            Self::PasskeyRefused(_) => {
+                "This passkey does not sign in here. Try again, or sign in another way."
+            }
+            Self::PasskeyNotFound => "You have no such passkey.",
+            Self::TooManyPasskeys => "You have 20 passkeys; remove one that is no longer used.",
             Self::NoOutbox => "This instance sends its mails over SMTP and keeps none.",
             Self::Mail(error) => return error.detail(),
             Self::Bus(error) => return error.detail(),

@@ -1,6 +1,5 @@
-//! Auth owns accounts, people's and bots', their passwords, sessions, the keys that access tokens are signed with, and API
-//! tokens. It never
-//! decides what somebody may do in a conversation, and no other service ever sees a password.
+//! Auth owns accounts, people's and bots', their passwords and passkeys, sessions, the keys that access tokens are signed
+//! with, and API tokens. It never decides what somebody may do in a conversation, and no other service ever sees a password.
 //!
 //! Promises:
 //! * **Nothing secret is stored** but the signing keys: of passwords their Argon2id hashes, of refresh tokens,
@@ -23,6 +22,7 @@ mod model;
 mod openid;
 mod service;
 mod store;
+mod webauthn;
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
@@ -49,11 +49,13 @@ use model::{
     account::Account,
     api_token::ApiToken,
     openid::{Claim, Flow},
+    passkey::Challenge,
     session::Session,
 };
 use openid::Providers;
 use service::{janitor, keys::Keys, letters::Letters, passwords::Passwords, post, setup};
 use store::{KeyRing, SetupLink, Store};
+use webauthn::RelyingParty;
 
 /// Every collection the service keeps; the store is opened with them.
 pub const COLLECTIONS: &[Collection] = &[
@@ -65,6 +67,7 @@ pub const COLLECTIONS: &[Collection] = &[
     Mail::COLLECTION,
     Claim::COLLECTION,
     Flow::COLLECTION,
+    Challenge::COLLECTION,
 ];
 
 /// The `source` of its events.
@@ -167,6 +170,7 @@ struct Auth {
     passwords: Passwords,
     keys: Keys,
     providers: Providers,
+    relying_party: Option<RelyingParty>,
     counters: Counters,
 }
 
@@ -224,6 +228,7 @@ pub async fn build(config: Config, deps: Deps) -> Result<Service, Error> {
         cache: deps.cache,
         mailer: deps.mailer,
         outbox: deps.outbox,
+        relying_party: RelyingParty::at(&public_url),
         public_url,
         providers,
         letters: Letters::new()?,

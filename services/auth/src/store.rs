@@ -16,6 +16,7 @@ use crate::model::{
     account::{Account, Identifier, comparable_email},
     api_token::ApiToken,
     openid::{Claim, Flow},
+    passkey::Challenge,
     session::Session,
 };
 
@@ -167,6 +168,18 @@ impl Record for Flow {
     }
 }
 
+impl Record for Challenge {
+    const COLLECTION: Collection = Collection { name: "passkey_challenges", indexes: &[BY_EXPIRY] };
+
+    fn id(&self) -> String {
+        self.fingerprint.clone()
+    }
+
+    fn keys(&self) -> Vec<(Index, Key)> {
+        vec![(BY_EXPIRY, expiry_key(self.expires_at))]
+    }
+}
+
 /// Which of an account's unique properties somebody else has already.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Taken {
@@ -185,6 +198,7 @@ pub(crate) struct Store {
     pub(crate) key_rings: Table<KeyRing>,
     pub(crate) claims: Table<Claim>,
     pub(crate) flows: Table<Flow>,
+    pub(crate) challenges: Table<Challenge>,
 }
 
 impl Store {
@@ -197,6 +211,7 @@ impl Store {
             key_rings: Table::new(documents.clone()),
             claims: Table::new(documents.clone()),
             flows: Table::new(documents.clone()),
+            challenges: Table::new(documents.clone()),
         }
     }
 
@@ -316,6 +331,20 @@ impl Store {
         limit: usize,
     ) -> Result<Vec<Versioned<Flow>>, Error> {
         Ok(self.flows.scan(Scan::of(BY_EXPIRY, Key::new(), limit).to(expiry_key(now))).await?.items)
+    }
+
+    /// The challenge that this is.
+    pub(crate) async fn challenge(&self, text: &str) -> Result<Option<Versioned<Challenge>>, Error> {
+        self.challenges.get(&secret::fingerprint(text)).await
+    }
+
+    /// Challenges whose time was over before now, oldest first.
+    pub(crate) async fn expired_challenges(
+        &self,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<Versioned<Challenge>>, Error> {
+        Ok(self.challenges.scan(Scan::of(BY_EXPIRY, Key::new(), limit).to(expiry_key(now))).await?.items)
     }
 
     /// Setup links that ended before now, oldest first.

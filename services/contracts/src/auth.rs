@@ -2,6 +2,7 @@
 
 mod mailbox;
 mod openid;
+mod passkeys;
 mod profile;
 mod programs;
 
@@ -21,6 +22,10 @@ pub use mailbox::{
 pub use openid::{
     AccountProposal, CreateOpenidAccount, FinishOpenid, LinkedIdentities, LinkedIdentity, MAX_IDENTITIES,
     OpenidProvider, OpenidProviders, OpenidStarted,
+};
+pub use passkeys::{
+    AssertionResponse, AttestationResponse, CreatePasskey, CreatedCredential, MAX_PASSKEYS, Passkey,
+    PasskeyOptions, Passkeys, SignInWithPasskey, UsedCredential,
 };
 pub use profile::{MAX_BIO_CHARS, MAX_TIME_ZONE_BYTES, Profile, UpdateMe};
 pub use programs::{

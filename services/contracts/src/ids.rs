@@ -23,6 +23,8 @@ id_kinds! {
     Token = "tok" => TokenId;
     /// An identity elsewhere that signs in to an account here.
     LinkedIdentity = "idn" => IdentityId;
+    /// A passkey of an account.
+    Passkey = "psk" => PasskeyId;
     /// A direct chat, a group or a channel.
     Conversation = "cnv" => ConversationId;
     /// A message in a conversation.

@@ -7,6 +7,7 @@ mod keys;
 mod openid;
 mod operator;
 mod pages;
+mod passkeys;
 mod password;
 mod sessions;
 mod tokens;
@@ -57,6 +58,11 @@ fn public() -> OpenApiRouter<App> {
         .routes(routes!(openid::start_linking))
         .routes(routes!(openid::finish_linking))
         .routes(routes!(openid::unlink))
+        .routes(routes!(passkeys::start_passkey_sign_in))
+        .routes(routes!(passkeys::finish_passkey_sign_in))
+        .routes(routes!(passkeys::start_passkey))
+        .routes(routes!(passkeys::list_passkeys, passkeys::create_passkey))
+        .routes(routes!(passkeys::delete_passkey))
 }
 
 pub(crate) fn router(app: App) -> Router {

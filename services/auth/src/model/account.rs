@@ -7,6 +7,7 @@ use tertulia_runtime::Timestamp;
 use super::{
     link::{Links, Purpose},
     openid::{Linked, Subject},
+    passkey::Passkey,
 };
 
 /// Names by which somebody could pose as the house or as everybody. The operator may take them.
@@ -76,6 +77,9 @@ pub(crate) struct Account {
     /// Who its owner is elsewhere, and comes in as.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) identities: Vec<Linked>,
+    /// What its owner comes in with.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) passkeys: Vec<Passkey>,
     /// Whose program it is, if it is one's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) bot: Option<Bot>,
@@ -125,15 +129,17 @@ impl Account {
             password: None,
             generation: 0,
             identities: Vec::new(),
+            passkeys: Vec::new(),
             bot: None,
             created_at,
         }
     }
 
-    /// Whether its owner can come in: with a password, by an identity elsewhere, or by a link that is mailed to an address that
-    /// is certainly theirs.
+    /// Whether its owner can come in: with a password or a passkey, by an identity elsewhere, or by a link that is mailed to an
+    /// address that is certainly theirs.
     pub(crate) fn has_way_in(&self) -> bool {
-        self.password.is_some() || !self.identities.is_empty() || self.proven_email.is_some()
+        let kept = self.password.is_some() || self.proven_email.is_some();
+        kept || !self.identities.is_empty() || !self.passkeys.is_empty()
     }
 
     /// Whether this identity signs in to it.

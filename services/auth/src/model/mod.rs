@@ -4,4 +4,5 @@ pub(crate) mod account;
 pub(crate) mod api_token;
 pub(crate) mod link;
 pub(crate) mod openid;
+pub(crate) mod passkey;
 pub(crate) mod session;

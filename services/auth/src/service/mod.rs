@@ -10,6 +10,7 @@ pub(crate) mod keys;
 pub(crate) mod letters;
 pub(crate) mod openid;
 pub(crate) mod operator;
+pub(crate) mod passkeys;
 pub(crate) mod passwords;
 pub(crate) mod post;
 mod profile;

@@ -57,6 +57,12 @@ const CASES: &[(Method, &str, Stranger)] = &[
     (Method::POST, "/v1/me/openid/{provider}/start", Stranger::Refused),
     (Method::POST, "/v1/me/openid/finish", Stranger::Refused),
     (Method::DELETE, "/v1/me/openid/{id}", Stranger::Refused),
+    (Method::POST, "/v1/passkeys/start", Stranger::Admitted),
+    (Method::POST, "/v1/passkeys/finish", Stranger::Admitted),
+    (Method::POST, "/v1/me/passkeys/start", Stranger::Refused),
+    (Method::POST, "/v1/me/passkeys", Stranger::Refused),
+    (Method::GET, "/v1/me/passkeys", Stranger::Refused),
+    (Method::DELETE, "/v1/me/passkeys/{id}", Stranger::Refused),
 ];
 
 #[test]

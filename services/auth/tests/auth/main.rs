@@ -8,6 +8,7 @@ mod authorization;
 mod keys;
 mod mailbox;
 mod openid;
+mod passkeys;
 mod password;
 mod profile;
 mod programs;
