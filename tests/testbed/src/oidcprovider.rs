@@ -1,4 +1,4 @@
-//! An `OpenID` provider that no one here wrote: `oidc-provider` of npm, a certified implementation. Who signs in is whoever says
+//! An OpenID provider that no one here wrote: `oidc-provider` of npm, a certified implementation. Who signs in is whoever says
 //! so, with any password.
 
 use anyhow::{Context, Result};

@@ -81,7 +81,7 @@ pub(crate) struct Linked {
     pub(crate) subject: Subject,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) label: Option<String>,
-    pub(crate) linked_at: Timestamp,
+    pub(crate) since: Timestamp,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) last_used_at: Option<Timestamp>,
 }
@@ -92,7 +92,7 @@ impl Linked {
             id: ambient.ids.next(),
             subject: proof.subject.clone(),
             label: proof.label(),
-            linked_at: ambient.now(),
+            since: ambient.now(),
             last_used_at: None,
         }
     }
@@ -103,7 +103,7 @@ impl Linked {
             id: self.id,
             issuer: self.subject.issuer.clone(),
             label: self.label.clone(),
-            linked_at: self.linked_at,
+            linked_at: self.since,
             last_used_at: self.last_used_at,
         }
     }

@@ -103,7 +103,7 @@ mod tests {
             OpenidConfig { scopes: vec![text("a b")], ..google() },
         ];
         for config in wrong {
-            check(&[config.clone()]).expect_err(&format!("{config:?}"));
+            check(std::slice::from_ref(&config)).expect_err(&format!("{config:?}"));
         }
         check(&[google(), google()]).unwrap_err();
         let many = |count: usize| -> Vec<OpenidConfig> {

@@ -4,10 +4,10 @@ use ciborium::Value;
 
 use super::Refused;
 
-const USER_PRESENT: u8 = 1;
-const USER_VERIFIED: u8 = 1 << 2;
-const BACKUP_ELIGIBLE: u8 = 1 << 3;
-const BACKED_UP: u8 = 1 << 4;
+pub(super) const USER_PRESENT: u8 = 1;
+pub(super) const USER_VERIFIED: u8 = 1 << 2;
+pub(super) const BACKUP_ELIGIBLE: u8 = 1 << 3;
+pub(super) const BACKED_UP: u8 = 1 << 4;
 const HAS_CREDENTIAL: u8 = 1 << 6;
 const HAS_EXTENSIONS: u8 = 1 << 7;
 const AAGUID_BYTES: usize = 16;
@@ -15,10 +15,7 @@ const AAGUID_BYTES: usize = 16;
 /// What an authenticator says of itself and of who uses it.
 pub(super) struct AuthenticatorData {
     pub(super) rp_id_hash: [u8; 32],
-    pub(super) user_present: bool,
-    pub(super) user_verified: bool,
-    pub(super) backup_eligible: bool,
-    pub(super) backed_up: bool,
+    flags: u8,
     pub(super) counter: u32,
     pub(super) credential: Option<AttestedCredential>,
 }
@@ -58,15 +55,12 @@ impl AuthenticatorData {
         if !rest.is_empty() {
             return Err(Refused("the authenticator data go on past their end"));
         }
-        Ok(Self {
-            rp_id_hash: *rp_id_hash,
-            user_present: has(USER_PRESENT),
-            user_verified: has(USER_VERIFIED),
-            backup_eligible: has(BACKUP_ELIGIBLE),
-            backed_up: has(BACKED_UP),
-            counter: u32::from_be_bytes(*counter),
-            credential,
-        })
+        Ok(Self { rp_id_hash: *rp_id_hash, flags, counter: u32::from_be_bytes(*counter), credential })
+    }
+
+    /// Whether it says this.
+    pub(super) const fn has(&self, flag: u8) -> bool {
+        self.flags & flag != 0
     }
 }
 
@@ -99,8 +93,8 @@ mod tests {
         let mut bytes = vec![7; 32];
         bytes.extend([USER_PRESENT | USER_VERIFIED, 0, 0, 1, 2]);
         let data = AuthenticatorData::read(&bytes).ok().unwrap();
-        assert_eq!((data.counter, data.user_present, data.user_verified), (258, true, true));
-        assert!(!data.backed_up && !data.backup_eligible && data.credential.is_none());
+        assert_eq!((data.counter, data.has(USER_PRESENT), data.has(USER_VERIFIED)), (258, true, true));
+        assert!(!data.has(BACKED_UP) && !data.has(BACKUP_ELIGIBLE) && data.credential.is_none());
         for end in 0..bytes.len() {
             assert_eq!(refused(&bytes[..end]), "the authenticator data are cut off", "{end}");
         }

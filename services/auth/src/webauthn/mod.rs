@@ -15,7 +15,7 @@ use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde::Deserialize;
 use url::{Host, Url};
 
-use self::authenticator_data::AuthenticatorData;
+use self::authenticator_data::{AuthenticatorData, BACKED_UP, BACKUP_ELIGIBLE, USER_PRESENT, USER_VERIFIED};
 pub(crate) use self::public_key::{ALGORITHMS, PublicKey};
 
 /// The longest id of a credential (§7.1, step 25).
@@ -104,12 +104,13 @@ impl RelyingParty {
         let data = authenticator_data::of_attestation(attestation.attestation_object)?;
         let data = AuthenticatorData::read(&data)?;
         self.check_authenticator(&data)?;
+        let (counter, backed_up) = (data.counter, data.has(BACKED_UP));
         let credential = data.credential.ok_or(Refused("no credential was made"))?;
         if credential.id.is_empty() || credential.id.len() > MAX_CREDENTIAL_ID_BYTES {
             return Err(Refused("the credential's id is too long"));
         }
         let key = PublicKey::read(&credential.key)?;
-        Ok(NewCredential { id: credential.id, key, counter: data.counter, backed_up: data.backed_up })
+        Ok(NewCredential { id: credential.id, key, counter, backed_up })
     }
 
     /// What is known of a credential after it was used, over this challenge (§7.2).
@@ -125,7 +126,7 @@ impl RelyingParty {
         let hash = digest(&SHA256, assertion.client_data);
         let signed = [assertion.authenticator_data, hash.as_ref()].concat();
         key.verify(&signed, assertion.signature)?;
-        Ok(Used { counter: data.counter, backed_up: data.backed_up })
+        Ok(Used { counter: data.counter, backed_up: data.has(BACKED_UP) })
     }
 
     fn check_client(&self, client_data: &[u8], kind: &str, challenge: &str) -> Result<(), Refused> {
@@ -144,9 +145,11 @@ impl RelyingParty {
             () if data.rp_id_hash != digest(&SHA256, self.id.as_bytes()).as_ref() => {
                 Err(Refused("it was signed for another relying party"))
             }
-            () if !data.user_present => Err(Refused("nobody was there")),
-            () if !data.user_verified => Err(Refused("who was there was not verified")),
-            () if data.backed_up && !data.backup_eligible => Err(Refused("it is backed up and cannot be")),
+            () if !data.has(USER_PRESENT) => Err(Refused("nobody was there")),
+            () if !data.has(USER_VERIFIED) => Err(Refused("who was there was not verified")),
+            () if data.has(BACKED_UP) && !data.has(BACKUP_ELIGIBLE) => {
+                Err(Refused("it is backed up and cannot be"))
+            }
             () => Ok(()),
         }
     }

@@ -155,7 +155,6 @@ impl Browser {
 }
 
 fn next(address: &Url, answer: &Response) -> Result<Url> {
-    let place =
-        answer.headers().get(header::LOCATION).with_context(|| format!("{} leads nowhere", address))?;
+    let place = answer.headers().get(header::LOCATION).with_context(|| format!("{address} leads nowhere"))?;
     Ok(address.join(place.to_str()?)?)
 }

@@ -185,7 +185,7 @@ async fn a_sign_in_has_its_time() {
 const DISCOVERIES: &[Crooked] = &[
     ("another issuer", |it, _| it.discovery = json!({"issuer": "https://accounts.google.com"})),
     ("a token endpoint in the clear", |it, _| {
-        it.discovery = json!({"token_endpoint": "http://id.example/token"})
+        it.discovery = json!({"token_endpoint": "http://id.example/token"});
     }),
     ("keys in the clear", |it, _| it.discovery = json!({"jwks_uri": "http://id.example/keys"})),
     ("a script to go to", |it, _| it.discovery = json!({"authorization_endpoint": "javascript:alert(1)"})),
@@ -208,9 +208,7 @@ async fn a_provider_that_is_not_what_it_should_be_is_not_gone_to() {
         let away = *name == "no such page";
         assert_eq!(answer.code(), if away { "provider_unavailable" } else { "provider_wrong" }, "{name}");
         // It is asked again as soon as somebody wants in.
-        let mut script = provider.script();
-        (script.discovery, script.page, script.moved_to) = (json!({}), None, None);
-        drop(script);
+        provider.script().behave();
         app.client.post(START, &json!({})).await.expect(201);
     }
 }

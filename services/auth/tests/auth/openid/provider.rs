@@ -47,6 +47,13 @@ pub(super) struct Script {
     pub(super) keys_read: usize,
 }
 
+impl Script {
+    /// Says of itself what it should.
+    pub(super) fn behave(&mut self) {
+        (self.discovery, self.page, self.moved_to) = (json!({}), None, None);
+    }
+}
+
 /// The provider, listening.
 #[derive(Clone)]
 pub(super) struct Provider {

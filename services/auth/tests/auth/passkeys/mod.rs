@@ -51,7 +51,7 @@ async fn a_passkey_comes_in_without_a_password_until_it_is_removed() {
     assert_eq!((passkey.name.as_str(), passkey.last_used_at), ("My phone", None));
 
     for _ in 0..2 {
-        house.clock.advance(Duration::from_secs(60));
+        house.clock.advance(Duration::from_mins(1));
         let used = device.get(&options(&app.client, "/v1/passkeys/start").await);
         let in_again: SignedIn = come_in(&app, used).await.expect(201).read();
         assert_eq!(in_again.account.id, ana.account.id);
