@@ -4,6 +4,7 @@
 use std::{borrow::Cow, time::Duration};
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 /// What sort of failure it is, and so what the caller can do about it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -52,6 +53,12 @@ pub trait Fault: std::error::Error + Send + Sync + 'static {
     /// Every wrong field, where the fault lies in fields.
     fn fields(&self) -> Vec<FieldError> {
         Vec::new()
+    }
+
+    /// What else a client needs to go on, as further members of the problem (RFC 9457 §3.2). None may be called as one that
+    /// every problem has.
+    fn extensions(&self) -> Map<String, Value> {
+        Map::new()
     }
 
     /// After how long trying again makes sense.

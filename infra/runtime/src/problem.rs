@@ -19,6 +19,7 @@ use axum::{
 };
 use http::{HeaderValue, StatusCode, header};
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::openapi::{RefOr, schema::Schema};
 
@@ -52,6 +53,10 @@ pub struct Details {
     /// Every wrong field, where the fault lies in fields.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<FieldError>,
+    /// What else a client needs to go on (RFC 9457 §3.2), by names of the problem's own.
+    #[serde(flatten)]
+    #[schema(ignore)]
+    pub extensions: Map<String, Value>,
     /// The request it answers, to be quoted to the operator, who finds it in the logs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request_id: Option<String>,
@@ -93,6 +98,7 @@ impl Problem {
             code,
             detail: detail.into(),
             errors: Vec::new(),
+            extensions: Map::new(),
             request_id: None,
             retry_after: later.then_some(DEFAULT_RETRY_AFTER),
         }))
@@ -196,6 +202,7 @@ impl<E: Fault> From<E> for Problem {
         }
         let mut problem = Self::new(status_of(kind), fault.code(), fault.detail());
         problem.errors = fault.fields();
+        problem.extensions = fault.extensions();
         problem.retry_after = fault.retry_after().or(problem.retry_after);
         problem
     }

@@ -1,6 +1,5 @@
-//! Auth owns accounts, people's and bots', their passwords, sessions, the keys that access tokens are signed with, and API
-//! tokens. It never
-//! decides what somebody may do in a conversation, and no other service ever sees a password.
+//! Auth owns accounts, people's and bots', their passwords and passkeys, sessions, the keys that access tokens are signed
+//! with, and API tokens. It never decides what somebody may do in a conversation, and no other service ever sees a password.
 //!
 //! Promises:
 //! * **Nothing secret is stored** but the signing keys: of passwords their Argon2id hashes, of refresh tokens,
@@ -15,6 +14,7 @@
 //! * **No act without its entry.** What the audit trail is to hold is committed with the act, and each entry holds the hash of
 //!   the one before.
 //! * **A key is known before it signs** and until the last token that it signed is over, so keys change without an outage.
+//! * **An account elsewhere is linked by whoever holds both.** That an address is the same proves nothing.
 //! * **Mails are consequences.** What is to be mailed is committed with the change that asks for it, and sent by whoever
 //!   takes it from the bus; a link's secret is made then, and lies in the mail alone.
 //!
@@ -23,8 +23,10 @@
 mod api;
 pub mod error;
 mod model;
+mod openid;
 mod service;
 mod store;
+mod webauthn;
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
@@ -47,13 +49,21 @@ use tertulia_runtime::{
 
 pub use api::openapi;
 pub use error::Error;
+pub use openid::OpenidConfig;
 pub use service::{passwords::PasswordCost, setup::SetupToken};
 pub use tertulia_contracts::auth::Registration;
 
 use model::{
-    account::Account, api_token::ApiToken, audit::Entry, invitation::Invitation, key_ring::KeyRing,
+    account::Account,
+    api_token::ApiToken,
+    audit::Entry,
+    invitation::Invitation,
+    key_ring::KeyRing,
+    openid::{Claim, Flow},
+    passkey::Challenge,
     session::Session,
 };
+use openid::Providers;
 use service::{
     audit::{self, Clerk},
     janitor,
@@ -64,6 +74,7 @@ use service::{
     standing::{self, Enforcer},
 };
 use store::{SetupLink, Store};
+use webauthn::RelyingParty;
 
 /// Every collection the service keeps; the store is opened with them.
 pub const COLLECTIONS: &[Collection] = &[
@@ -75,6 +86,9 @@ pub const COLLECTIONS: &[Collection] = &[
     KeyRing::COLLECTION,
     Mail::COLLECTION,
     Entry::COLLECTION,
+    Claim::COLLECTION,
+    Flow::COLLECTION,
+    Challenge::COLLECTION,
 ];
 
 /// The `source` of its events.
@@ -94,6 +108,8 @@ pub struct Config {
     pub key_rotation_days: u64,
     /// What a password costs.
     pub password: PasswordCost,
+    /// Whom people may sign in with besides.
+    pub openid: Vec<OpenidConfig>,
 }
 
 impl Default for Config {
@@ -104,6 +120,7 @@ impl Default for Config {
             session_days: 30,
             key_rotation_days: 90,
             password: PasswordCost::default(),
+            openid: Vec::new(),
         }
     }
 }
@@ -172,6 +189,8 @@ struct Auth {
     verifier: Arc<Verifier>,
     passwords: Passwords,
     keys: Keys,
+    providers: Providers,
+    relying_party: Option<RelyingParty>,
     counters: Counters,
 }
 
@@ -216,6 +235,8 @@ pub async fn build(config: Config, deps: Deps) -> Result<Service, Error> {
     let passwords = Passwords::new(&config.password, deps.ambient.entropy.clone())?;
     let keys = Keys::load(&store, &deps.ambient).await?;
     let setup = setup::issue(&store, &deps.ambient).await?;
+    let public_url = deps.public_url.trim_end_matches('/').to_owned();
+    let providers = Providers::new(&config.openid, &public_url)?;
     start_tasks(&deps, &store);
     let auth = Auth {
         config,
@@ -227,7 +248,9 @@ pub async fn build(config: Config, deps: Deps) -> Result<Service, Error> {
         cache: deps.cache,
         mailer: deps.mailer,
         outbox: deps.outbox,
-        public_url: deps.public_url.trim_end_matches('/').to_owned(),
+        relying_party: RelyingParty::at(&public_url),
+        public_url,
+        providers,
         letters: Letters::new()?,
         bus: deps.bus,
         verifier: deps.verifier,

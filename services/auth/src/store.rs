@@ -13,7 +13,7 @@ use tertulia_contracts::{
 use tertulia_documents::{
     Collection, Cursor, Documents, Error, Index, Key, Page, Record, Revision, Scan, Table, Versioned,
 };
-use tertulia_runtime::{Event, Timestamp};
+use tertulia_runtime::{Event, Timestamp, secret};
 
 use crate::model::{
     account::{Account, Identifier, comparable_email},
@@ -21,6 +21,8 @@ use crate::model::{
     audit::Entry,
     invitation::Invitation,
     key_ring::KeyRing,
+    openid::{Claim, Flow},
+    passkey::Challenge,
     session::Session,
 };
 
@@ -157,6 +159,42 @@ impl Record for KeyRing {
     }
 }
 
+impl Record for Claim {
+    const COLLECTION: Collection = Collection { name: "openid_claims", indexes: &[] };
+
+    fn id(&self) -> String {
+        self.fingerprint.clone()
+    }
+
+    fn keys(&self) -> Vec<(Index, Key)> {
+        Vec::new()
+    }
+}
+
+impl Record for Flow {
+    const COLLECTION: Collection = Collection { name: "openid_flows", indexes: &[BY_EXPIRY] };
+
+    fn id(&self) -> String {
+        self.fingerprint.clone()
+    }
+
+    fn keys(&self) -> Vec<(Index, Key)> {
+        vec![(BY_EXPIRY, moment_key(self.expires_at))]
+    }
+}
+
+impl Record for Challenge {
+    const COLLECTION: Collection = Collection { name: "passkey_challenges", indexes: &[BY_EXPIRY] };
+
+    fn id(&self) -> String {
+        self.fingerprint.clone()
+    }
+
+    fn keys(&self) -> Vec<(Index, Key)> {
+        vec![(BY_EXPIRY, moment_key(self.expires_at))]
+    }
+}
+
 /// Which of an account's unique properties somebody else has already.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Taken {
@@ -176,6 +214,9 @@ pub(crate) struct Store {
     pub(crate) invitations: Table<Invitation>,
     audit: Table<Entry>,
     pub(crate) key_rings: Table<KeyRing>,
+    pub(crate) claims: Table<Claim>,
+    pub(crate) flows: Table<Flow>,
+    pub(crate) challenges: Table<Challenge>,
 }
 
 impl Store {
@@ -188,6 +229,9 @@ impl Store {
             invitations: Table::new(documents.clone()),
             audit: Table::new(documents.clone()),
             key_rings: Table::new(documents.clone()),
+            claims: Table::new(documents.clone()),
+            flows: Table::new(documents.clone()),
+            challenges: Table::new(documents.clone()),
         }
     }
 
@@ -294,6 +338,34 @@ impl Store {
         limit: usize,
     ) -> Result<Vec<Versioned<Session>>, Error> {
         Ok(self.sessions.scan(Scan::of(BY_EXPIRY, Key::new(), limit).to(moment_key(now))).await?.items)
+    }
+
+    /// The sign-in at a provider that has this `state`.
+    pub(crate) async fn flow(&self, state: &str) -> Result<Option<Versioned<Flow>>, Error> {
+        self.flows.get(&secret::fingerprint(state)).await
+    }
+
+    /// Sign-ins at providers whose time was over before now, oldest first.
+    pub(crate) async fn expired_flows(
+        &self,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<Versioned<Flow>>, Error> {
+        Ok(self.flows.scan(Scan::of(BY_EXPIRY, Key::new(), limit).to(moment_key(now))).await?.items)
+    }
+
+    /// The challenge that this is.
+    pub(crate) async fn challenge(&self, text: &str) -> Result<Option<Versioned<Challenge>>, Error> {
+        self.challenges.get(&secret::fingerprint(text)).await
+    }
+
+    /// Challenges whose time was over before now, oldest first.
+    pub(crate) async fn expired_challenges(
+        &self,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<Versioned<Challenge>>, Error> {
+        Ok(self.challenges.scan(Scan::of(BY_EXPIRY, Key::new(), limit).to(moment_key(now))).await?.items)
     }
 
     /// Setup links that ended before now, oldest first.

@@ -3,6 +3,8 @@
 mod audit;
 mod instance;
 mod mailbox;
+mod openid;
+mod passkeys;
 mod profile;
 mod programs;
 mod signing_keys;
@@ -29,6 +31,14 @@ pub use instance::{
 pub use mailbox::{
     ChangeEmail, ChangePassword, ForgotPassword, ListMail, MAX_LOCALE_BYTES, ResetPassword, SentMail,
     SentMails, VerifyEmail, locale,
+};
+pub use openid::{
+    AccountProposal, CreateOpenidAccount, FinishOpenid, LinkedIdentities, LinkedIdentity, MAX_IDENTITIES,
+    OpenidProvider, OpenidProviders, OpenidStarted,
+};
+pub use passkeys::{
+    AssertionResponse, AttestationResponse, CreatePasskey, CreatedCredential, MAX_PASSKEYS, Passkey,
+    PasskeyOptions, Passkeys, SignInWithPasskey, UsedCredential,
 };
 pub use profile::{MAX_BIO_CHARS, MAX_TIME_ZONE_BYTES, Profile, UpdateMe};
 pub use programs::{
@@ -316,4 +326,7 @@ discreet! {
     ResetPassword {}
     VerifyEmail {}
     SentMail { id, at, subject }
+    OpenidStarted { expires_at }
+    FinishOpenid {}
+    CreateOpenidAccount { handle }
 }

@@ -21,6 +21,10 @@ id_kinds! {
     Session = "ses" => SessionId;
     /// A token for a program. It is a login, too, whose [`SessionId`] has the same ULID.
     Token = "tok" => TokenId;
+    /// An identity elsewhere that signs in to an account here.
+    LinkedIdentity = "idn" => IdentityId;
+    /// A passkey of an account.
+    Passkey = "psk" => PasskeyId;
     /// A direct chat, a group or a channel.
     Conversation = "cnv" => ConversationId;
     /// A message in a conversation.

@@ -18,6 +18,6 @@ pub mod presence;
 pub mod routes;
 
 pub use ids::{
-    ConnectionId, ConversationId, HookId, InvitationId, MediaId, MessageId, NodeId, ReportId, RoleId,
-    SessionId, TokenId, UserId,
+    ConnectionId, ConversationId, HookId, IdentityId, InvitationId, MediaId, MessageId, NodeId, PasskeyId,
+    ReportId, RoleId, SessionId, TokenId, UserId,
 };

@@ -142,6 +142,21 @@ pub const ROUTES: &[Route] = &[
     Route::new(Method::GET, "/setup", role::AUTH).public(),
     Route::new(Method::GET, "/verify-email", role::AUTH).public(),
     Route::new(Method::GET, "/reset-password", role::AUTH).public(),
+    Route::new(Method::GET, "/v1/openid", role::AUTH).public(),
+    Route::new(Method::POST, "/v1/openid/{provider}/start", role::AUTH).public(),
+    Route::new(Method::POST, "/v1/openid/finish", role::AUTH).public(),
+    Route::new(Method::POST, "/v1/openid/accounts", role::AUTH).public(),
+    Route::new(Method::GET, "/openid/callback", role::AUTH).public(),
+    Route::new(Method::GET, "/v1/me/openid", role::AUTH).account(),
+    Route::new(Method::POST, "/v1/me/openid/{provider}/start", role::AUTH).account(),
+    Route::new(Method::POST, "/v1/me/openid/finish", role::AUTH).account(),
+    Route::new(Method::DELETE, "/v1/me/openid/{id}", role::AUTH).account(),
+    Route::new(Method::POST, "/v1/passkeys/start", role::AUTH).public(),
+    Route::new(Method::POST, "/v1/passkeys/finish", role::AUTH).public(),
+    Route::new(Method::POST, "/v1/me/passkeys/start", role::AUTH).account(),
+    Route::new(Method::POST, "/v1/me/passkeys", role::AUTH).account(),
+    Route::new(Method::GET, "/v1/me/passkeys", role::AUTH).account(),
+    Route::new(Method::DELETE, "/v1/me/passkeys/{id}", role::AUTH).account(),
     Route::new(Method::POST, "/v1/conversations", role::MESSAGING),
     Route::new(Method::GET, "/v1/conversations", role::MESSAGING),
     Route::new(Method::GET, "/v1/conversations/{id}", role::MESSAGING),
@@ -269,8 +284,16 @@ mod tests {
     #[test]
     fn every_route_has_the_scope_that_fits_what_it_does() {
         let of_the_account = |path: &str| {
-            let prefixes =
-                ["/v1/sessions", "/v1/tokens", "/v1/bots", "/v1/me/email", "/v1/me/password", "/v1/operator"];
+            let prefixes = [
+                "/v1/sessions",
+                "/v1/tokens",
+                "/v1/bots",
+                "/v1/me/email",
+                "/v1/me/openid",
+                "/v1/me/passkeys",
+                "/v1/me/password",
+                "/v1/operator",
+            ];
             prefixes.iter().any(|prefix| path.starts_with(prefix))
         };
         for route in ROUTES.iter().filter(|route| route.access != Access::Public) {

@@ -13,6 +13,7 @@ mod first_conversation;
 mod killed;
 mod leaving;
 mod mailbox;
+mod openid;
 mod own;
 mod presence;
 mod programs;
@@ -103,6 +104,10 @@ pub const STORIES: &[Story] = &[
     Story {
         name: "an_address_is_verified_and_a_forgotten_password_set_anew",
         tell: |system| Box::pin(mailbox::verified_and_set_anew(system)),
+    },
+    Story {
+        name: "somebody_comes_in_by_an_account_elsewhere",
+        tell: |system| Box::pin(openid::in_by_an_account_elsewhere(system)),
     },
     Story {
         name: "resume_on_another_node_with_a_gap",

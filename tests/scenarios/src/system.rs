@@ -10,7 +10,7 @@ use std::{
 
 use anyhow::{Context, Result};
 use tertulia_testbed::{
-    Server, Testbed, consul,
+    Server, Testbed, consul, oidcprovider,
     program::{self, Program},
     rabbitmq, redis, secantusdb, smtp,
 };
@@ -43,7 +43,7 @@ pub struct System {
     pub gateways: Vec<SocketAddr>,
     /// The product's own processes by name: `tertulia`, or `gateway-1`, `messaging-2` and so on.
     pub processes: BTreeMap<String, Server>,
-    /// The servers it stands on, by name; none on embedded back ends.
+    /// The servers it stands on, by name, and where people have accounts elsewhere.
     pub back_ends: BTreeMap<&'static str, Server>,
     ways: Option<Ways>,
     numbers: AtomicU32,
@@ -59,6 +59,11 @@ const BACK_ENDS: [(&str, &str, &str, &str); 4] = [
     ("cache", "redis", "TERTULIA_CACHE__BACKEND", "TERTULIA_CACHE__REDIS_URL"),
     ("discovery", "consul", "TERTULIA_DISCOVERY__BACKEND", "TERTULIA_DISCOVERY__CONSUL_URL"),
 ];
+
+/// Where people have accounts elsewhere, in both shapes. It is in nobody's way, so no story cuts it off.
+const OPENID: &str = "openid";
+/// How the split system's clients would reach it, had they a name service.
+const SPLIT_URL: &str = "https://chat.example";
 
 /// The server that takes mails. It is in nobody's way, so no story cuts it off.
 pub(crate) const MAIL: &str = "mail";
@@ -117,19 +122,24 @@ impl System {
         let data = self.bed.folder().join("data");
         let arguments =
             vec!["up".into(), "--data".into(), data.into(), "--listen".into(), listen.to_string().into()];
-        self.run("tertulia".to_owned(), arguments, Vec::new(), listen).await?;
+        let provider = oidcprovider::start(&self.bed, &[callback(&format!("http://{listen}"))]).await?;
+        let environment = vec![openid(&provider)];
+        self.back_ends.insert(OPENID, provider);
+        self.run("tertulia".to_owned(), arguments, environment, listen).await?;
         self.gateways.push(listen);
         Ok(())
     }
 
     async fn start_split(&mut self) -> Result<()> {
         let bed = self.bed.clone();
-        let (documents, bus, cache, discovery, mail) = tokio::try_join!(
+        let sent_back_to = [callback(SPLIT_URL)];
+        let (documents, bus, cache, discovery, mail, provider) = tokio::try_join!(
             secantusdb::start(&bed),
             rabbitmq::start(&bed),
             redis::start(&bed),
             consul::start(&bed),
             smtp::start(&bed),
+            oidcprovider::start(&bed, &sent_back_to),
         )?;
         self.back_ends.extend([
             ("documents", documents),
@@ -137,6 +147,7 @@ impl System {
             ("cache", cache),
             ("discovery", discovery),
             (MAIL, mail),
+            (OPENID, provider),
         ]);
         for (role, instances) in SPLIT {
             for instance in 1..=instances {
@@ -181,8 +192,10 @@ impl System {
             ("TERTULIA_MAIL__BACKEND", "smtp".into()),
             ("TERTULIA_MAIL__SMTP_URL", mail.url().into()),
             ("TERTULIA_MAIL__FROM", "Tertulia <tertulia@chat.example>".into()),
-            ("TERTULIA_NODE__PUBLIC_URL", "https://chat.example".into()),
+            ("TERTULIA_NODE__PUBLIC_URL", SPLIT_URL.into()),
         ]);
+        let provider = self.back_ends.get(OPENID).context("no provider knows anybody")?;
+        environment.push(openid(provider));
         Ok(environment)
     }
 
@@ -202,6 +215,20 @@ impl System {
         self.processes.insert(name, server);
         Ok(())
     }
+}
+
+/// Where a provider sends people back to.
+fn callback(public_url: &str) -> String {
+    format!("{public_url}/openid/callback")
+}
+
+/// How a process is told of the provider.
+fn openid(provider: &Server) -> (&'static str, OsString) {
+    let (issuer, id, secret) = (provider.url(), oidcprovider::CLIENT_ID, oidcprovider::CLIENT_SECRET);
+    let list = format!(
+        "[{{id = \"elsewhere\", name = \"Elsewhere\", issuer = \"{issuer}\", client_id = \"{id}\", client_secret = \"{secret}\"}}]"
+    );
+    ("TERTULIA_AUTH__OPENID", list.into())
 }
 
 /// The product's binary, which stands beside what runs this.

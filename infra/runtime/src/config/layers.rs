@@ -207,6 +207,7 @@ impl Layers {
 
     /// Replaces each secret by the content of the file its twin names, and forgets the twins.
     fn read_secret_files(&mut self, secrets: &[String]) {
+        self.read_secret_files_in_lists();
         for key in secrets {
             let Some(twin) = self.entries.remove(&format!("{key}_file")) else { continue };
             let Some(path) = twin.value.as_str().filter(|path| !path.is_empty()) else { continue };
@@ -223,6 +224,26 @@ impl Layers {
                 }
                 Err(error) => self.refuse(twin.origin, format!("{key}_file: {path} cannot be read: {error}")),
             }
+        }
+    }
+
+    /// The same for the sections of a list, `[[auth.openid]]`, whose keys the default file cannot show.
+    fn read_secret_files_in_lists(&mut self) {
+        let mut wrong = Vec::new();
+        for (key, Entry { value, origin }) in &mut self.entries {
+            let Value::Array(items) = value else { continue };
+            for section in items.iter_mut().filter_map(Value::as_table_mut) {
+                let twins = section.keys().filter_map(|name| name.strip_suffix("_file"));
+                let secrets: Vec<String> = twins.filter(|name| is_secret(name)).map(str::to_owned).collect();
+                for secret in secrets {
+                    if let Err(message) = read_secret_file(section, &secret) {
+                        wrong.push((origin.clone(), format!("{key}: {message}")));
+                    }
+                }
+            }
+        }
+        for (origin, message) in wrong {
+            self.refuse(origin, message);
         }
     }
 
@@ -267,7 +288,7 @@ impl<T> Loaded<T> {
                 let _ = writeln!(text, "{blank}[{section}]");
             }
             let hidden = self.secrets.contains(key) && entry.value.as_str() != Some("");
-            let value = if hidden { Value::from(REDACTED) } else { entry.value.clone() };
+            let value = if hidden { Value::from(REDACTED) } else { discreet(&entry.value) };
             let _ = writeln!(text, "{name} = {value}  # {}", entry.origin);
         }
         text
@@ -277,6 +298,41 @@ impl<T> Loaded<T> {
 /// The text keys that have a `_file` twin.
 fn secrets(defaults: &BTreeMap<String, Value>) -> Vec<String> {
     defaults.keys().filter(|key| defaults.contains_key(&format!("{key}_file"))).cloned().collect()
+}
+
+/// What is a secret in a section of a list tells so by its name: `client_secret`.
+fn is_secret(name: &str) -> bool {
+    name.ends_with("secret")
+}
+
+/// Replaces a secret in a section by the content of the file that its twin names, and forgets the twin.
+fn read_secret_file(section: &mut Table, secret: &str) -> Result<(), String> {
+    let twin = format!("{secret}_file");
+    let named = section.remove(&twin);
+    let Some(path) = named.as_ref().and_then(Value::as_str).filter(|path| !path.is_empty()) else {
+        return Ok(());
+    };
+    if section.contains_key(secret) {
+        return Err(format!("{twin} and {secret} are both set; only one may be"));
+    }
+    let text = fs::read_to_string(path).map_err(|error| format!("{twin}: {path} cannot be read: {error}"))?;
+    section.insert(secret.to_owned(), Value::from(text.trim_end_matches(['\r', '\n'])));
+    Ok(())
+}
+
+/// The value without the secrets in the sections of a list.
+fn discreet(value: &Value) -> Value {
+    match value {
+        Value::Array(items) => Value::Array(items.iter().map(discreet).collect()),
+        Value::Table(section) => {
+            let shown = section.iter().map(|(name, value)| {
+                let shown = if is_secret(name) { Value::from(REDACTED) } else { discreet(value) };
+                (name.clone(), shown)
+            });
+            Value::Table(shown.collect())
+        }
+        value => value.clone(),
+    }
 }
 
 fn file_origin(path: &Path, line: Option<usize>) -> Origin {
@@ -323,6 +379,10 @@ fn read_as(default: &Value, text: &str) -> Value {
         Value::Integer(_) => text.parse().ok().map(Value::Integer),
         Value::Float(_) => text.parse().ok().map(Value::Float),
         Value::Boolean(_) => text.parse().ok().map(Value::Boolean),
+        // A list of sections is written as TOML writes it: `[{id = "a"}, {id = "b"}]`.
+        Value::Array(_) if text.trim_start().starts_with('[') => {
+            format!("list = {text}").parse::<Table>().ok().and_then(|mut table| table.remove("list"))
+        }
         Value::Array(_) => {
             let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
             Some(Value::Array(items.map(Value::from).collect()))

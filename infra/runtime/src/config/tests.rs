@@ -12,6 +12,7 @@ workers = 4
 ratio = 0.5
 verbose = false
 peers = []
+portals = []
 
 [bus]
 backend = "sqlite"
@@ -32,6 +33,13 @@ struct Node {
     ratio: f64,
     verbose: bool,
     peers: Vec<String>,
+    portals: Vec<Door>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Door {
+    name: String,
+    key_secret: Secret,
 }
 
 #[derive(Debug, Deserialize)]
@@ -165,4 +173,36 @@ fn what_is_shown_is_a_file_again() {
     assert_eq!(shown.parse::<toml::Table>().unwrap(), defaults.parse().unwrap());
     let values: Vec<_> = shown.lines().filter_map(|line| line.split("  #").next()).collect();
     assert_eq!(values, ["[node]", "a = 1", "z = 2", "", "[node.inner]", "b = 3"]);
+}
+
+#[test]
+fn a_list_of_sections_keeps_its_secrets_from_file_and_environment() {
+    let folder = Folder::new();
+    let secret = folder.write("key", "hunter2\n");
+    let text =
+        format!("[[node.portals]]\nname = \"front\"\nkey_secret_file = {:?}\n", secret.to_str().unwrap());
+    let file = folder.write("config", &text);
+    let variable = "[{name = \"back\", key_secret = \"hunter3\"}]";
+    for (layers, name, key) in [
+        (layers().file(&file), "front", "hunter2"),
+        (layers().env("T", [("T_NODE__PORTALS", variable)]), "back", "hunter3"),
+    ] {
+        let loaded = layers.load::<Settings>().unwrap();
+        let [door] = &loaded.value.node.portals[..] else { panic!("{loaded:?}") };
+        assert_eq!((door.name.as_str(), door.key_secret.expose()), (name, key));
+        let shown = loaded.describe();
+        assert!(shown.contains(name) && !shown.contains("hunter"), "{shown}");
+    }
+    let absent = "[{name = \"back\", key_secret_file = \"/nonexistent\"}]";
+    let errors = wrong(layers().flag("node.portals", absent), &folder);
+    assert!(
+        errors[0].starts_with("command line: node.portals: key_secret_file: /nonexistent cannot be read"),
+        "{errors:?}"
+    );
+    let both = "[{name = \"back\", key_secret = \"hunter4\", key_secret_file = \"/dev/null\"}]";
+    let errors = wrong(layers().flag("node.portals", both), &folder);
+    assert_eq!(
+        errors,
+        ["command line: node.portals: key_secret_file and key_secret are both set; only one may be"]
+    );
 }

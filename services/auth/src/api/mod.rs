@@ -6,8 +6,10 @@ mod bots;
 mod email;
 mod instance;
 mod keys;
+mod openid;
 mod operator;
 mod pages;
+mod passkeys;
 mod password;
 mod sessions;
 mod standing;
@@ -60,6 +62,20 @@ fn public() -> OpenApiRouter<App> {
         .routes(routes!(standing::list_accounts))
         .routes(routes!(standing::appoint_moderator, standing::dismiss_moderator))
         .routes(routes!(standing::suspend_account, standing::restore_account))
+        .routes(routes!(openid::list_providers))
+        .routes(routes!(openid::start_openid))
+        .routes(routes!(openid::finish_openid))
+        .routes(routes!(openid::create_openid_account))
+        .routes(routes!(pages::get_openid_callback_page))
+        .routes(routes!(openid::list_identities))
+        .routes(routes!(openid::start_linking))
+        .routes(routes!(openid::finish_linking))
+        .routes(routes!(openid::unlink))
+        .routes(routes!(passkeys::start_passkey_sign_in))
+        .routes(routes!(passkeys::finish_passkey_sign_in))
+        .routes(routes!(passkeys::start_passkey))
+        .routes(routes!(passkeys::list_passkeys, passkeys::create_passkey))
+        .routes(routes!(passkeys::delete_passkey))
 }
 
 pub(crate) fn router(app: App) -> Router {

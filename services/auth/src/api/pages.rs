@@ -13,6 +13,7 @@ use crate::App;
 const SETUP: &str = include_str!("setup.html");
 const VERIFY_EMAIL: &str = include_str!("verify_email.html");
 const RESET_PASSWORD: &str = include_str!("reset_password.html");
+const OPENID_CALLBACK: &str = include_str!("openid_callback.html");
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
 const NONCE_BYTES: usize = 16;
@@ -49,6 +50,17 @@ pub(super) async fn get_verify_email_page(State(app): State<App>) -> impl IntoRe
 )]
 pub(super) async fn get_reset_password_page(State(app): State<App>) -> impl IntoResponse {
     page(&app, RESET_PASSWORD)
+}
+
+/// The page that a provider sends people back to
+///
+/// It hands the answer to the window of this site that began to sign in, and to nobody else: no other address is ever gone to from here.
+#[utoipa::path(
+    get, path = "/openid/callback", tag = "openid",
+    responses((status = 200, description = "The page.", body = String, content_type = "text/html")),
+)]
+pub(super) async fn get_openid_callback_page(State(app): State<App>) -> impl IntoResponse {
+    page(&app, OPENID_CALLBACK)
 }
 
 fn page(App(auth): &App, page: &str) -> impl IntoResponse + use<> {

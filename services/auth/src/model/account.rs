@@ -14,6 +14,8 @@ use tertulia_runtime::Timestamp;
 use super::{
     invitation::Invited,
     link::{Links, Purpose},
+    openid::{Linked, Subject},
+    passkey::Passkey,
 };
 
 /// Names by which somebody could pose as the house or as everybody. The operator may take them.
@@ -80,6 +82,12 @@ pub(crate) struct Account {
     /// Which password that is, counted: sessions of another one cannot be refreshed.
     #[serde(default)]
     pub(crate) generation: u64,
+    /// Who its owner is elsewhere, and comes in as.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) identities: Vec<Linked>,
+    /// What its owner comes in with.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) passkeys: Vec<Passkey>,
     /// Whose program it is, if it is one's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) bot: Option<Bot>,
@@ -129,6 +137,44 @@ pub(crate) struct Bot {
 }
 
 impl Account {
+    /// Somebody's who can not come in yet.
+    pub(crate) fn new(id: UserId, handle: String, display_name: String, created_at: Timestamp) -> Self {
+        Self {
+            id,
+            handle,
+            display_name,
+            proven_email: None,
+            claimed_email: None,
+            links: Links::default(),
+            locale: None,
+            profile: Profile::default(),
+            operator: false,
+            password: None,
+            generation: 0,
+            identities: Vec::new(),
+            passkeys: Vec::new(),
+            bot: None,
+            moderator: false,
+            suspension: None,
+            epoch: 0,
+            epoch_began_at: None,
+            invited: None,
+            created_at,
+        }
+    }
+
+    /// Whether its owner can come in: with a password or a passkey, by an identity elsewhere, or by a link that is mailed to an
+    /// address that is certainly theirs.
+    pub(crate) fn has_way_in(&self) -> bool {
+        let kept = self.password.is_some() || self.proven_email.is_some();
+        kept || !self.identities.is_empty() || !self.passkeys.is_empty()
+    }
+
+    /// Whether this identity signs in to it.
+    pub(crate) fn is_linked_to(&self, subject: &Subject) -> bool {
+        self.identities.iter().any(|linked| linked.subject == *subject)
+    }
+
     /// The account has another password: no session of the one before can be refreshed, and no link to set one is good any
     /// more. Answers the new generation.
     pub(crate) fn set_password(&mut self, hash: &str) -> u64 {

@@ -6,4 +6,6 @@ pub(crate) mod audit;
 pub(crate) mod invitation;
 pub(crate) mod key_ring;
 pub(crate) mod link;
+pub(crate) mod openid;
+pub(crate) mod passkey;
 pub(crate) mod session;

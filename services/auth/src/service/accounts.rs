@@ -13,10 +13,9 @@ use super::{email::must_be_address, setup};
 use crate::{
     Auth, Error, SOURCE,
     model::{
-        account::{Account, Identifier, Profile, is_reserved},
+        account::{Account, Identifier, is_reserved},
         audit::{Deed, Origin, details},
         invitation::Invitation,
-        link::Links,
     },
     store::Taken,
 };
@@ -46,35 +45,31 @@ impl Auth {
             must_be_address(email)?;
         }
         let display_name = request.display_name.as_deref().unwrap_or(&request.handle).trim().to_owned();
-        let mut account = Account {
-            id: self.ambient.ids.next(),
-            display_name,
-            proven_email: None,
-            claimed_email: request.email,
-            links: Links::default(),
-            profile: Profile::default(),
-            locale: request.locale,
-            operator,
-            password: None,
-            generation: 0,
-            bot: None,
-            moderator: false,
-            suspension: None,
-            epoch: 0,
-            epoch_began_at: None,
-            invited: None,
-            created_at: self.ambient.now(),
-            handle: request.handle,
-        };
+        let mut account =
+            Account::new(self.ambient.ids.next(), request.handle, display_name, self.ambient.now());
+        account.claimed_email = request.email;
+        account.locale = request.locale;
+        account.operator = operator;
         self.must_be_strong(&request.password, &account).await?;
         account.password = Some(self.passwords.hash(request.password).await?);
-        let events = self.news_of(&account, invitation.as_ref(), &origin.by(account.id));
-        let taken = match &invitation {
-            Some(invitation) => self.add_invited(&mut account, invitation, events).await?,
-            None => self.store.add_account(&account, events).await?,
+        self.add_person(&mut account, invitation.as_ref(), origin).await?;
+        Ok(account)
+    }
+
+    /// Adds a person's account, with all that follows from it.
+    pub(super) async fn add_person(
+        &self,
+        account: &mut Account,
+        invitation: Option<&Invitation>,
+        origin: &Origin,
+    ) -> Result<(), Error> {
+        let events = self.news_of(account, invitation, &origin.by(account.id));
+        let taken = match invitation {
+            Some(invitation) => self.add_invited(account, invitation, events).await?,
+            None => self.store.add_account(account, events).await?,
         };
         match taken {
-            None => Ok(account),
+            None => Ok(()),
             Some(Taken::Handle) => Err(Error::HandleTaken),
             Some(Taken::Operator) => Err(Error::SetupLinkInvalid),
             // Only bots take a slot, and who is invited goes on to the next place.

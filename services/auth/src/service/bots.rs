@@ -14,9 +14,8 @@ use super::free_slot;
 use crate::{
     Auth, Error, SOURCE,
     model::{
-        account::{Account, Bot, Profile, is_reserved},
+        account::{Account, Bot, is_reserved},
         audit::{Deed, Origin},
-        link::Links,
     },
     store::Taken,
 };
@@ -36,26 +35,8 @@ impl Auth {
             return Err(Error::HandleReserved);
         }
         let display_name = request.display_name.as_deref().unwrap_or(&request.handle).trim().to_owned();
-        let mut account = Account {
-            id: self.ambient.ids.next(),
-            handle: request.handle,
-            display_name,
-            proven_email: None,
-            claimed_email: None,
-            links: Links::default(),
-            profile: Profile::default(),
-            locale: None,
-            generation: 0,
-            operator: false,
-            password: None,
-            bot: Some(Bot { owner, slot: 0, ended_at: None }),
-            moderator: false,
-            suspension: None,
-            epoch: 0,
-            epoch_began_at: None,
-            invited: None,
-            created_at: self.ambient.now(),
-        };
+        let mut account =
+            Account::new(self.ambient.ids.next(), request.handle, display_name, self.ambient.now());
         let registered = UserRegistered {
             user_id: account.id,
             handle: account.handle.clone(),

@@ -31,11 +31,14 @@ pub(crate) async fn run(
     }
 }
 
-/// Deletes sessions, setup links and invitations whose time is over. Nobody is told: they were no longer good.
+/// Deletes what is over: sessions, setup links, invitations, challenges and sign-ins at providers. Nobody is told: they were no
+/// longer good.
 pub(crate) async fn sweep(store: &Store, clock: &dyn Clock) -> Result<(), Error> {
     while delete(&store.sessions, store.expired_sessions(clock.now(), PAGE).await?).await? == PAGE {}
     while delete(&store.setup_links, store.expired_setup_links(clock.now(), PAGE).await?).await? == PAGE {}
     while delete(&store.invitations, store.expired_invitations(clock.now(), PAGE).await?).await? == PAGE {}
+    while delete(&store.challenges, store.expired_challenges(clock.now(), PAGE).await?).await? == PAGE {}
+    while delete(&store.flows, store.expired_flows(clock.now(), PAGE).await?).await? == PAGE {}
     Ok(())
 }
 

@@ -98,8 +98,8 @@ impl Auth {
             }
             Letter::ResetPassword { identifier } => {
                 let account = self.store.account_of(&Identifier::read(&identifier)).await?;
-                // Who has no password has no password to forget: a bot.
-                let account = account.filter(|account| account.password.is_some());
+                // Nobody signs in as a bot. A person without a password sets their first one so.
+                let account = account.filter(|account| account.bot.is_none());
                 let to = account.as_ref().and_then(|account| account.proven_email.clone());
                 addressed(account, to, "reset_password", Some(Purpose::ResetPassword))
             }

@@ -48,20 +48,19 @@ impl Auth {
             self.note_refused_sign_in(&identifier, whose, origin).await;
             return Err(Error::WrongCredentials);
         };
-        // Told to whoever knows the password, and to nobody else.
-        if let Some(suspension) = account.suspended(self.ambient.now()) {
-            return Err(Error::AccountSuspended { suspension: Box::new(suspension.clone()) });
-        }
         self.keep_hash_current(&account, request.password).await;
         self.begin_session(&account, device).await
     }
 
-    /// Begins a session of this account.
+    /// Begins a session of this account, for whoever showed that it is theirs; nobody else is told that it is suspended.
     pub(crate) async fn begin_session(
         &self,
         account: &Account,
         device: Option<&str>,
     ) -> Result<SignedIn, Error> {
+        if let Some(suspension) = account.suspended(self.ambient.now()) {
+            return Err(Error::AccountSuspended { suspension: Box::new(suspension.clone()) });
+        }
         let (session, token) =
             Session::begin(&self.ambient, account.id, account.generation, device, self.config.session_life());
         self.store.sessions.insert(&session, Vec::new()).await?;

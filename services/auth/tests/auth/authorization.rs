@@ -61,6 +61,21 @@ const CASES: &[(Method, &str, Stranger)] = &[
     (Method::GET, "/setup", Stranger::Admitted),
     (Method::GET, "/verify-email", Stranger::Admitted),
     (Method::GET, "/reset-password", Stranger::Admitted),
+    (Method::GET, "/v1/openid", Stranger::Admitted),
+    (Method::POST, "/v1/openid/{provider}/start", Stranger::Admitted),
+    (Method::POST, "/v1/openid/finish", Stranger::Admitted),
+    (Method::POST, "/v1/openid/accounts", Stranger::Admitted),
+    (Method::GET, "/openid/callback", Stranger::Admitted),
+    (Method::GET, "/v1/me/openid", Stranger::Refused),
+    (Method::POST, "/v1/me/openid/{provider}/start", Stranger::Refused),
+    (Method::POST, "/v1/me/openid/finish", Stranger::Refused),
+    (Method::DELETE, "/v1/me/openid/{id}", Stranger::Refused),
+    (Method::POST, "/v1/passkeys/start", Stranger::Admitted),
+    (Method::POST, "/v1/passkeys/finish", Stranger::Admitted),
+    (Method::POST, "/v1/me/passkeys/start", Stranger::Refused),
+    (Method::POST, "/v1/me/passkeys", Stranger::Refused),
+    (Method::GET, "/v1/me/passkeys", Stranger::Refused),
+    (Method::DELETE, "/v1/me/passkeys/{id}", Stranger::Refused),
 ];
 
 #[test]

@@ -10,6 +10,8 @@ mod dying;
 mod invitations;
 mod keys;
 mod mailbox;
+mod openid;
+mod passkeys;
 mod password;
 mod profile;
 mod programs;
