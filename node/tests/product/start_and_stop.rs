@@ -91,7 +91,7 @@ async fn sigterm_tells_sockets_and_streams_to_resume_and_ends_in_good_order() {
     }
     let end = stream.next().await.unwrap();
     assert!(end.name == "end" && end.data.contains(r#""then":"resume""#), "{end:?}");
-    assert!(stream.next().await.is_none() && stream.retry_ms.is_some());
+    assert!(stream.next().await.is_none() && stream.reader.retry_ms.is_some());
     // Whoever is late by the node's own deadline is told by the exit code.
     assert!(product.process.end().success(), "{}", product.process.err.whole());
 }

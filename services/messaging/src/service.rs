@@ -31,6 +31,7 @@ pub(crate) mod roles;
 pub(crate) mod room;
 pub(crate) mod saved;
 pub(crate) mod scheduling;
+pub(crate) mod showing;
 pub(crate) mod targets;
 pub(crate) mod telling;
 pub(crate) mod threads;

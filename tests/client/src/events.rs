@@ -13,9 +13,9 @@ pub struct ServerEvent {
     pub data: String,
 }
 
-/// A stream that somebody listens to. Dropping it ends it.
-pub struct EventStream {
-    answer: reqwest::Response,
+/// The bytes of a stream, read as events.
+#[derive(Debug, Default)]
+pub struct EventReader {
     unread: Vec<u8>,
     event: ServerEvent,
     id: Option<String>,
@@ -27,44 +27,30 @@ pub struct EventStream {
     pub comments: usize,
 }
 
-impl EventStream {
-    /// Opens `/v1/events` with this query as the user of `api`, where `last_id` left off.
-    pub async fn open(api: &Api, query: &str, last_id: Option<&str>) -> Result<Self, ApiError> {
-        let answer = api.listen(&format!("/v1/events?{query}"), last_id).await?;
-        let last_id = last_id.map(str::to_owned);
-        let (unread, event, id) = Default::default();
-        Ok(Self { answer, unread, event, id, last_id, retry_ms: None, comments: 0 })
+impl EventReader {
+    /// Reads on where `last_id` left off.
+    pub fn new(last_id: Option<&str>) -> Self {
+        Self { last_id: last_id.map(str::to_owned), ..Self::default() }
     }
 
-    /// A header of the answer, as text.
-    pub fn header(&self, name: &str) -> Option<&str> {
-        self.answer.headers().get(name)?.to_str().ok()
+    /// These bytes came.
+    pub fn take(&mut self, bytes: &[u8]) {
+        self.unread.extend_from_slice(bytes);
     }
 
-    /// The next event; none when the stream has ended. One that was cut in its midst never was.
-    pub async fn next(&mut self) -> Option<ServerEvent> {
-        loop {
-            while let Some(end) = self.unread.iter().position(|byte| *byte == b'\n') {
-                let line: Vec<u8> = self.unread.drain(..=end).collect();
-                let line = String::from_utf8_lossy(&line[..end]).into_owned();
-                if let Some(event) = self.take(&line) {
-                    return Some(event);
-                }
+    /// The next event of what came; none if more must come first.
+    pub fn next_event(&mut self) -> Option<ServerEvent> {
+        while let Some(end) = self.unread.iter().position(|byte| *byte == b'\n') {
+            let line: Vec<u8> = self.unread.drain(..=end).collect();
+            let line = String::from_utf8_lossy(&line[..end]).into_owned();
+            if let Some(event) = self.take_line(&line) {
+                return Some(event);
             }
-            let chunk = self.answer.chunk().await.ok().flatten()?;
-            self.unread.extend_from_slice(&chunk);
         }
+        None
     }
 
-    /// The next event as a frame.
-    ///
-    /// # Errors
-    /// It is no frame of the protocol.
-    pub async fn hear(&mut self) -> Option<Result<ServerFrame, serde_json::Error>> {
-        Some(ServerFrame::from_json(&self.next().await?.data))
-    }
-
-    fn take(&mut self, line: &str) -> Option<ServerEvent> {
+    fn take_line(&mut self, line: &str) -> Option<ServerEvent> {
         if line.is_empty() {
             self.last_id = self.id.take().or(self.last_id.take());
             let event = std::mem::take(&mut self.event);
@@ -81,5 +67,44 @@ impl EventStream {
             _ => {}
         }
         None
+    }
+}
+
+/// A stream that somebody listens to. Dropping it ends it.
+pub struct EventStream {
+    answer: reqwest::Response,
+    /// What came of it so far.
+    pub reader: EventReader,
+}
+
+impl EventStream {
+    /// Opens `/v1/events` with this query as the user of `api`, where `last_id` left off.
+    pub async fn open(api: &Api, query: &str, last_id: Option<&str>) -> Result<Self, ApiError> {
+        let answer = api.listen(&format!("/v1/events?{query}"), last_id).await?;
+        Ok(Self { answer, reader: EventReader::new(last_id) })
+    }
+
+    /// A header of the answer, as text.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.answer.headers().get(name)?.to_str().ok()
+    }
+
+    /// The next event; none when the stream has ended. One that was cut in its midst never was.
+    pub async fn next(&mut self) -> Option<ServerEvent> {
+        loop {
+            if let Some(event) = self.reader.next_event() {
+                return Some(event);
+            }
+            let chunk = self.answer.chunk().await.ok().flatten()?;
+            self.reader.take(&chunk);
+        }
+    }
+
+    /// The next event as a frame.
+    ///
+    /// # Errors
+    /// It is no frame of the protocol.
+    pub async fn hear(&mut self) -> Option<Result<ServerFrame, serde_json::Error>> {
+        Some(ServerFrame::from_json(&self.next().await?.data))
     }
 }

@@ -14,7 +14,7 @@ mod timeline;
 pub mod transcript;
 
 pub use api::{Api, ApiError};
-pub use events::{EventStream, ServerEvent};
+pub use events::{EventReader, EventStream, ServerEvent};
 pub use network::Network;
 pub use session::{Journal, Sent, Session, SessionEnd};
 pub use socket::{Closed, Socket, SocketError};

@@ -1,10 +1,13 @@
 //! The stories. Each is told to a running product whose shape it does not know.
 
 mod afterthoughts;
+mod approving;
 mod calls;
 mod carrying;
 mod chaos;
+mod commenting;
 mod crowd;
+mod custom_emoji;
 mod custom_role;
 mod disappearing;
 mod entering;
@@ -58,6 +61,10 @@ pub const STORIES: &[Story] = &[
         tell: |system| Box::pin(entering::found_asked_and_invited(system)),
     },
     Story {
+        name: "of_ten_who_are_approved_at_once_three_come_in",
+        tell: |system| Box::pin(approving::three_of_ten(system)),
+    },
+    Story {
         name: "edit_react_and_delete_are_seen_live_in_history_and_after_resume",
         tell: |system| Box::pin(afterthoughts::second_thoughts(system)),
     },
@@ -72,6 +79,14 @@ pub const STORIES: &[Story] = &[
     Story {
         name: "a_thread_is_heard_live_and_read_on_another_device",
         tell: |system| Box::pin(threads::heard_and_read(system)),
+    },
+    Story {
+        name: "comments_are_switched_off_and_on",
+        tell: |system| Box::pin(commenting::switched_off_and_on(system)),
+    },
+    Story {
+        name: "a_custom_emoji_stays_what_it_was",
+        tell: |system| Box::pin(custom_emoji::stays_what_it_was(system)),
     },
     Story {
         name: "in_slow_mode_nobody_hurries_whichever_device_they_take",
@@ -128,6 +143,10 @@ pub const STORIES: &[Story] = &[
     Story {
         name: "who_was_on_a_node_that_is_killed_is_gone",
         tell: |system| Box::pin(presence::gone_with_their_node(system)),
+    },
+    Story {
+        name: "who_carries_a_role_is_called_by_its_word_after_a_kill",
+        tell: |system| Box::pin(custom_role::called_by_its_word(system)),
     },
     Story {
         name: "what_disappears_is_gone_for_everybody_after_a_kill",

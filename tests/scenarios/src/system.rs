@@ -8,7 +8,7 @@ use std::{
     sync::atomic::{AtomicU32, Ordering},
 };
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use tertulia_testbed::{
     Server, Testbed, consul, oidcprovider,
     program::{self, Program},
@@ -97,6 +97,19 @@ impl System {
     /// A process of the product by name.
     pub fn process(&mut self, name: &str) -> Result<&mut Server> {
         self.processes.get_mut(name).with_context(|| format!("there is no process {name}"))
+    }
+
+    /// Kills all of these processes with -9, and starts them again when all are dead.
+    pub async fn kill_and_start_again(&mut self, which: impl Fn(&str) -> bool) -> Result<()> {
+        let names: Vec<String> = self.processes.keys().filter(|name| which(name)).cloned().collect();
+        ensure!(!names.is_empty(), "there is nobody to kill");
+        for name in &names {
+            self.process(name)?.kill().await.with_context(|| format!("killing {name}"))?;
+        }
+        for name in &names {
+            self.process(name)?.start_again().await.with_context(|| format!("starting {name} again"))?;
+        }
+        Ok(())
     }
 
     /// The ways to its servers.

@@ -134,6 +134,12 @@ impl Books {
         left.get(&user).copied().filter(|place| *place < seq)
     }
 
+    /// Whether somebody never belonged anywhere, as far as it is applied.
+    pub(crate) fn is_stranger(&self, user: UserId) -> bool {
+        let theirs = format!("\"user_id\":\"{user}\"");
+        !self.all("members").iter().any(|member| member.get().contains(&theirs))
+    }
+
     /// Every log there is, by its owner.
     pub(crate) fn logs(&self) -> BTreeMap<String, Vec<Kept>> {
         let mut logs: BTreeMap<String, Vec<Kept>> = BTreeMap::new();

@@ -29,6 +29,7 @@ use crate::{
     Options,
     books::Books,
     bus::{Broker, SimulatedBus},
+    cache::SimulatedCache,
     clocks::MachineClock,
     network::{Network, Server},
     store::SimulatedStore,
@@ -53,6 +54,7 @@ pub(crate) struct House {
     pub(crate) books: Books,
     verifier: Arc<Verifier>,
     documents: MemoryStore,
+    cache: MemoryCache,
     /// One of each process, which outlasts it.
     clocks: Vec<Arc<MachineClock>>,
     /// What runs just now, with the way out that a process takes when it is asked to leave.
@@ -87,6 +89,7 @@ impl House {
             books: Books::new(documents.open(&ambient)),
             signer,
             documents,
+            cache: MemoryCache::new(&MemoryConfig::default()),
             clocks: (0..MESSAGING + REALTIME)
                 .map(|_| MachineClock::new(world.clocks.clone(), world.wrong_ms()))
                 .collect(),
@@ -167,7 +170,7 @@ impl House {
             supervisor: supervisor.clone(),
             metrics: Metrics::new(),
             bus,
-            cache: Arc::new(MemoryCache::new(&MemoryConfig::default())),
+            cache: SimulatedCache::new(self.world.clone(), life.clone(), self.cache.clone()),
             mesh,
             verifier: self.verifier.clone(),
         };

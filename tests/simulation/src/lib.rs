@@ -9,12 +9,13 @@
 //! takes no time but that of its work. What is held true is in [`mod@verdict`] and `witness`: acknowledged is durable, logs
 //! are gapless, nothing is shown that is not committed, or twice, or out of order; clients converge; unread
 //! equals a count, in conversations and in threads; every entry becomes an event; what disappears is told to nobody who asks
-//! afterwards; in slow mode nobody hurries.
+//! afterwards; in slow mode nobody hurries; who is there is told as it is, and to nobody who shares nothing with them.
 //!
 //! Failures: a run that finds something wrong says what, and the command that shows it again.
 
 mod books;
 mod bus;
+mod cache;
 mod chance;
 mod clocks;
 mod gone;
@@ -22,6 +23,7 @@ mod house;
 mod network;
 mod person;
 mod store;
+mod stream;
 mod trace;
 mod verdict;
 mod witness;
@@ -45,10 +47,12 @@ use crate::{
 /// How many people there are.
 const PEOPLE: usize = 4;
 /// How long everybody has to come to rest after the storm, by the simulated clock.
-const REST: Duration = Duration::from_mins(1);
+const REST: Duration = Duration::from_mins(2);
 /// What is one's own, changed by a process that died before it told of it, is heard with the next change or when a client
-/// comes again, says the product: so long nobody comes again.
+/// comes again, and so is who is there, says the product: so long nobody comes again.
 const ALONE: Duration = Duration::from_secs(20);
+/// It is looked so seldom at most.
+const LONGEST_PAUSE: Duration = Duration::from_secs(4);
 /// How long what people do may take, by the simulated clock.
 const LONGEST: Duration = Duration::from_mins(2);
 
@@ -69,6 +73,10 @@ pub enum Planted {
     NoPace,
     /// The store takes that entry for the newest which says the latest time.
     NewestByTime,
+    /// A stream of server-sent events goes live where its logs are, not where its client was.
+    LiveWithoutGap,
+    /// Everybody is told who is there, whom they know or not.
+    ToldToStrangers,
 }
 
 /// What sort of run.
@@ -118,11 +126,21 @@ async fn play(seed: u64, options: &Options) -> Outcome {
     let house = House::new(seed, options);
     let world = house.world.clone();
     house.open().await;
-    let people = gather(&house);
-    let devices: Vec<Arc<Vec<Device>>> = people
-        .iter()
-        .map(|person| Arc::new((0..=world.chance.index(2)).map(|number| person.device(number)).collect()))
-        .collect();
+    let mut people = gather(&house);
+    let ids: Vec<UserId> = people.iter().map(|person| person.id).collect();
+    // In some runs people watch each other, each on one device: what all may show, few show as well.
+    let watch = world.chance.happens(300);
+    let device = |person: &Person, number: usize| {
+        let others = ids.iter().copied().filter(|id| watch && number == 0 && *id != person.id);
+        person.device(number, others.collect())
+    };
+    let devices = people.iter().map(|person| {
+        let most = if person.id == ids[PEOPLE] { 1 } else { 2 };
+        Arc::new((0..=world.chance.index(most)).map(|number| device(person, number)).collect())
+    });
+    let devices: Vec<Arc<Vec<Device>>> = devices.collect();
+    // The last does nothing and belongs nowhere: to them nobody is ever there.
+    people.truncate(PEOPLE);
     let storm = spawn(storm(house.clone()));
     let everybody = lives(&people, &devices, options);
     let all = async {
@@ -144,7 +162,7 @@ async fn play(seed: u64, options: &Options) -> Outcome {
     Outcome { seed, hash, events, took: began.elapsed(), acked, faults, lines }
 }
 
-/// People, whom messaging hears of as it does: by an event.
+/// People, and one more who watches them; messaging hears of them as it does: by an event.
 fn gather(house: &Arc<House>) -> Vec<Person> {
     let ambient = house.world.ambient();
     let common: Arc<Mutex<Common>> = Arc::default();
@@ -155,7 +173,7 @@ fn gather(house: &Arc<House>) -> Vec<Person> {
         house.broker.accept(&[Event::new(&ambient, "/auth", &registered)]);
         Person::new(house, &handle, user_id, &common)
     };
-    (0..PEOPLE).map(person).collect()
+    (0..=PEOPLE).map(person).collect()
 }
 
 /// Everybody begins to live at once; two of them make the conversations first.
@@ -194,10 +212,14 @@ async fn storm(house: Arc<House>) {
 /// Waits until everybody has come to rest, and says what is not as it must be then.
 async fn rest(house: &House, people: &[Person], devices: &[&Device]) -> Vec<String> {
     let (began, mut come_again) = (Instant::now(), false);
+    let mut pause = Duration::from_millis(500);
     loop {
-        sleep(Duration::from_millis(500)).await;
-        let mut faults = verdict::unrest(house, devices);
-        let behind = verdict::behind_in_own_logs(house, devices);
+        sleep(pause).await;
+        // Who is still behind mostly waits for something to run out.
+        pause = (pause * 2).min(LONGEST_PAUSE);
+        let logs = house.books.logs();
+        let mut faults = verdict::unrest(house, &logs, devices);
+        let behind = verdict::behind(&logs, devices);
         if faults.is_empty() && !behind.is_empty() && !come_again && began.elapsed() > ALONE {
             come_again = true;
             house.network.cut_every_line();

@@ -15,6 +15,7 @@ use http::{Request, Response, StatusCode, header};
 use http_body_util::BodyExt as _;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use tertulia_contracts::presence::{AskCompany, Company};
 use tertulia_runtime::{Clock as _, hash::fnv1a};
 use tokio::{
     io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf},
@@ -24,12 +25,14 @@ use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use tower::ServiceExt as _;
 
 use crate::{
-    gone,
+    Planted, gone,
     world::{Life, World, spawn, until},
 };
 
 /// How much a line holds in each direction: little, so that a client that does not read is noticed.
 const LINE_BYTES: usize = 8 << 10;
+/// Where nodes ask who of some people see each other.
+const COMPANY: &str = "/internal/presence/company";
 
 /// A process that serves requests.
 #[derive(Clone)]
@@ -119,6 +122,9 @@ impl Network {
         if lost && self.world.chance.happens(500) {
             return self.silence().await;
         }
+        let all_are_met =
+            self.world.planted == Some(Planted::ToldToStrangers) && request.uri().path() == COMPANY;
+        let everybody = if all_are_met { company_of_all(request.body()) } else { Bytes::new() };
         // What has arrived is done, whether or not somebody waits for the answer.
         let work = spawn(async move {
             let answer = server.router.oneshot(request.map(Body::from));
@@ -128,6 +134,7 @@ impl Network {
             Some(Response::from_parts(head, body))
         });
         let answer = work.await.ok().flatten();
+        let answer = if all_are_met { answer.map(|answer| answer.map(|_| everybody)) } else { answer };
         if lost {
             return self.silence().await;
         }
@@ -138,6 +145,20 @@ impl Network {
         }
         self.world.note(format_args!("{what} -> {} {:?}", answer.status(), answer.body()));
         answer
+    }
+
+    /// What a realtime node answers somebody, when nothing is in the way any more.
+    pub(crate) async fn ask_realtime(&self, node: usize, path: &str, token: &str) -> Response<Bytes> {
+        let server = locked(&self.realtime).get(&node).cloned();
+        let request = Request::get(path).header(header::AUTHORIZATION, token).body(Body::empty());
+        let request = request.expect("a path and a token make a request");
+        let answer = async {
+            let server = server?;
+            let answer = server.life.while_it_lasts(server.router.oneshot(request)).await?;
+            let (head, body) = answer.expect("a router always answers").into_parts();
+            Some(Response::from_parts(head, body.collect().await.ok()?.to_bytes()))
+        };
+        answer.await.unwrap_or_else(|| no_answer(StatusCode::BAD_GATEWAY))
     }
 
     /// The way to messaging as a realtime node's mesh takes it.
@@ -182,20 +203,42 @@ impl Network {
         let (client, service) = tokio::io::duplex(LINE_BYTES);
         let cut = server.life.token();
         locked(&self.lines).push(cut.clone());
-        let router = server.router;
-        let service = service_of(Line::new(self.world.clone(), service, &cut, false), router);
+        let forgets = self.world.planted == Some(Planted::LiveWithoutGap);
+        let service = service_of(Line::new(self.world.clone(), service, &cut, false), server.router, forgets);
         spawn(service);
         Some(Line::new(self.world.clone(), client, &cut, true))
     }
 }
 
-async fn service_of(line: Line, router: Router) {
-    let service =
-        service_fn(move |request: Request<Incoming>| router.clone().oneshot(request.map(Body::new)));
+async fn service_of(line: Line, router: Router, forgets: bool) {
+    let service = service_fn(move |request: Request<Incoming>| {
+        let request = if forgets { without_places(request) } else { request };
+        router.clone().oneshot(request.map(Body::new))
+    });
     let connection =
         http1::Builder::new().timer(TokioTimer::new()).serve_connection(TokioIo::new(line), service);
     // A line that breaks is the client's to notice.
     let _ = connection.with_upgrades().await;
+}
+
+/// Messaging says that everybody who is asked about is known: the fault that is planted.
+fn company_of_all(asked: &Bytes) -> Bytes {
+    let asked: AskCompany = serde_json::from_slice(asked).expect("a node asks what there is to ask");
+    let company = Company { user_ids: asked.others };
+    serde_json::to_vec(&company).expect("ids are plain data and encode").into()
+}
+
+/// What a client would ask for that was nowhere yet: the fault that is planted.
+fn without_places(mut request: Request<Incoming>) -> Request<Incoming> {
+    if request.uri().path() == "/v1/events" {
+        request.headers_mut().remove("last-event-id");
+        let address = request.uri().to_string();
+        let open = address.split_once("open=").map_or("", |(_, open)| open);
+        let open: Vec<&str> = open.split(',').filter_map(|place| place.split(':').next()).collect();
+        let address = format!("/v1/events?open={}", open.join(","));
+        *request.uri_mut() = address.parse().expect("ids make an address");
+    }
+    request
 }
 
 /// What stands for an answer that never came.

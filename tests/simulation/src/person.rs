@@ -14,6 +14,7 @@ use tertulia_client::{ApiError, Closed, Network as ClientNetwork, Session, Socke
 use tertulia_contracts::{
     ConversationId, MessageId, UserId,
     messaging::{Conversation, Following, Log, Posted, UserLog},
+    presence::DeviceStatus,
 };
 use tokio::{
     sync::mpsc,
@@ -24,6 +25,7 @@ use ulid::Ulid;
 use crate::{
     house::{House, LASTING, REALTIME},
     network::{From, Line, no_answer},
+    stream::Listener,
     witness::{Wish, Witness},
     world::{PATIENCE, spawn},
 };
@@ -67,7 +69,8 @@ pub(crate) struct Person {
 
 /// A client of theirs.
 pub(crate) struct Device {
-    session: Arc<Session>,
+    /// What it says things by; none if it only listens, over server-sent events.
+    session: Option<Arc<Session>>,
     pub(crate) witness: Arc<Witness>,
 }
 
@@ -81,15 +84,26 @@ impl Person {
         self.common.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// One more client, which follows whatever its user is a member of.
-    pub(crate) fn device(&self, number: usize) -> Device {
+    /// One more client, which follows whatever its user is a member of, and watches these unless it only listens.
+    pub(crate) fn device(&self, number: usize, watches: Vec<UserId>) -> Device {
         let name = format!("{}.{number}", self.name);
-        let (witness, wishes) = Witness::new(self.house.clone(), name, self.id);
+        let listens = self.house.world.chance.happens(300);
+        let watches = if listens { Vec::new() } else { watches };
+        let (witness, wishes) = Witness::new(self.house.clone(), name, self.id, watches.clone());
+        if listens {
+            spawn(Listener::new(self.clone(), witness.clone(), wishes).run(number));
+            return Device { session: None, witness };
+        }
         let gateways = (0..REALTIME).map(|turn| ((number + turn) % REALTIME).to_string()).collect();
         let timeline = Timeline { epoch: Some("1".to_owned()), ..Timeline::default() };
         let session = Arc::new(Session::start(self.clone(), gateways, timeline, witness.clone()));
-        spawn(fulfil(session.clone(), wishes));
-        Device { session, witness }
+        spawn(fulfil(session.clone(), watches, wishes));
+        Device { session: Some(session), witness }
+    }
+
+    /// What a request of theirs says they are.
+    pub(crate) fn bearer(&self) -> String {
+        format!("Bearer {}", self.token)
     }
 
     /// Asks until there is an answer that says what became of it.
@@ -121,7 +135,7 @@ impl Person {
         let request = Request::builder()
             .method(method)
             .uri(path)
-            .header(header::AUTHORIZATION, format!("Bearer {}", self.token))
+            .header(header::AUTHORIZATION, self.bearer())
             .header(header::CONTENT_TYPE, "application/json")
             .body(Bytes::from(body))
             .expect("a path and a token make a request");
@@ -148,7 +162,10 @@ impl Person {
         let wish = json!({"kind": kind, "title": title, "members": others});
         let (status, answer) = self.decided(Method::POST, "/v1/conversations", Some(wish)).await;
         if !status.is_success() {
-            self.house.world.violation(format!("a conversation was refused: {status} {answer:?}"));
+            // Whoever keeps apart founds nothing together.
+            if status != StatusCode::FORBIDDEN {
+                self.house.world.violation(format!("a conversation was refused: {status} {answer:?}"));
+            }
             return None;
         }
         let made: Conversation = serde_json::from_slice(&answer).ok()?;
@@ -180,7 +197,8 @@ impl Person {
         let Some(c) = chance.pick(&self.common().conversations).copied() else { return };
         let body = format!("{} {number}", self.name);
         match chance.below(100) {
-            0..36 => self.say(c, body, &devices[chance.index(devices.len())]).await,
+            0..32 => self.say(c, body, &devices[chance.index(devices.len())]).await,
+            32..36 => self.appear(&devices[chance.index(devices.len())], others).await,
             36..48 => self.post(c, body, None).await,
             48..58 => self.comment(body).await,
             58..78 => self.alter(body).await,
@@ -206,9 +224,10 @@ impl Person {
         }
     }
 
-    /// Sends through a client; the answer may take its time while life goes on.
+    /// Sends through a client, if that can say anything; the answer may take its time while life goes on.
     async fn say(&self, c: ConversationId, body: String, device: &Device) {
-        let (person, session) = (self.clone(), device.session.clone());
+        let Some(session) = device.session.clone() else { return self.post(c, body, None).await };
+        let person = self.clone();
         let client_id = self.client_id();
         let sent = spawn(async move {
             if let Ok(sent) = session.send(c, client_id, &body).await {
@@ -217,6 +236,29 @@ impl Person {
         });
         if self.house.world.chance.happens(300) {
             let _ = sent.await;
+        }
+    }
+
+    /// Uses a device or puts it down, chooses what to be seen as, or keeps apart from somebody or no longer.
+    async fn appear(&self, device: &Device, others: &[UserId]) {
+        let chance = &self.house.world.chance;
+        match chance.below(3) {
+            0 => {
+                let Some(session) = &device.session else { return };
+                let status = if chance.happens(500) { DeviceStatus::Away } else { DeviceStatus::Online };
+                device.witness.be(status);
+                session.be(status).await;
+            }
+            1 => {
+                let status = *chance.pick(&["online", "dnd", "invisible"]).expect("there are some");
+                let wanted = Some(json!({"status": status}));
+                self.decided(Method::PUT, "/v1/me/presence", wanted).await;
+            }
+            _ => {
+                let whom = *chance.pick(others).expect("there are others");
+                let method = if chance.happens(300) { Method::PUT } else { Method::DELETE };
+                self.decided(method, &format!("/v1/me/blocks/{whom}"), None).await;
+            }
         }
     }
 
@@ -338,8 +380,9 @@ fn retry_after(answer: &Response<Bytes>) -> Option<Duration> {
     Some(Duration::from_secs(seconds))
 }
 
-/// A client opens and closes what its user's log asks it to.
-async fn fulfil(session: Arc<Session>, mut wishes: mpsc::UnboundedReceiver<Wish>) {
+/// A client watches people, and opens and closes what its user's log asks it to.
+async fn fulfil(session: Arc<Session>, watches: Vec<UserId>, mut wishes: mpsc::UnboundedReceiver<Wish>) {
+    session.watch_people(watches).await;
     while let Some(wish) = wishes.recv().await {
         match wish {
             Wish::Open(c, after) => session.open(c, Some(after)).await,

@@ -1,5 +1,6 @@
 //! What must be true when the storm is over and everybody had time to come to rest.
 
+mod presence;
 mod threads;
 mod time;
 
@@ -18,9 +19,11 @@ use crate::{
     person::{Device, Person},
 };
 
+/// Every log, by its owner.
+type Logs = BTreeMap<String, Vec<Kept>>;
+
 /// Whether everybody has come to rest: nothing waits, and every client has what its user may read.
-pub(crate) fn unrest(house: &House, devices: &[&Device]) -> Vec<String> {
-    let logs = house.books.logs();
+pub(crate) fn unrest(house: &House, logs: &Logs, devices: &[&Device]) -> Vec<String> {
     let conversations: Vec<(ConversationId, u64, BTreeSet<UserId>)> = logs
         .iter()
         .filter_map(|(owner, log)| Some((owner.parse().ok()?, log.len() as u64, present(log))))
@@ -43,15 +46,14 @@ pub(crate) fn unrest(house: &House, devices: &[&Device]) -> Vec<String> {
     unrest
 }
 
-/// Who has not been told the whole of their user's log.
-pub(crate) fn behind_in_own_logs(house: &House, devices: &[&Device]) -> Vec<String> {
-    let logs = house.books.logs();
+/// Who has not been told what a lost word may have to tell: the end of their user's log, and who is there.
+pub(crate) fn behind(logs: &Logs, devices: &[&Device]) -> Vec<String> {
     let behind = devices.iter().filter_map(|device| {
         let own = logs.get(&device.witness.user.to_string()).map_or(0, Vec::len) as u64;
         let (name, told) = (&device.witness.name, device.witness.memory().useq);
         (told != own).then(|| format!("{name} has {told} of {own} entries of the user's log"))
     });
-    behind.collect()
+    behind.chain(presence::unrest(logs, devices)).collect()
 }
 
 /// Who is a member at the end of a log.
@@ -95,6 +97,7 @@ pub(crate) async fn faults(house: &House, people: &[Person], devices: &[&Device]
         let own: Vec<&Device> =
             devices.iter().copied().filter(|device| device.witness.user == person.id).collect();
         judge_places(person, &own, &logs, &mut faults).await;
+        presence::judge(house, person, &own, &mut faults).await;
     }
     faults
 }
@@ -117,7 +120,7 @@ fn judge_log(owner: &str, log: &[Kept], faults: &mut Vec<String>) {
     }
 }
 
-fn judge_acks(people: &[Person], logs: &BTreeMap<String, Vec<Kept>>, faults: &mut Vec<String>) {
+fn judge_acks(people: &[Person], logs: &Logs, faults: &mut Vec<String>) {
     let Some(first) = people.first() else { return };
     for acked in &first.common().acked {
         let log = logs.get(&acked.conversation.to_string()).map(Vec::as_slice).unwrap_or_default();
@@ -129,7 +132,7 @@ fn judge_acks(people: &[Person], logs: &BTreeMap<String, Vec<Kept>>, faults: &mu
 }
 
 /// Every entry of a conversation was told, always under one name, and nothing else was.
-fn judge_events(house: &House, logs: &BTreeMap<String, Vec<Kept>>, faults: &mut Vec<String>) {
+fn judge_events(house: &House, logs: &Logs, faults: &mut Vec<String>) {
     let mut owed: BTreeMap<EventId, (String, u64)> = BTreeMap::new();
     for (owner, log) in logs {
         let Ok(conversation) = owner.parse::<ConversationId>() else { continue };
@@ -155,7 +158,7 @@ fn judge_events(house: &House, logs: &BTreeMap<String, Vec<Kept>>, faults: &mut 
 }
 
 /// The last word of the user's log on each conversation is true.
-fn judge_own_log(person: &Person, logs: &BTreeMap<String, Vec<Kept>>, faults: &mut Vec<String>) {
+fn judge_own_log(person: &Person, logs: &Logs, faults: &mut Vec<String>) {
     let own = logs.get(&person.id.to_string()).map(Vec::as_slice).unwrap_or_default();
     let mut last = BTreeMap::new();
     for kept in own {
@@ -182,12 +185,7 @@ fn judge_own_log(person: &Person, logs: &BTreeMap<String, Vec<Kept>>, faults: &m
 }
 
 /// What the product answers is what the logs say: who belongs where, and what is unread.
-async fn judge_places(
-    person: &Person,
-    devices: &[&Device],
-    logs: &BTreeMap<String, Vec<Kept>>,
-    faults: &mut Vec<String>,
-) {
+async fn judge_places(person: &Person, devices: &[&Device], logs: &Logs, faults: &mut Vec<String>) {
     let listed: Conversations = match person.read("/v1/conversations?limit=200").await {
         Ok(listed) => listed,
         Err(error) => return faults.push(format!("{} cannot list conversations: {error}", person.name)),

@@ -11,6 +11,7 @@ use tertulia_client::{Closed, Journal};
 use tertulia_contracts::{
     ConversationId, MessageId, UserId,
     messaging::{Fact, UserFact},
+    presence::{DeviceStatus, Presence, PresenceStatus},
 };
 use tertulia_messaging::model::place::entry_id;
 use tokio::sync::mpsc;
@@ -37,6 +38,8 @@ pub(crate) struct Witness {
     house: Arc<House>,
     pub(crate) name: String,
     pub(crate) user: UserId,
+    /// Whom it watches.
+    pub(crate) watches: Vec<UserId>,
     memory: Mutex<Memory>,
     wishes: mpsc::UnboundedSender<Wish>,
 }
@@ -52,6 +55,10 @@ pub(crate) struct Memory {
     pub(crate) shown: BTreeMap<ConversationId, u64>,
     /// By the user's own log, the threads that they follow, and how far they have read in each.
     pub(crate) follows: BTreeMap<MessageId, u64>,
+    /// How those are seen whom it watches.
+    pub(crate) seen: BTreeMap<UserId, Presence>,
+    /// Whether nobody uses it.
+    pub(crate) is_away: bool,
     /// What was shown below each message: where, and by whom.
     comments: BTreeMap<MessageId, Vec<(u64, UserId)>>,
 }
@@ -80,9 +87,20 @@ impl Witness {
         house: Arc<House>,
         name: String,
         user: UserId,
+        watches: Vec<UserId>,
     ) -> (Arc<Self>, mpsc::UnboundedReceiver<Wish>) {
         let (wishes, heard) = mpsc::unbounded_channel();
-        (Arc::new(Self { house, name, user, memory: Mutex::default(), wishes }), heard)
+        (Arc::new(Self { house, name, user, watches, memory: Mutex::default(), wishes }), heard)
+    }
+
+    /// What it says of itself.
+    pub(crate) fn device_status(&self) -> DeviceStatus {
+        if self.lock().is_away { DeviceStatus::Away } else { DeviceStatus::Online }
+    }
+
+    /// Says it from now on.
+    pub(crate) fn be(&self, status: DeviceStatus) {
+        self.lock().is_away = status == DeviceStatus::Away;
     }
 
     /// What it has been told so far.
@@ -202,6 +220,16 @@ impl Journal for Witness {
 
     fn closed(&self, conversation: ConversationId) {
         self.house.world.note(format_args!("{} follows {conversation} no longer", self.name));
+    }
+
+    fn seen(&self, presence: Presence) {
+        self.house.world.note(format_args!("{} sees {presence:?}", self.name));
+        let says_nothing = presence.last_seen.is_none() && presence.text.is_none();
+        let is_hidden = matches!(presence.status, PresenceStatus::Offline | PresenceStatus::Unknown);
+        if self.house.books.is_stranger(self.user) && !(says_nothing && is_hidden) {
+            self.wrong(&format!("shares nothing with anybody and was told {presence:?}"));
+        }
+        self.lock().seen.insert(presence.user_id, presence);
     }
 
     fn disconnected(&self, closed: &Closed) {

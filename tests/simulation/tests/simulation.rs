@@ -110,6 +110,16 @@ fn finds_who_does_not_wait_in_slow_mode() {
     found(Planted::NoPace, &["did not wait in slow mode"]);
 }
 
+#[test]
+fn finds_a_stream_that_is_live_before_it_has_read_the_gap() {
+    found(Planted::LiveWithoutGap, &["entries of", " after "]);
+}
+
+#[test]
+fn finds_presence_that_is_told_to_strangers() {
+    found(Planted::ToldToStrangers, &["shares nothing with anybody and was told"]);
+}
+
 /// Two machines' clocks differ, and that is what shows it: without trouble nobody could tell.
 #[test]
 fn finds_who_trusts_the_clocks() {

@@ -1,6 +1,5 @@
 //! Conversations and their members: making, finding, listing, changing.
 
-use futures_util::{StreamExt, TryStreamExt, stream};
 use tertulia_contracts::{
     ConversationId, UserId,
     messaging::{Conversation, ConversationKind, CreateConversation, Member, MemberRole},
@@ -19,9 +18,6 @@ use crate::{
     },
     store::{ConversationRecord, MemberRecord, conversations::HANDLE},
 };
-
-/// How many conversations of a list are looked at once.
-const AT_ONCE: usize = 8;
 
 /// What became of a wish for a conversation.
 pub(crate) enum Made {
@@ -44,12 +40,20 @@ pub(crate) struct View {
 impl Messaging {
     /// The conversation, if this user may do this in it.
     pub(crate) async fn view(&self, id: ConversationId, by: Actor, action: Action) -> Result<View, Error> {
-        let mut conversation = self.keeper.settle(id).await?.ok_or(Error::NoSuchConversation)?;
-        if conversation.disappears {
-            self.erase_expired(id).await?;
-            conversation = self.keeper.settle(id).await?.ok_or(Error::NoSuchConversation)?;
-        }
+        let conversation = self.keeper.settle(id).await?.ok_or(Error::NoSuchConversation)?;
+        let conversation = self.without_what_is_over(conversation).await?.ok_or(Error::NoSuchConversation)?;
         let member = self.store.member(id, by.user_id).await?.map(|member| member.value);
+        self.view_as(conversation, member, by, action)
+    }
+
+    /// The same, of what was read by now.
+    pub(super) fn view_as(
+        &self,
+        conversation: ConversationRecord,
+        member: Option<MemberRecord>,
+        by: Actor,
+        action: Action,
+    ) -> Result<View, Error> {
         let stance = member.as_ref().map_or_else(Stance::default, MemberRecord::stance);
         let ground = conversation.ground(by, stance, self.ambient.now());
         may(action, ground)?;
@@ -92,58 +96,6 @@ impl Messaging {
         match self.store.direct(pair).await? {
             Some(found) => Ok(Some(self.shown(found.id, by).await?)),
             None => Ok(None),
-        }
-    }
-
-    /// The conversation as this user sees it.
-    pub(crate) async fn shown(&self, id: ConversationId, by: Actor) -> Result<Conversation, Error> {
-        let View { conversation, member, .. } = self.view(id, by, Action::Find).await?;
-        let head = self.store.head(&id.to_string()).await?;
-        let membership = match &member {
-            Some(member) => Some(self.membership(member, &conversation.roles, head).await?),
-            None => None,
-        };
-        let visibility = conversation.visibility();
-        let ConversationRecord { charter, settings, members, .. } = conversation;
-        Ok(Conversation {
-            id,
-            kind: charter.kind,
-            title: settings.title,
-            handle: charter.handle,
-            description: Some(settings.description).filter(|description| !description.is_empty()),
-            tags: settings.tags,
-            visibility,
-            archived_at: settings.archived_at,
-            disappear_after_s: settings.disappear_after_s,
-            slow_mode_s: settings.slow_mode_s.map(std::num::NonZeroU32::get),
-            comments: (charter.kind == ConversationKind::Channel).then_some(settings.comments),
-            member_count: members,
-            created_by: charter.created_by,
-            created_at: charter.created_at,
-            head_seq: head.seq,
-            membership,
-        })
-    }
-
-    /// A page of the conversations that a user is a member of, newest first.
-    pub(crate) async fn list(
-        &self,
-        by: Actor,
-        after: Option<Cursor>,
-        limit: usize,
-    ) -> Result<Page<Conversation>, Error> {
-        let page = self.store.memberships_of(by.user_id, after, limit).await?;
-        let shown = page.items.into_iter().map(|member| self.listed(member.conversation_id, by));
-        let items: Vec<Option<Conversation>> = stream::iter(shown).buffered(AT_ONCE).try_collect().await?;
-        Ok(Page { items: items.into_iter().flatten().collect(), next: page.next })
-    }
-
-    async fn listed(&self, id: ConversationId, by: Actor) -> Result<Option<Conversation>, Error> {
-        match self.shown(id, by).await {
-            Ok(conversation) => Ok(Some(conversation)),
-            // They were removed since their memberships were read.
-            Err(Error::NoSuchConversation) => Ok(None),
-            Err(error) => Err(error),
         }
     }
 

@@ -21,7 +21,7 @@ use crate::{
         access::Actor,
         alteration::{Alteration, is_past},
     },
-    store::ExpiryRecord,
+    store::{ConversationRecord, ExpiryRecord},
 };
 
 /// How many messages are looked at in one go.
@@ -42,6 +42,18 @@ impl Messaging {
             self.expire(id, &over).await?;
         }
         Err(Error::Busy)
+    }
+
+    /// The conversation as it is when everything that is over is erased from it.
+    pub(super) async fn without_what_is_over(
+        &self,
+        conversation: ConversationRecord,
+    ) -> Result<Option<ConversationRecord>, Error> {
+        if !conversation.disappears {
+            return Ok(Some(conversation));
+        }
+        self.erase_expired(conversation.id).await?;
+        self.keeper.settle(conversation.id).await
     }
 
     /// An answer as it is now: what was posted long before it is repeated may be over, and then nobody is shown it.

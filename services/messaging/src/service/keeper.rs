@@ -36,6 +36,8 @@ use crate::{
 const PAGE: usize = 200;
 /// How many documents are written at once: enough for the store to share a commit between them.
 const AT_ONCE: usize = 32;
+/// How many logs are read at once.
+const READ_AT_ONCE: usize = 8;
 /// How often a write that somebody else keeps overtaking is tried; every defeat is another's progress.
 const MAX_ATTEMPTS: usize = 1_000;
 
@@ -54,11 +56,25 @@ impl Keeper {
 
     /// The conversation, founded, and with every change applied that its log held when this was called.
     pub(crate) async fn settle(&self, id: ConversationId) -> Result<Option<ConversationRecord>, Error> {
+        let found = self.store.conversation(id).await?;
+        self.settle_from(id, found).await
+    }
+
+    /// The same of these, in their order, as far as there are any. Their documents are read in one go.
+    pub(crate) async fn settle_all(&self, ids: &[ConversationId]) -> Result<Vec<ConversationRecord>, Error> {
+        let found = self.store.conversations_among(ids).await?;
+        let settled = found.into_iter().map(|found| self.settle_from(found.value.id, Some(found)));
+        let settled: Vec<_> = stream::iter(settled).buffered(READ_AT_ONCE).try_collect().await?;
+        Ok(settled.into_iter().flatten().collect())
+    }
+
+    async fn settle_from(
+        &self,
+        id: ConversationId,
+        mut found: Option<Versioned<ConversationRecord>>,
+    ) -> Result<Option<ConversationRecord>, Error> {
         for _ in 0..MAX_ATTEMPTS {
-            let Some(Versioned { value: mut conversation, revision }) = self.store.conversation(id).await?
-            else {
-                return Ok(None);
-            };
+            let Some(Versioned { value: mut conversation, revision }) = found else { return Ok(None) };
             if !conversation.is_founded() {
                 self.found(&conversation).await?;
             }
@@ -72,6 +88,7 @@ impl Keeper {
                 Ok(_) | Err(StoreError::Conflict { .. }) => {}
                 Err(error) => return Err(error.into()),
             }
+            found = self.store.conversation(id).await?;
         }
         Err(Error::Busy)
     }

@@ -18,14 +18,15 @@ use crate::{
 };
 
 impl Messaging {
-    /// A member's place, in a log that reaches so far.
+    /// A member's place, of which they noted this, in a log that reaches so far.
     pub(super) async fn membership(
         &self,
         member: &MemberRecord,
+        noted: Place,
         roles: &Roles,
         head: Head,
     ) -> Result<Membership, Error> {
-        let place = standing(self.store.place(member.user_id, member.conversation_id).await?, member);
+        let place = standing(noted, member);
         let own_last = self.own_last(member, place.cursor_messages, head).await?;
         self.shown_place((member, roles), place, own_last, head).await
     }

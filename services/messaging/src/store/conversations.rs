@@ -193,6 +193,18 @@ impl Store {
         self.conversations.get(&id.to_string()).await
     }
 
+    /// Those of these conversations that there are, in the order asked for.
+    pub(crate) async fn conversations_among(
+        &self,
+        ids: &[ConversationId],
+    ) -> Result<Vec<Versioned<ConversationRecord>>, Error> {
+        let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.conversations.get_many(&ids).await
+    }
+
     /// The direct conversation of a pair.
     pub(crate) async fn direct(&self, pair: (UserId, UserId)) -> Result<Option<ConversationRecord>, Error> {
         Ok(self.conversations.find(DIRECT, pair_key(pair)).await?.map(|found| found.value))

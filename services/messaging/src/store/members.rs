@@ -158,6 +158,19 @@ impl Store {
         Ok(self.members.get_many(&ids).await?.into_iter().map(|found| found.value).collect())
     }
 
+    /// Somebody's memberships in these conversations, also past ones.
+    pub(crate) async fn memberships_in(
+        &self,
+        conversations: &[ConversationId],
+        user: UserId,
+    ) -> Result<Vec<MemberRecord>, Error> {
+        let ids: Vec<String> = conversations.iter().map(|id| member_id(*id, user)).collect();
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        Ok(self.members.get_many(&ids).await?.into_iter().map(|found| found.value).collect())
+    }
+
     /// A page of a conversation's present members, in the order of their ids.
     pub(crate) async fn members_of(
         &self,

@@ -1,6 +1,8 @@
 //! What is people's own: one document a thing, which carries the position in its owner's log at which it was last
 //! changed; and the head of each log, in which the newest of them stands first.
 
+use std::collections::HashMap;
+
 use serde::{Deserialize, Serialize};
 use tertulia_contracts::{ConversationId, UserId};
 use tertulia_documents::{Collection, Cursor, Error, Index, Key, Page, Record, Scan};
@@ -117,6 +119,20 @@ impl Store {
     pub(crate) async fn place(&self, owner: UserId, conversation: ConversationId) -> Result<Place, Error> {
         let found = self.private(owner, Topic::Place(conversation)).await?;
         Ok(found.as_ref().map_or_else(Place::default, PrivateRecord::place))
+    }
+
+    /// What somebody noted of their places in these conversations, where they noted something.
+    pub(crate) async fn places_in(
+        &self,
+        conversations: &[ConversationId],
+        owner: UserId,
+    ) -> Result<HashMap<ConversationId, Place>, Error> {
+        let topics = conversations.iter().map(|id| (owner, Topic::Place(*id)));
+        let noted = self.private_among(topics).await?.into_iter().filter_map(|record| match record.matter {
+            Matter::Place { conversation_id, place } => Some((conversation_id, place)),
+            _ => None,
+        });
+        Ok(noted.collect())
     }
 
     /// What was last changed at positions in `from..to` of somebody's log, ascending.

@@ -235,6 +235,7 @@ pub(crate) struct FaultyStore {
     mute: AtomicBool,
     dying: AtomicBool,
     commits: Mutex<BTreeMap<&'static str, usize>>,
+    reads: Mutex<BTreeMap<String, usize>>,
     /// Runs of appends wait while the test holds it for writing.
     pub(crate) gate: RwLock<()>,
 }
@@ -247,6 +248,7 @@ impl FaultyStore {
             mute: AtomicBool::new(false),
             dying: AtomicBool::new(false),
             commits: Mutex::default(),
+            reads: Mutex::default(),
             gate: RwLock::default(),
         }
     }
@@ -271,6 +273,15 @@ impl FaultyStore {
         self.commits.lock().unwrap().get(collection).copied().unwrap_or_default()
     }
 
+    /// What was read since this was asked last: `members by id`, `members by many ids` or by an index, and how often.
+    pub(crate) fn reads(&self) -> BTreeMap<String, usize> {
+        std::mem::take(&mut *self.reads.lock().unwrap())
+    }
+
+    fn count_read(&self, collection: &Collection, by: &str) {
+        *self.reads.lock().unwrap().entry(format!("{} by {by}", collection.name)).or_default() += 1;
+    }
+
     pub(crate) fn mend(&self) {
         self.dying.store(false, Ordering::SeqCst);
         self.broken.lock().unwrap().clear();
@@ -288,14 +299,18 @@ impl FaultyStore {
 #[async_trait]
 impl Documents for FaultyStore {
     async fn get(&self, collection: &Collection, id: &str) -> Result<Option<Stored>, StoreError> {
+        self.count_read(collection, "id");
         self.inner.get(collection, id).await
     }
 
     async fn get_many(&self, collection: &Collection, ids: &[String]) -> Result<Vec<Stored>, StoreError> {
+        self.count_read(collection, "many ids");
         self.inner.get_many(collection, ids).await
     }
 
     async fn scan(&self, collection: &Collection, scan: Scan) -> Result<Page<Stored>, StoreError> {
+        let name = scan.index.name;
+        self.count_read(collection, if name == "id" { "a range of ids" } else { name });
         self.inner.scan(collection, scan).await
     }
 

@@ -27,6 +27,7 @@ mod harness;
 mod hooks;
 mod input;
 mod invitations;
+mod listing;
 mod live;
 mod mentioning;
 mod moderating;

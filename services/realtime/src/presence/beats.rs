@@ -112,7 +112,10 @@ impl Hub {
         let until = now.plus(if is_gone { OFFLINE_GRACE } else { ttl });
         let kept = tower.cache.get(&key(user)).await;
         let kept = kept.as_deref().map_or_else(Pulse::default, Pulse::read);
+        let before = kept.at(now);
         let pulse = kept.with(Beat { node: tower.node, status, until }, now);
+        // Said again, it is news where the last word was lost or had run out: a cache that was emptied, a machine that slept.
+        let is_news = is_news || pulse.at(now) != before;
         tower.cache.set(&key(user), pulse.write().into(), ttl.max(OFFLINE_GRACE) * 2).await;
         if is_news && self.tell_to_look(user).await && !is_gone {
             tower.state().own.entry(user).and_modify(|own| own.told |= own.status == status);

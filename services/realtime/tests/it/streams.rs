@@ -48,7 +48,7 @@ async fn what_is_posted_is_told_and_a_stream_that_was_cut_resumes_by_its_last_id
     }
     house.fake.post(one, author, "live").await;
     assert_eq!(seqs(&[told(&mut stream).await.unwrap()], one), [6]);
-    let id = stream.last_id.clone().unwrap();
+    let id = stream.reader.last_id.clone().unwrap();
     assert!(id.len() < 40, "an id is short: {id}");
     drop(stream);
     eventually_true(SOON, async || house.metric("sockets") == 0).await;
@@ -118,7 +118,7 @@ async fn a_stream_that_is_not_allowed_or_not_understood_is_refused_with_a_status
     while opened < MAX_STREAMED {
         opened += usize::from(matches!(told(&mut stream).await.unwrap(), ServerFrame::Opened { .. }));
     }
-    assert!(stream.last_id.unwrap().len() < 4_096, "an id fits into a header's line");
+    assert!(stream.reader.last_id.unwrap().len() < 4_096, "an id fits into a header's line");
     let posted = api.send::<(), serde_json::Value>(Method::POST, "/v1/events", None).await.unwrap_err();
     assert_eq!(posted.code(), Some("method_not_allowed"));
 }
@@ -139,7 +139,7 @@ async fn a_conversation_that_may_not_be_read_is_refused_and_the_stream_goes_on()
     assert!(frames.iter().any(is_refusal), "{frames:?}");
     house.fake.broadcast(control_channel(user), &Control::AccessLost { conversation_id: c }).await;
     assert!(matches!(told(&mut stream).await, Some(ServerFrame::Closed { c: of }) if of == c));
-    assert!(stream.last_id.unwrap().ends_with(".x.x"), "neither is asked for again");
+    assert!(stream.reader.last_id.unwrap().ends_with(".x.x"), "neither is asked for again");
 }
 
 #[tokio::test]
@@ -210,7 +210,7 @@ async fn an_idle_stream_is_kept_alive_and_one_whose_client_is_gone_is_found() {
     let mut stream = house.listen(user, &format!("open={c}"), None).await;
     told_until_opened(&mut stream, c).await;
     let signs_of_life = async {
-        while stream.comments < 2 {
+        while stream.reader.comments < 2 {
             let heard = tokio::time::timeout(Duration::from_millis(20), stream.next()).await;
             assert!(heard.is_err(), "nothing happens: {heard:?}");
         }
@@ -232,7 +232,7 @@ async fn streams_count_as_sockets_of_their_user_and_address() {
     assert!(matches!(told(&mut stream).await, Some(ServerFrame::Ready { .. })));
     let mut third = house.listen(user, "", None).await;
     assert_eq!(ended(&mut third).await, (4002, CloseCode::Stop, 0));
-    assert_eq!(third.retry_ms, Some(60_000));
+    assert_eq!(third.reader.retry_ms, Some(60_000));
 
     let (supervisor, metrics) = (Supervisor::default(), Metrics::new());
     let router = house.router(config, &supervisor, &metrics).await;

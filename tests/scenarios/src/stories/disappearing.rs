@@ -1,14 +1,11 @@
 //! What disappears is gone for everybody when its time is over, whatever dies before.
 
-use std::{
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use anyhow::{Context, Result, ensure};
 use http::Method;
 use serde_json::{Value, json};
-use tertulia_client::{Api, Journal as ClientJournal, Session, Timeline};
+use tertulia_client::Api;
 use tertulia_contracts::{
     ConversationId, MessageId,
     messaging::{ConversationKind, Fact, MAX_PAGE, PostMessage},
@@ -17,6 +14,7 @@ use tertulia_runtime::{Clock as _, SystemClock, testkit::eventually_true};
 use ulid::Ulid;
 
 use crate::{
+    heard::Listener,
     journal::Journal,
     person::{PATIENCE, Person},
     system::System,
@@ -25,41 +23,12 @@ use crate::{
 /// The least there is.
 const LASTS: Duration = Duration::from_mins(1);
 
-/// What one device was told of one message.
-#[derive(Default)]
-struct Told {
-    words: Mutex<Vec<String>>,
-    gone: Mutex<Vec<MessageId>>,
+fn words(said: &str) -> impl Fn(&Fact) -> bool {
+    move |fact| matches!(fact, Fact::MessagePosted { message } if message.body == said)
 }
 
-impl ClientJournal for Told {
-    fn acked(&self, _: ConversationId, _: Ulid, _: u64) {}
-
-    fn shown(&self, _: ConversationId, _: u64, fact: &Fact) {
-        match fact {
-            Fact::MessagePosted { message } => {
-                self.words.lock().unwrap_or_else(PoisonError::into_inner).push(message.body.clone());
-            }
-            Fact::MessageDeleted { message_id, .. } => {
-                self.gone.lock().unwrap_or_else(PoisonError::into_inner).push(*message_id);
-            }
-            _ => {}
-        }
-    }
-}
-
-impl Told {
-    async fn was_told(&self, words: &str) {
-        let told = async || {
-            self.words.lock().unwrap_or_else(PoisonError::into_inner).iter().any(|said| said == words)
-        };
-        eventually_true(PATIENCE, told).await;
-    }
-
-    async fn was_taken(&self, message: MessageId) {
-        let taken = async || self.gone.lock().unwrap_or_else(PoisonError::into_inner).contains(&message);
-        eventually_true(PATIENCE, taken).await;
-    }
+fn taken(id: MessageId) -> impl Fn(&Fact) -> bool {
+    move |fact| matches!(fact, Fact::MessageDeleted { message_id, .. } if *message_id == id)
 }
 
 /// Ana writes to Bea what lasts for a minute, and changes her mind about its words. Two devices of Bea's show it. Every
@@ -75,11 +44,7 @@ pub(super) async fn gone_for_everybody(system: &mut System) -> Result<()> {
     let _: Value = ana.api.send(Method::PATCH, &path, Some(&lasts)).await?;
     let mut devices = Vec::new();
     for turn in 0..2 {
-        let told = Arc::new(Told::default());
-        let gateways = system.gateways_from(turn);
-        let session = Session::start(bea.api.clone(), gateways, Timeline::default(), told.clone());
-        session.open(chat, Some(0)).await;
-        devices.push((session, told));
+        devices.push(Listener::open(&bea.api, system.gateways_from(turn), chat).await);
     }
 
     let post = PostMessage::new(Ulid::generate(), "First SECRET".to_owned());
@@ -87,22 +52,15 @@ pub(super) async fn gone_for_everybody(system: &mut System) -> Result<()> {
     let over = message.expires_at.context("it does not disappear")?;
     ensure!(over == message.created_at.plus(LASTS), "{message:?}");
     ana.api.edit(chat, message.id, "Second SECRET").await?;
-    for (_, told) in &devices {
-        told.was_told("First SECRET").await;
+    for device in &devices {
+        device.was_told(words("First SECRET")).await;
     }
     for shown in [says(&bea.api, chat, message.id).await?, exported(&ana.api, chat).await?] {
         ensure!(shown.contains("Second SECRET"), "{shown}");
     }
 
-    let erases = |name: &String| name == "tertulia" || name.starts_with("messaging-");
-    let names: Vec<String> = system.processes.keys().filter(|name| erases(name)).cloned().collect();
-    ensure!(!names.is_empty(), "there is nobody who erases");
-    for name in &names {
-        system.process(name)?.kill().await.with_context(|| format!("killing {name}"))?;
-    }
-    for name in &names {
-        system.process(name)?.start_again().await.with_context(|| format!("starting {name} again"))?;
-    }
+    let erases = |name: &str| name == "tertulia" || name.starts_with("messaging-");
+    system.kill_and_start_again(erases).await?;
     let back = async || says(&ana.api, chat, message.id).await.is_ok();
     eventually_true(PATIENCE, back).await;
     ensure!(SystemClock.now() < over, "they were not back before its time was over");
@@ -117,14 +75,12 @@ pub(super) async fn gone_for_everybody(system: &mut System) -> Result<()> {
     }
     let export = exported(&ana.api, chat).await?;
     ensure!(!export.contains("SECRET"), "it is over and exported: {export}");
-    for (_, told) in &devices {
-        told.was_taken(message.id).await;
+    for device in &devices {
+        device.was_told(taken(message.id)).await;
     }
-    let late = Arc::new(Told::default());
-    let session = Session::start(bea.api.clone(), bea.gateways.clone(), Timeline::default(), late.clone());
-    session.open(chat, Some(0)).await;
-    late.was_taken(message.id).await;
-    late.was_told("").await;
+    let late = Listener::open(&bea.api, bea.gateways.clone(), chat).await;
+    late.was_told(taken(message.id)).await;
+    late.was_told(words("")).await;
     Ok(())
 }
 

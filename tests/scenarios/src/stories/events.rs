@@ -35,7 +35,7 @@ pub(super) async fn heard_and_resumed(system: &System) -> Result<()> {
         let heard = hear(&mut stream).await?;
         ensure!(matches!(heard, ServerFrame::Event { seq, .. } if seq == first + n), "{heard:?}");
     }
-    let id = stream.last_id.clone().context("what moves the stream has an id")?;
+    let id = stream.reader.last_id.clone().context("what moves the stream has an id")?;
     drop(stream);
 
     for n in 0..MISSED {

@@ -17,7 +17,7 @@ use tokio::time::timeout;
 use crate::{
     journal::Journal,
     person::{PATIENCE, Person},
-    system::{System, Topology},
+    system::System,
 };
 
 /// Ana sees Bea come, busy herself, hide and go, through gateways and nodes of their own; after a block she sees nothing
@@ -72,16 +72,8 @@ pub(super) async fn gone_with_their_node(system: &mut System) -> Result<()> {
     ana.start(ConversationKind::Direct, &[&bea]).await?;
     let _beas = watching(&bea.api, &[ana.id()]).await?;
     eventually_true(PATIENCE, async || status(&ana, &bea).await == Some(PresenceStatus::Online)).await;
-    let nodes: Vec<String> = match system.topology {
-        Topology::Single => vec!["tertulia".to_owned()],
-        Topology::Split => vec!["realtime-1".to_owned(), "realtime-2".to_owned()],
-    };
-    for node in &nodes {
-        system.process(node)?.kill().await.with_context(|| format!("killing {node}"))?;
-    }
-    for node in &nodes {
-        system.process(node)?.start_again().await.with_context(|| format!("starting {node} again"))?;
-    }
+    let listens = |name: &str| name == "tertulia" || name.starts_with("realtime-");
+    system.kill_and_start_again(listens).await?;
     eventually_true(PATIENCE, async || status(&ana, &bea).await == Some(PresenceStatus::Offline)).await;
     Ok(())
 }
