@@ -1,14 +1,17 @@
 //! What can go wrong in auth.
 
+mod ways_in;
+
 use std::{borrow::Cow, time::Duration};
 
 use serde_json::{Map, Value};
 use tertulia_bus as bus;
-use tertulia_contracts::auth::{AccountProposal, Suspension};
+use tertulia_contracts::auth::Suspension;
 use tertulia_documents as documents;
 use tertulia_mail as mail;
 use tertulia_runtime::{Fault, FieldError, Kind};
 
+pub use self::ways_in::WayIn;
 use crate::webauthn::Refused;
 
 /// Why auth refused or failed.
@@ -112,48 +115,9 @@ pub enum Error {
     /// It takes an office that the caller does not hold.
     #[error("only for whoever runs the instance")]
     OperatorOnly,
-    /// No such provider is configured.
-    #[error("there is no such provider")]
-    ProviderNotFound,
-    /// A provider does not answer.
-    #[error("the provider is away: {0}")]
-    ProviderAway(String),
-    /// A provider answers what it should not.
-    #[error("the provider is wrong: {0}")]
-    ProviderWrong(String),
-    /// What a provider sent somebody back with is not believed.
-    #[error("the provider's answer is refused: {0}")]
-    OpenidRefused(String),
-    /// The sign-in at a provider was never begun so, is over or too old.
-    #[error("there is no such sign-in at a provider")]
-    OpenidFlowInvalid,
-    /// A provider vouches for somebody whom nobody here knows.
-    #[error("nobody here is linked to this identity")]
-    AccountNeeded(AccountProposal),
-    /// The identity is another account's.
-    #[error("the identity is another account's")]
-    IdentityTaken,
-    /// The caller's account has no such identity.
-    #[error("the caller has no such identity")]
-    IdentityNotFound,
-    /// The account is linked to as many identities as it may.
-    #[error("the account has too many identities")]
-    TooManyIdentities,
-    /// The instance is found at a bare address, for which browsers make no passkeys.
-    #[error("there are no passkeys here")]
-    NoPasskeys,
-    /// What an authenticator said is not believed.
-    #[error("the passkey is refused: {0}")]
-    PasskeyRefused(&'static str),
-    /// The caller has no such passkey.
-    #[error("the caller has no such passkey")]
-    PasskeyNotFound,
-    /// The account has as many passkeys as it may.
-    #[error("the account has too many passkeys")]
-    TooManyPasskeys,
-    /// Without it nobody could come in any more.
-    #[error("it is the last way in")]
-    LastWayIn,
+    /// A way in besides the password is refused.
+    #[error(transparent)]
+    WayIn(#[from] WayIn),
     /// The providers are configured wrongly.
     #[error("{0}")]
     OpenidConfig(String),
@@ -191,7 +155,7 @@ pub enum Error {
 
 impl From<Refused> for Error {
     fn from(Refused(why): Refused) -> Self {
-        Self::PasskeyRefused(why)
+        WayIn::PasskeyRefused(why).into()
     }
 }
 
@@ -214,11 +178,6 @@ impl Fault for Error {
             | Self::TooManyBots
             | Self::NothingToVerify
             | Self::BotsHoldNoOffice
-            | Self::AccountNeeded(_)
-            | Self::IdentityTaken
-            | Self::TooManyIdentities
-            | Self::TooManyPasskeys
-            | Self::LastWayIn
             | Self::ChangedMeanwhile => Kind::Conflict,
             Self::HandleReserved | Self::BadField { .. } | Self::WeakPassword { .. } => Kind::Invalid,
             Self::RegistrationClosed
@@ -229,9 +188,6 @@ impl Fault for Error {
             | Self::WrongPassword
             | Self::AccountSuspended { .. }
             | Self::OperatorStays
-            | Self::OpenidRefused(_)
-            | Self::OpenidFlowInvalid
-            | Self::PasskeyRefused(_)
             | Self::OperatorOnly => Kind::Forbidden,
             Self::TooOften { .. } => Kind::RateLimited,
             Self::WrongCredentials
@@ -243,14 +199,9 @@ impl Fault for Error {
             | Self::TokenNotFound
             | Self::BotNotFound
             | Self::InvitationNotFound
-            | Self::ProviderNotFound
-            | Self::IdentityNotFound
-            | Self::PasskeyNotFound
-            | Self::NoPasskeys
             | Self::NoOutbox => Kind::NotFound,
-            Self::Busy | Self::StoreUnavailable(_) | Self::ProviderAway(_) | Self::ProviderWrong(_) => {
-                Kind::Unavailable
-            }
+            Self::Busy | Self::StoreUnavailable(_) => Kind::Unavailable,
+            Self::WayIn(error) => error.kind(),
             Self::Mail(error) => error.kind(),
             Self::Bus(error) => error.kind(),
             Self::Store(_)
@@ -291,20 +242,7 @@ impl Fault for Error {
             Self::AccountSuspended { .. } => "account_suspended",
             Self::OperatorStays => "operator_stays",
             Self::BotsHoldNoOffice => "bots_hold_no_office",
-            Self::ProviderNotFound => "provider_not_found",
-            Self::ProviderAway(_) => "provider_unavailable",
-            Self::ProviderWrong(_) => "provider_wrong",
-            Self::OpenidRefused(_) => "openid_refused",
-            Self::OpenidFlowInvalid => "openid_flow_invalid",
-            Self::AccountNeeded(_) => "account_needed",
-            Self::IdentityTaken => "identity_taken",
-            Self::IdentityNotFound => "identity_not_found",
-            Self::TooManyIdentities => "too_many_identities",
-            Self::LastWayIn => "last_way_in",
-            Self::NoPasskeys => "no_passkeys",
-            Self::PasskeyRefused(_) => "passkey_refused",
-            Self::PasskeyNotFound => "passkey_not_found",
-            Self::TooManyPasskeys => "too_many_passkeys",
+            Self::WayIn(error) => error.code(),
             Self::NoOutbox => "no_outbox",
             Self::Mail(error) => error.code(),
             Self::Bus(error) => error.code(),
@@ -364,31 +302,7 @@ impl Fault for Error {
             }
             Self::BotsHoldNoOffice => "A bot holds no office.",
             Self::OperatorOnly => "This is for whoever runs the instance.",
-            Self::ProviderNotFound => "This instance has no such provider.",
-            Self::ProviderAway(_) => "The provider does not answer just now. Try again in a moment.",
-            Self::ProviderWrong(_) => "The provider does not answer as it should. Tell the operator.",
-            Self::OpenidRefused(_) => "The provider's answer is not good. Begin to sign in again.",
-            Self::OpenidFlowInvalid => {
-                "This sign-in was finished already, is too old, or was begun elsewhere. Begin again."
-            }
-            Self::AccountNeeded(_) => {
-                "Nobody here is linked to this identity. Choose a name for a new account, or sign in another way and \
-                 link it."
-            }
-            Self::IdentityTaken => {
-                "This identity belongs to another account, or is just being linked to one."
-            }
-            Self::IdentityNotFound => "Your account has no such identity.",
-            Self::TooManyIdentities => "Your account has 10 identities; unlink one first.",
-            Self::LastWayIn => {
-                "You could not sign in any more. Set a password, make a passkey or link another identity first."
-            }
-            Self::NoPasskeys => "This instance has no domain name, without which there are no passkeys.",
-            Self::PasskeyRefused(_) => {
-                "This passkey does not sign in here. Try again, or sign in another way."
-            }
-            Self::PasskeyNotFound => "You have no such passkey.",
-            Self::TooManyPasskeys => "You have 20 passkeys; remove one that is no longer used.",
+            Self::WayIn(error) => return error.detail(),
             Self::NoOutbox => "This instance sends its mails over SMTP and keeps none.",
             Self::Mail(error) => return error.detail(),
             Self::Bus(error) => return error.detail(),
@@ -420,10 +334,7 @@ impl Fault for Error {
 
     fn extensions(&self) -> Map<String, Value> {
         match self {
-            Self::AccountNeeded(proposal) => {
-                let proposal = serde_json::to_value(proposal).expect("a proposal is plain text and encodes");
-                Map::from_iter([("proposal".to_owned(), proposal)])
-            }
+            Self::WayIn(error) => error.extensions(),
             _ => Map::new(),
         }
     }

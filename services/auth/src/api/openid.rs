@@ -142,9 +142,10 @@ pub(super) async fn start_linking(
 pub(super) async fn finish_linking(
     State(App(auth)): State<App>,
     LiveCaller(caller): LiveCaller,
+    origin: Origin,
     ValidJson(request): ValidJson<FinishOpenid>,
 ) -> Result<(StatusCode, Json<LinkedIdentity>), Problem> {
-    Ok((StatusCode::CREATED, Json(auth.finish_linking(caller.user_id, request).await?)))
+    Ok((StatusCode::CREATED, Json(auth.finish_linking(caller.user_id, request, &origin).await?)))
 }
 
 /// Take an identity from the caller's account
@@ -162,8 +163,9 @@ pub(super) async fn finish_linking(
 pub(super) async fn unlink(
     State(App(auth)): State<App>,
     LiveCaller(caller): LiveCaller,
+    origin: Origin,
     PathParam(id): PathParam<IdentityId>,
 ) -> Result<StatusCode, Problem> {
-    auth.unlink(caller.user_id, id).await?;
+    auth.unlink(caller.user_id, id, &origin).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -12,7 +12,7 @@ use tertulia_runtime::{
 };
 
 use super::{LiveCaller, sessions::device};
-use crate::App;
+use crate::{App, model::audit::Origin};
 
 /// Begin to sign in with a passkey
 ///
@@ -83,9 +83,10 @@ pub(super) async fn start_passkey(
 pub(super) async fn create_passkey(
     State(App(auth)): State<App>,
     LiveCaller(caller): LiveCaller,
+    origin: Origin,
     ValidJson(request): ValidJson<CreatePasskey>,
 ) -> Result<(StatusCode, Json<Passkey>), Problem> {
-    Ok((StatusCode::CREATED, Json(auth.add_passkey(caller.user_id, request).await?)))
+    Ok((StatusCode::CREATED, Json(auth.add_passkey(caller.user_id, request, &origin).await?)))
 }
 
 /// The caller's passkeys
@@ -119,8 +120,9 @@ pub(super) async fn list_passkeys(
 pub(super) async fn delete_passkey(
     State(App(auth)): State<App>,
     LiveCaller(caller): LiveCaller,
+    origin: Origin,
     PathParam(id): PathParam<PasskeyId>,
 ) -> Result<StatusCode, Problem> {
-    auth.remove_passkey(caller.user_id, id).await?;
+    auth.remove_passkey(caller.user_id, id, &origin).await?;
     Ok(StatusCode::NO_CONTENT)
 }

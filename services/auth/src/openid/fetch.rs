@@ -8,7 +8,7 @@ use tertulia_runtime::problem::chain;
 use url::{Host, Url, form_urlencoded};
 
 use super::{MAX_ANSWER_BYTES, TIMEOUT, parse};
-use crate::Error;
+use crate::{Error, error::WayIn};
 
 /// A client that goes nowhere but where it is sent.
 #[derive(Clone)]
@@ -24,7 +24,7 @@ impl Fetch {
     pub(super) async fn get<T: DeserializeOwned>(&self, url: &str) -> Result<T, Error> {
         match read(self.0.get(secured(url)?)).await {
             // Nobody asked for anything but what everybody may read.
-            Err(Error::OpenidRefused(what)) => Err(Error::ProviderWrong(what)),
+            Err(Error::WayIn(WayIn::OpenidRefused(what))) => Err(WayIn::ProviderWrong(what).into()),
             answered => answered,
         }
     }
@@ -55,21 +55,21 @@ async fn read<T: DeserializeOwned>(request: RequestBuilder) -> Result<T, Error> 
     let mut body = Vec::new();
     while let Some(chunk) = answer.chunk().await.map_err(away)? {
         if body.len() + chunk.len() > MAX_ANSWER_BYTES {
-            return Err(Error::ProviderWrong(format!("its answer exceeds {MAX_ANSWER_BYTES} bytes")));
+            return Err(WayIn::ProviderWrong(format!("its answer exceeds {MAX_ANSWER_BYTES} bytes")).into());
         }
         body.extend_from_slice(&chunk);
     }
     if status.is_server_error() {
-        return Err(Error::ProviderAway(format!("it answered {status}")));
+        return Err(WayIn::ProviderAway(format!("it answered {status}")).into());
     }
     if status.is_client_error() {
         // The error's name alone: what it says besides is its own business.
-        return Err(Error::OpenidRefused(format!("it answered {status} {}", named(&body))));
+        return Err(WayIn::OpenidRefused(format!("it answered {status} {}", named(&body))).into());
     }
     if !status.is_success() {
-        return Err(Error::ProviderWrong(format!("it answered {status}")));
+        return Err(WayIn::ProviderWrong(format!("it answered {status}")).into());
     }
-    serde_json::from_slice(&body).map_err(|error| Error::ProviderWrong(format!("its answer: {error}")))
+    serde_json::from_slice(&body).map_err(|error| WayIn::ProviderWrong(format!("its answer: {error}")).into())
 }
 
 /// The `error` of RFC 6749 §5.2, if that is what it is.
@@ -80,14 +80,14 @@ fn named(body: &[u8]) -> String {
 }
 
 fn away(error: reqwest::Error) -> Error {
-    Error::ProviderAway(chain(&error.without_url()))
+    WayIn::ProviderAway(chain(&error.without_url())).into()
 }
 
 /// The address, if nobody on the way can read or change what is said there.
 pub(super) fn secured(url: &str) -> Result<Url, Error> {
     parse(url)
         .filter(is_secured)
-        .ok_or_else(|| Error::ProviderWrong(format!("it names {url:?}, which is not https")))
+        .ok_or_else(|| WayIn::ProviderWrong(format!("it names {url:?}, which is not https")).into())
 }
 
 /// Encrypted, or on this very machine.
@@ -123,7 +123,7 @@ mod tests {
             "",
         ];
         for wrong in wrong {
-            assert!(matches!(secured(wrong), Err(Error::ProviderWrong(_))), "{wrong}");
+            assert!(matches!(secured(wrong), Err(Error::WayIn(WayIn::ProviderWrong(_)))), "{wrong}");
         }
     }
 }

@@ -7,7 +7,7 @@
 //!   every [`MIN_FETCH_INTERVAL`].
 //! * **Believed little.** An identity token is checked whole (see [`id_token`]) though it came straight from the provider.
 //!
-//! Failures are [`Error::ProviderAway`], [`Error::ProviderWrong`] and [`Error::OpenidRefused`]: what a provider said is logged and never
+//! Failures are [`WayIn::ProviderAway`], [`WayIn::ProviderWrong`] and [`WayIn::OpenidRefused`]: what a provider said is logged and never
 //! shown.
 
 mod config;
@@ -29,6 +29,7 @@ use self::{
 };
 use crate::{
     Error,
+    error::WayIn,
     model::openid::{FlowSecrets, Proof},
 };
 
@@ -144,7 +145,7 @@ impl Provider {
             None => !known.metadata.authorization_response_iss_parameter_supported,
         };
         if !right {
-            return Err(Error::OpenidRefused("the answer is another issuer's".to_owned()));
+            return Err(WayIn::OpenidRefused("the answer is another issuer's".to_owned()).into());
         }
         let tokens: Tokens = self.trade(&known.metadata, secrets, code).await?;
         let nonce = secrets.nonce();
@@ -161,7 +162,7 @@ impl Provider {
             }
             verdict => verdict,
         }
-        .map_err(|refused| Error::OpenidRefused(refused.to_string()))
+        .map_err(|refused| WayIn::OpenidRefused(refused.to_string()).into())
     }
 
     async fn trade(&self, metadata: &Metadata, secrets: &FlowSecrets, code: &str) -> Result<Tokens, Error> {
@@ -213,7 +214,7 @@ impl Provider {
         let metadata: Metadata = self.fetch.get(&place).await?;
         // OpenID Connect Discovery §4.3: exactly, or one provider could speak for another.
         if metadata.issuer != *issuer {
-            return Err(Error::ProviderWrong(format!("it calls itself {:?}", metadata.issuer)));
+            return Err(WayIn::ProviderWrong(format!("it calls itself {:?}", metadata.issuer)).into());
         }
         for endpoint in [&metadata.authorization_endpoint, &metadata.token_endpoint, &metadata.jwks_uri] {
             fetch::secured(endpoint)?;

@@ -1,7 +1,7 @@
 //! The audit trail is written by whoever takes the events of what was done: each stands in the commit of the act itself, so
 //! that there is no act without its entry, and it is entered once however often the event comes.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, fmt::Display, time::Duration};
 
 use async_trait::async_trait;
 use tertulia_bus::{Handler, Outcome, RetryPolicy, consume};
@@ -70,6 +70,11 @@ impl Auth {
         let Origin { actor, network } = origin.clone();
         let kind = deed.kind().to_owned();
         Event::new(&self.ambient, SOURCE, &ActNoted { kind, actor, subject, network, details })
+    }
+
+    /// The same, of a way into an account that its owner opens or closes.
+    pub(super) fn note_way_in(&self, deed: Deed, origin: &Origin, owner: UserId, id: impl Display) -> Event {
+        self.note(deed, &origin.by(owner), Some(owner), details([("id", id.to_string())]))
     }
 
     async fn enter(&self, event: &Event, act: &ActNoted) -> Result<(), Error> {

@@ -15,9 +15,10 @@ use tertulia_mail::is_address;
 
 use crate::{
     Auth, Error, Registration,
+    error::WayIn,
     model::{
         account::{Account, Identifier, is_reserved},
-        audit::Origin,
+        audit::{Deed, Origin},
         openid::{Aim, CLAIM_GRACE, Claim, Flow, FlowSecrets, Linked, Proof, Stage, Subject},
     },
     openid::Provider,
@@ -39,7 +40,7 @@ impl Auth {
 
     /// Begins a sign-in at a provider.
     pub(crate) async fn begin_openid(&self, provider: &str, aim: Aim) -> Result<OpenidStarted, Error> {
-        let provider = self.providers.get(provider).ok_or(Error::ProviderNotFound)?;
+        let provider = self.providers.get(provider).ok_or(WayIn::ProviderNotFound)?;
         let (flow, secrets) = Flow::begin(&self.ambient, &provider.config.id, aim);
         let authorization_url = provider.authorization_url(&self.ambient, &secrets).await?;
         self.store.flows.insert(&flow, Vec::new()).await?;
@@ -62,7 +63,7 @@ impl Auth {
             let proven = Stage::Proven { proof, user_id: self.ambient.ids.next() };
             let proven = flow.value.at(proven, self.ambient.now());
             self.store.flows.replace(&proven, flow.revision, Vec::new()).await?;
-            return Err(Error::AccountNeeded(proposal));
+            return Err(WayIn::AccountNeeded(proposal).into());
         };
         self.end_flow(&flow).await?;
         let used = |account: &mut Account| {
@@ -87,7 +88,7 @@ impl Auth {
         let invitation = self.admit(invitation.as_deref()).await?;
         let flow = self.flow(&FlowSecrets { state, secret }).await?;
         let Stage::Proven { proof, user_id } = &flow.value.stage else {
-            return Err(Error::OpenidFlowInvalid);
+            return Err(WayIn::OpenidFlowInvalid.into());
         };
         if is_reserved(&handle) {
             return Err(Error::HandleReserved);
@@ -113,6 +114,7 @@ impl Auth {
         &self,
         user_id: UserId,
         request: FinishOpenid,
+        origin: &Origin,
     ) -> Result<LinkedIdentity, Error> {
         let (flow, proof) = self.answered(request, Aim::Link { user_id }).await?;
         self.end_flow(&flow).await?;
@@ -124,7 +126,8 @@ impl Auth {
                 return Ok((there.view(), Vec::new()));
             }
             account.identities.push(linked.clone());
-            Ok((linked.view(), Vec::new()))
+            let noted = self.note_way_in(Deed::IdentityLinked, origin, user_id, linked.id);
+            Ok((linked.view(), vec![noted]))
         };
         Ok(self.change(user_id, || Error::SessionEnded, link).await?.1)
     }
@@ -137,19 +140,22 @@ impl Auth {
     }
 
     /// Takes an identity from the caller's account, unless nobody could come in any more.
-    pub(crate) async fn unlink(&self, user_id: UserId, id: IdentityId) -> Result<(), Error> {
+    pub(crate) async fn unlink(&self, user_id: UserId, id: IdentityId, origin: &Origin) -> Result<(), Error> {
         let account = self.account(user_id).await?;
         let linked = account.identities.iter().find(|linked| linked.id == id);
-        let fingerprint = linked.ok_or(Error::IdentityNotFound)?.subject.fingerprint();
+        let fingerprint = linked.ok_or(WayIn::IdentityNotFound)?.subject.fingerprint();
         // Read before the list is changed: whoever links it again meanwhile writes it, and it stays.
         let claim = self.store.claims.get(&fingerprint).await?;
         let unlink = |account: &mut Account| {
             let before = account.identities.len();
             account.identities.retain(|linked| linked.id != id);
             if account.identities.len() == before {
-                return Err(Error::IdentityNotFound);
+                return Err(WayIn::IdentityNotFound.into());
             }
-            if account.has_way_in() { Ok(((), Vec::new())) } else { Err(Error::LastWayIn) }
+            if !account.has_way_in() {
+                return Err(WayIn::LastWayIn.into());
+            }
+            Ok(((), vec![self.note_way_in(Deed::IdentityUnlinked, origin, user_id, id)]))
         };
         self.change(user_id, || Error::SessionEnded, unlink).await?;
         let Some(claim) = claim.filter(|claim| claim.value.user_id == user_id) else { return Ok(()) };
@@ -166,22 +172,24 @@ impl Auth {
         let secrets = FlowSecrets { state, secret };
         let found = self.flow(&secrets).await?;
         if !matches!(found.value.stage, Stage::Begun) || found.value.aim != aim {
-            return Err(Error::OpenidFlowInvalid);
+            return Err(WayIn::OpenidFlowInvalid.into());
         }
         let taken = found.value.at(Stage::Answered, self.ambient.now());
         let revision = match self.store.flows.replace(&taken, found.revision, Vec::new()).await {
             Ok(revision) => revision,
-            Err(documents::Error::Conflict { .. }) => return Err(Error::OpenidFlowInvalid),
+            Err(documents::Error::Conflict { .. }) => return Err(WayIn::OpenidFlowInvalid.into()),
             Err(error) => return Err(error.into()),
         };
-        let provider = self.providers.get(&taken.provider).ok_or(Error::ProviderNotFound)?;
+        let provider = self.providers.get(&taken.provider).ok_or(WayIn::ProviderNotFound)?;
         let proof = provider.redeem(&self.ambient, &secrets, &code, iss.as_deref()).await?;
         Ok((Versioned { value: taken, revision }, proof))
     }
 
     async fn flow(&self, secrets: &FlowSecrets) -> Result<Versioned<Flow>, Error> {
         let found = self.store.flow(&secrets.state).await?;
-        found.filter(|found| found.value.is_of(secrets, self.ambient.now())).ok_or(Error::OpenidFlowInvalid)
+        found
+            .filter(|found| found.value.is_of(secrets, self.ambient.now()))
+            .ok_or(WayIn::OpenidFlowInvalid.into())
     }
 
     /// It has served. What is left behind by a crash ends by itself.
@@ -208,7 +216,7 @@ impl Auth {
                     let is_new = now.since(found.value.claimed_at) < CLAIM_GRACE;
                     let other = found.value.user_id != user_id;
                     if other && (is_new || self.holder_of(subject).await?.is_some()) {
-                        return Err(Error::IdentityTaken);
+                        return Err(WayIn::IdentityTaken.into());
                     }
                     // Written anew even by its owner, so that whoever unlinks it at this moment leaves it.
                     self.store.claims.replace(&claim, found.revision, Vec::new()).await
@@ -247,7 +255,7 @@ impl Auth {
 fn room_for<'a>(account: &'a Account, subject: &Subject) -> Result<Option<&'a Linked>, Error> {
     let there = account.identities.iter().find(|linked| linked.subject == *subject);
     if there.is_none() && account.identities.len() >= MAX_IDENTITIES {
-        return Err(Error::TooManyIdentities);
+        return Err(WayIn::TooManyIdentities.into());
     }
     Ok(there)
 }

@@ -12,8 +12,10 @@ use tertulia_documents as documents;
 
 use crate::{
     Auth, Error,
+    error::WayIn,
     model::{
         account::Account,
+        audit::{Deed, Origin},
         passkey::{CHALLENGE_LIFE, Ceremony, Challenge, Passkey},
     },
     webauthn::{ALGORITHMS, Assertion, Attestation, Refused, RelyingParty, challenge_of, decoded, encoded},
@@ -54,6 +56,7 @@ impl Auth {
         &self,
         user_id: UserId,
         request: CreatePasskey,
+        origin: &Origin,
     ) -> Result<PasskeyView, Error> {
         let party = self.relying_party()?;
         let response = &request.credential.response;
@@ -82,7 +85,7 @@ impl Auth {
                 return Err(Refused("it is kept already").into());
             }
             account.passkeys.push(passkey.clone());
-            Ok(((), Vec::new()))
+            Ok(((), vec![self.note_way_in(Deed::PasskeyAdded, origin, user_id, passkey.id)]))
         };
         self.change(user_id, || Error::SessionEnded, add).await?;
         Ok(passkey.view())
@@ -147,20 +150,28 @@ impl Auth {
     }
 
     /// Takes a passkey from the caller's account, unless nobody could come in any more.
-    pub(crate) async fn remove_passkey(&self, user_id: UserId, id: PasskeyId) -> Result<(), Error> {
+    pub(crate) async fn remove_passkey(
+        &self,
+        user_id: UserId,
+        id: PasskeyId,
+        origin: &Origin,
+    ) -> Result<(), Error> {
         let remove = |account: &mut Account| {
             let before = account.passkeys.len();
             account.passkeys.retain(|passkey| passkey.id != id);
             if account.passkeys.len() == before {
-                return Err(Error::PasskeyNotFound);
+                return Err(WayIn::PasskeyNotFound.into());
             }
-            if account.has_way_in() { Ok(((), Vec::new())) } else { Err(Error::LastWayIn) }
+            if !account.has_way_in() {
+                return Err(WayIn::LastWayIn.into());
+            }
+            Ok(((), vec![self.note_way_in(Deed::PasskeyRemoved, origin, user_id, id)]))
         };
         self.change(user_id, || Error::SessionEnded, remove).await.map(drop)
     }
 
     fn relying_party(&self) -> Result<&RelyingParty, Error> {
-        self.relying_party.as_ref().ok_or(Error::NoPasskeys)
+        self.relying_party.as_ref().ok_or(WayIn::NoPasskeys.into())
     }
 
     async fn challenge(
@@ -189,7 +200,7 @@ impl Auth {
 }
 
 fn room_for_one_more(account: &Account) -> Result<(), Error> {
-    if account.passkeys.len() < MAX_PASSKEYS { Ok(()) } else { Err(Error::TooManyPasskeys) }
+    if account.passkeys.len() < MAX_PASSKEYS { Ok(()) } else { Err(WayIn::TooManyPasskeys.into()) }
 }
 
 /// Whose a passkey says that it is.

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use serde_json::{Value, json};
 use tertulia_auth::{Config, Registration};
-use tertulia_contracts::auth::{OpenidProviders, OpenidStarted, SignedIn};
+use tertulia_contracts::auth::{MadeInstanceInvitation, OpenidProviders, OpenidStarted, SignedIn};
 use tertulia_runtime::{
     secret,
     testkit::{TestClient, TestResponse},
@@ -182,6 +182,45 @@ async fn nobody_new_comes_in_where_registration_is_closed() {
     let wish = json!({"state": state, "secret": secret, "handle": "bea"});
     let refused = closed.client.post("/v1/openid/accounts", &wish).await.expect(403);
     assert_eq!(refused.code(), "registration_closed");
+}
+
+#[tokio::test]
+async fn where_registration_takes_an_invitation_somebody_new_brings_one() {
+    let (house, app, provider) = open().await;
+    let operator = app.of(&app.operator().await);
+    let made: MadeInstanceInvitation =
+        operator.post("/v1/operator/invitations", &json!({ "max_uses": 1 })).await.expect(201).read();
+    let by_invitation =
+        Config { registration: Registration::Invitation, ..config_with(&[("op", &provider)]) };
+    let app = house.start(by_invitation).await;
+    for (handle, sub) in [("bea", "one"), ("cleo", "another")] {
+        provider.script().claims = json!({ "sub": sub });
+        let attempt = Attempt::begin(&house, &app.client, START, &provider).await;
+        assert_eq!(attempt.finish(&app.client, FINISH).await.expect(409).code(), "account_needed");
+        let OpenidStarted { state, secret, .. } = &attempt.started;
+        let mut wish = json!({ "state": state, "secret": secret, "handle": handle });
+        let without = app.client.post("/v1/openid/accounts", &wish).await.expect(403);
+        assert_eq!(without.code(), "invitation_required");
+        wish["invitation"] = json!(made.secret);
+        let answer = app.client.post("/v1/openid/accounts", &wish).await;
+        if handle == "bea" {
+            answer.expect(201);
+        } else {
+            assert_eq!(answer.expect(403).code(), "invitation_invalid", "its one use is taken");
+        }
+    }
+}
+
+#[tokio::test]
+async fn who_is_suspended_does_not_come_in_by_an_account_elsewhere() {
+    let (house, app, provider) = open().await;
+    let operator = app.of(&app.operator().await);
+    let ana = sign_up(&house, &app, &provider, "ana").await;
+    let path = format!("/v1/operator/accounts/{}/suspension", ana.account.id);
+    operator.put(&path, &json!({ "reason": "Spam." })).await.expect(200);
+    assert_eq!(sign_in(&house, &app, &provider).await.expect(403).code(), "account_suspended");
+    operator.delete(&path).await.expect(204);
+    sign_in(&house, &app, &provider).await.expect(201);
 }
 
 #[tokio::test]
