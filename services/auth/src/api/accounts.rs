@@ -5,7 +5,7 @@ use http::{HeaderMap, StatusCode};
 use tertulia_contracts::auth::{Account, CreateAccount, SignedIn, UpdateMe};
 use tertulia_runtime::{Problem, extract::ValidJson};
 
-use super::{LiveCaller, sessions::device};
+use super::{LiveCaller, sessions::guest};
 use crate::{App, model::audit::Origin};
 
 /// Make an account and sign in
@@ -28,7 +28,7 @@ pub(super) async fn create_account(
     ValidJson(request): ValidJson<CreateAccount>,
 ) -> Result<(StatusCode, Json<SignedIn>), Problem> {
     let account = auth.register(request, &origin).await?;
-    let signed_in = auth.begin_session(&account, device(&headers)).await?;
+    let signed_in = auth.begin_session(&account, guest(&headers)).await?;
     Ok((StatusCode::CREATED, Json(signed_in)))
 }
 

@@ -14,7 +14,7 @@ use tertulia_runtime::{
     extract::{PathParam, ValidJson},
 };
 
-use super::{LiveCaller, sessions::device};
+use super::{LiveCaller, sessions::guest};
 use crate::{
     App,
     model::{audit::Origin, openid::Aim},
@@ -66,7 +66,7 @@ pub(super) async fn finish_openid(
     headers: HeaderMap,
     ValidJson(request): ValidJson<FinishOpenid>,
 ) -> Result<(StatusCode, Json<SignedIn>), Problem> {
-    Ok((StatusCode::CREATED, Json(auth.finish_openid(request, device(&headers)).await?)))
+    Ok((StatusCode::CREATED, Json(auth.finish_openid(request, guest(&headers)).await?)))
 }
 
 /// Make an account for somebody whom a provider vouches for
@@ -87,7 +87,7 @@ pub(super) async fn create_openid_account(
     origin: Origin,
     ValidJson(request): ValidJson<CreateOpenidAccount>,
 ) -> Result<(StatusCode, Json<SignedIn>), Problem> {
-    Ok((StatusCode::CREATED, Json(auth.create_openid_account(request, device(&headers), &origin).await?)))
+    Ok((StatusCode::CREATED, Json(auth.create_openid_account(request, guest(&headers), &origin).await?)))
 }
 
 /// The identities that sign in to the caller's account

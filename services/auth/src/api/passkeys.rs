@@ -11,7 +11,7 @@ use tertulia_runtime::{
     extract::{PathParam, ValidJson},
 };
 
-use super::{LiveCaller, sessions::device};
+use super::{LiveCaller, sessions::guest};
 use crate::{App, model::audit::Origin};
 
 /// Begin to sign in with a passkey
@@ -45,7 +45,7 @@ pub(super) async fn finish_passkey_sign_in(
     headers: HeaderMap,
     ValidJson(request): ValidJson<SignInWithPasskey>,
 ) -> Result<(StatusCode, Json<SignedIn>), Problem> {
-    Ok((StatusCode::CREATED, Json(auth.sign_in_with_passkey(request, device(&headers)).await?)))
+    Ok((StatusCode::CREATED, Json(auth.sign_in_with_passkey(request, guest(&headers)).await?)))
 }
 
 /// Begin to make a passkey for the caller's account

@@ -4,6 +4,7 @@ use axum::{Json, extract::State};
 use http::{HeaderMap, StatusCode, header};
 use tertulia_contracts::{
     SessionId,
+    address::client_address,
     auth::{CreateSession, ListSessions, RefreshSession, Sessions, SignedIn},
 };
 use tertulia_runtime::{
@@ -12,20 +13,24 @@ use tertulia_runtime::{
 };
 
 use super::LiveCaller;
-use crate::{App, model::audit::Origin};
+use crate::{App, model::audit::Origin, service::sessions::Guest};
 
-/// What the client calls itself.
-pub(super) fn device(headers: &HeaderMap) -> Option<&str> {
-    headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok())
+/// What the client calls itself, and where it is.
+pub(super) fn guest(headers: &HeaderMap) -> Guest<'_> {
+    let device = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok());
+    Guest { device, address: client_address(headers) }
 }
 
 /// Sign in
+///
+/// Who misses often waits longer and longer; from where one signed in before, what others miss elsewhere does not count.
 #[utoipa::path(
     post, path = "/v1/sessions", tag = "sessions", request_body = CreateSession,
     responses(
         (status = 201, description = "A session.", body = SignedIn),
         (status = 401, description = "`wrong_credentials`"),
         (status = 403, description = "`account_suspended`, with the reason: told to who knows the password"),
+        (status = 429, description = "`too_often`: too many wrong passwords came before; `Retry-After` says when the next is looked at"),
         (status = 503, description = "`busy`: too many are signing in"),
     ),
 )]
@@ -35,7 +40,7 @@ pub(super) async fn create_session(
     origin: Origin,
     ValidJson(request): ValidJson<CreateSession>,
 ) -> Result<(StatusCode, Json<SignedIn>), Problem> {
-    Ok((StatusCode::CREATED, Json(auth.sign_in(request, device(&headers), &origin).await?)))
+    Ok((StatusCode::CREATED, Json(auth.sign_in(request, guest(&headers), &origin).await?)))
 }
 
 /// Trade a refresh token for the next one

@@ -20,6 +20,7 @@ pub(crate) mod sessions;
 pub(crate) mod setup;
 pub(crate) mod standing;
 mod strength;
+mod throttle;
 pub(crate) mod tokens;
 
 /// The lowest of so many places that none of these takes. That a place is taken once is for a unique index to see to:

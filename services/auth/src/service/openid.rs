@@ -13,6 +13,7 @@ use tertulia_contracts::{
 use tertulia_documents::{self as documents, Versioned};
 use tertulia_mail::is_address;
 
+use super::sessions::Guest;
 use crate::{
     Auth, Error, Registration,
     error::WayIn,
@@ -52,7 +53,7 @@ impl Auth {
     pub(crate) async fn finish_openid(
         &self,
         request: FinishOpenid,
-        device: Option<&str>,
+        guest: Guest<'_>,
     ) -> Result<SignedIn, Error> {
         let (flow, proof) = self.answered(request, Aim::SignIn).await?;
         let Some(account) = self.holder_of(&proof.subject).await? else {
@@ -74,14 +75,14 @@ impl Auth {
             Ok(((), Vec::new()))
         };
         let (account, ()) = self.change(account.id, || Error::SessionEnded, used).await?;
-        self.begin_session(&account, device).await
+        self.begin_session(&account, guest).await
     }
 
     /// An account for somebody whom a provider vouches for and nobody here knows, and a first session of it.
     pub(crate) async fn create_openid_account(
         &self,
         request: CreateOpenidAccount,
-        device: Option<&str>,
+        guest: Guest<'_>,
         origin: &Origin,
     ) -> Result<SignedIn, Error> {
         let CreateOpenidAccount { state, secret, handle, display_name, locale, invitation } = request;
@@ -106,7 +107,7 @@ impl Auth {
         account.claimed_email = proof.email.clone().filter(|email| is_address(email));
         self.add_person(&mut account, invitation.as_ref(), origin).await?;
         self.end_flow(&flow).await?;
-        self.begin_session(&account, device).await
+        self.begin_session(&account, guest).await
     }
 
     /// Links whoever a provider vouches for to the caller, who began it while signed in.

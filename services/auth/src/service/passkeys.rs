@@ -10,6 +10,7 @@ use tertulia_contracts::{
 };
 use tertulia_documents as documents;
 
+use super::sessions::Guest;
 use crate::{
     Auth, Error,
     error::WayIn,
@@ -110,7 +111,7 @@ impl Auth {
     pub(crate) async fn sign_in_with_passkey(
         &self,
         request: SignInWithPasskey,
-        device: Option<&str>,
+        guest: Guest<'_>,
     ) -> Result<SignedIn, Error> {
         let party = self.relying_party()?;
         let response = &request.credential.response;
@@ -140,7 +141,7 @@ impl Auth {
             Ok(((), Vec::new()))
         };
         let (account, ()) = self.change(user_id, || Error::SessionEnded, note).await?;
-        self.begin_session(&account, device).await
+        self.begin_session(&account, guest).await
     }
 
     /// The caller's passkeys.

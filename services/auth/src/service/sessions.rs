@@ -1,6 +1,6 @@
 //! Signing in, staying in, and getting out.
 
-use std::time::Duration;
+use std::{net::IpAddr, time::Duration};
 
 use bytes::Bytes;
 use tertulia_bus::Broadcast;
@@ -29,42 +29,60 @@ const ATTEMPTS: usize = 4;
 /// How long the broadcast of a revocation may hold up its answer.
 const BROADCAST_TIMEOUT: Duration = Duration::from_secs(1);
 
+/// A client that wants in.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Guest<'a> {
+    /// What it calls itself.
+    pub(crate) device: Option<&'a str>,
+    /// Where it is.
+    pub(crate) address: Option<IpAddr>,
+}
+
 impl Auth {
     /// Begins a session for whoever knows the password.
     pub(crate) async fn sign_in(
         &self,
         request: CreateSession,
-        device: Option<&str>,
+        guest: Guest<'_>,
         origin: &Origin,
     ) -> Result<SignedIn, Error> {
         let identifier = Identifier::read(&request.identifier);
         let account = self.store.account_of(&identifier).await?;
+        let whose = account.as_ref().map(|account| account.id);
+        let attempt = match self.attempt(&identifier, whose, guest.address).await {
+            Ok(attempt) => attempt,
+            Err(too_early) => {
+                self.note_refused_sign_in(&identifier, whose, origin).await;
+                return Err(too_early);
+            }
+        };
         let stored = account.as_ref().and_then(|account| account.password.clone());
         // An unknown name costs what a wrong password costs, and is answered alike.
         let fits = self.passwords.verify(request.password.clone(), stored).await?;
-        let whose = account.as_ref().map(|account| account.id);
         let Some(account) = account.filter(|_| fits) else {
-            self.counters.sign_ins_refused.inc();
+            self.missed(&attempt).await;
             self.note_refused_sign_in(&identifier, whose, origin).await;
             return Err(Error::WrongCredentials);
         };
         self.keep_hash_current(&account, request.password).await;
-        self.begin_session(&account, device).await
+        self.begin_session(&account, guest).await
     }
 
     /// Begins a session of this account, for whoever showed that it is theirs; nobody else is told that it is suspended.
-    pub(crate) async fn begin_session(
-        &self,
-        account: &Account,
-        device: Option<&str>,
-    ) -> Result<SignedIn, Error> {
+    pub(crate) async fn begin_session(&self, account: &Account, guest: Guest<'_>) -> Result<SignedIn, Error> {
         if let Some(suspension) = account.suspended(self.ambient.now()) {
             return Err(Error::AccountSuspended { suspension: Box::new(suspension.clone()) });
         }
-        let (session, token) =
-            Session::begin(&self.ambient, account.id, account.generation, device, self.config.session_life());
+        let (session, token) = Session::begin(
+            &self.ambient,
+            account.id,
+            account.generation,
+            guest.device,
+            self.config.session_life(),
+        );
         self.store.sessions.insert(&session, Vec::new()).await?;
         self.counters.sign_ins.inc();
+        self.is_at_home(account.id, guest.address).await;
         Ok(self.signed_in(account, &session, &token))
     }
 

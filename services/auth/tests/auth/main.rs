@@ -18,3 +18,4 @@ mod programs;
 mod sessions;
 mod setup;
 mod standing;
+mod throttling;
