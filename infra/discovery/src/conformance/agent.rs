@@ -86,10 +86,16 @@ pub(super) async fn an_agents_restart_is_survived(rig: Arc<dyn Rig>) {
     let both = [serving.instance, second];
     see_instances(&*rig, &mut serving.views, &both).await;
     see_instances(&*rig, &mut rig.node().await.watch("auth"), &both).await;
-    // Each goes on being renewed: who is not, is gone for good by then. In between, an agent that has just come back may tell for a
-    // moment that one is gone, before it has heard of it anew.
+    // An agent that has just come back may tell for a moment that one is gone, before it has heard of it anew.
     tokio::time::sleep(rig.ttl() * 2).await;
     see_instances(&*rig, &mut serving.views, &both).await;
+    // Each goes on being renewed.
+    let later = tokio::time::sleep(rig.ttl() * 2);
+    let fewer = serving.views.wait_for(|view| view.instances.len() < 2);
+    tokio::select! {
+        () = later => {}
+        _ = fewer => panic!("one was lost after the restart"),
+    }
 }
 
 pub(super) async fn check_fails_while_the_agent_is_away(rig: Arc<dyn Rig>) {
