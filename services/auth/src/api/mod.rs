@@ -23,7 +23,7 @@ use axum::{
     routing::{get, post},
 };
 use http::request::Parts;
-use tertulia_contracts::identity::{Caller, DENIALS_PATH, Identity, LOOK_UP_PATH};
+use tertulia_contracts::identity::{Caller, DENIALS_PATH, Identity, LOOK_UP_PATH, SESSIONS_PATH};
 use tertulia_runtime::Problem;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -91,6 +91,7 @@ pub(crate) fn router(app: App) -> Router {
         .route("/internal/users/{id}", get(users::get_user_internally))
         .route(LOOK_UP_PATH, post(tokens::look_up_token))
         .route(DENIALS_PATH, get(standing::denials))
+        .route(&format!("{SESSIONS_PATH}/{{id}}"), get(sessions::session_runs))
         .with_state(app)
 }
 

@@ -76,8 +76,8 @@ pub(super) async fn list_sessions(
 
 /// End one of the caller's sessions
 ///
-/// Its refresh token is worth nothing from now on, its sockets close, and its access token ends within
-/// minutes.
+/// Its refresh token is worth nothing from now on, its sockets close, and its access tokens are refused everywhere within a
+/// second.
 #[utoipa::path(
     delete, path = "/v1/sessions/{id}", tag = "sessions", params(("id" = SessionId, Path)),
     security(("bearer" = [])),
@@ -110,4 +110,12 @@ pub(super) async fn delete_other_sessions(
 ) -> Result<StatusCode, Problem> {
     auth.end_sessions(caller.user_id, Some(caller.session_id)).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// Whether a login still runs, for other services.
+pub(super) async fn session_runs(
+    State(App(auth)): State<App>,
+    PathParam(id): PathParam<SessionId>,
+) -> Result<Json<bool>, Problem> {
+    Ok(Json(auth.session_runs(id).await?))
 }

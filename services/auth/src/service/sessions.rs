@@ -9,7 +9,7 @@ use tertulia_contracts::{
     auth::{CreateSession, ListSessions, Sessions, SignedIn},
     events::SessionRevoked,
     identity::{Claims, Identity},
-    live::{Control, control_channel},
+    live::{Control, REVOCATIONS, control_channel},
 };
 use tertulia_documents::{self as documents, Cursor, Versioned};
 use tertulia_runtime::Event;
@@ -160,6 +160,12 @@ impl Auth {
         if live { Ok(()) } else { Err(Error::SessionEnded) }
     }
 
+    /// Whether a login still runs, for other services.
+    pub(crate) async fn session_runs(&self, id: SessionId) -> Result<bool, Error> {
+        let session = self.store.session(id).await?;
+        Ok(session.is_some_and(|found| self.ambient.now() < found.value.expires_at))
+    }
+
     /// The caller's sessions, newest first.
     pub(crate) async fn sessions(&self, caller: &Identity, query: &ListSessions) -> Result<Sessions, Error> {
         let unknown = Error::BadField { field: "cursor", message: "is not one of ours" };
@@ -221,7 +227,10 @@ impl Auth {
             Err(documents::Error::Conflict { .. }) => return Ok(false),
             Err(error) => return Err(error.into()),
         }
-        self.tell(control_channel(user_id), &Control::SessionRevoked { session_id }).await;
+        // First those who would let it in, then the sockets that it opened: none can be opened in between.
+        let control = Control::SessionRevoked { session_id };
+        self.tell(REVOCATIONS.to_owned(), &control).await;
+        self.tell(control_channel(user_id), &control).await;
         Ok(true)
     }
 

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use tertulia_bus::Heard;
 use tertulia_contracts::{
     auth::{Sessions, SignedIn},
+    identity::{IdentityError, Verifier},
     live::{Control, control_channel},
 };
 use tertulia_runtime::testkit::{TestResponse, eventually_true};
@@ -149,6 +150,23 @@ async fn an_ended_session_is_over_at_once_and_everywhere() {
     assert_eq!(app.of(&there).get("/v1/me").await.expect(401).code(), "session_ended");
     assert_eq!(app.of(&here).delete(&path).await.expect(404).code(), "session_not_found");
     app.of(&here).get("/v1/me").await.expect(200);
+}
+
+#[tokio::test]
+async fn an_ended_session_is_over_on_every_node_that_heard_or_missed_it() {
+    let (house, app) = App::open().await;
+    let elsewhere = house.start(crate::app::config()).await;
+    let (here, there) = (app.register("ana").await, app.sign_in("ana").await);
+    elsewhere.verifier.verify(&there.access_token).await.unwrap();
+    app.of(&here).delete(&format!("/v1/sessions/{}", there.session.id)).await.expect(204);
+    let is_refused = async |verifier: &Verifier| {
+        matches!(verifier.verify(&there.access_token).await, Err(IdentityError::SessionEnded))
+    };
+    eventually_true(SOON, async || is_refused(&elsewhere.verifier).await).await;
+    // One that starts later never heard of it.
+    let later = house.start(crate::app::config()).await;
+    eventually_true(SOON, async || is_refused(&later.verifier).await).await;
+    later.verifier.verify(&here.access_token).await.unwrap();
 }
 
 #[tokio::test]
