@@ -22,6 +22,8 @@ mod api_token;
 mod caller;
 mod denied;
 mod ended;
+#[cfg(any(test, feature = "testkit"))]
+pub mod hostile;
 mod keys;
 mod looked_up;
 mod scope;
