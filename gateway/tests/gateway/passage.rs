@@ -7,7 +7,11 @@ use futures_util::{SinkExt as _, StreamExt as _};
 use http::{HeaderName, Method, Request, header};
 use http_body_util::BodyExt as _;
 use tertulia_contracts::{
-    identity::{Scope, testkit::TOKEN_LIFE},
+    identity::{
+        Scope,
+        hostile::{good_token, hostile_tokens},
+        testkit::TOKEN_LIFE,
+    },
     routes::{Access, role},
 };
 use tertulia_gateway::Config;
@@ -55,6 +59,19 @@ async fn a_member_route_is_closed_to_whoever_has_no_valid_token() {
     inside.clock.advance(TOKEN_LIFE + Duration::from_secs(5));
     for route in every_route().filter(|route| route.access == Access::Member) {
         assert_eq!(ask(&member, route).await.expect(401).code(), "token_expired", "{}", route.path);
+    }
+}
+
+#[tokio::test]
+async fn no_hostile_token_gets_through() {
+    let inside = Inside::whole();
+    let stranger = inside.stranger();
+    stranger.with_token(&good_token(&inside.signer, &inside.ambient)).get("/v1/me").await.expect(200);
+    for (name, token) in hostile_tokens(&inside.signer, &inside.ambient) {
+        let answer = stranger.with_token(&token).get("/v1/me").await;
+        assert_eq!(answer.status, 401, "{name}");
+        let code = if name == "expired" { "token_expired" } else { "token_invalid" };
+        assert_eq!(answer.code(), code, "{name}");
     }
 }
 

@@ -1,5 +1,6 @@
 //! What can go wrong in auth.
 
+mod proof;
 mod ways_in;
 
 use std::{borrow::Cow, time::Duration};
@@ -11,7 +12,7 @@ use tertulia_documents as documents;
 use tertulia_mail as mail;
 use tertulia_runtime::{Fault, FieldError, Kind};
 
-pub use self::ways_in::WayIn;
+pub use self::{proof::Proof, ways_in::WayIn};
 use crate::webauthn::Refused;
 
 /// Why auth refused or failed.
@@ -118,6 +119,9 @@ pub enum Error {
     /// A way in besides the password is refused.
     #[error(transparent)]
     WayIn(#[from] WayIn),
+    /// A proof is asked for, or refused.
+    #[error(transparent)]
+    Proof(#[from] Proof),
     /// The providers are configured wrongly.
     #[error("{0}")]
     OpenidConfig(String),
@@ -202,6 +206,7 @@ impl Fault for Error {
             | Self::NoOutbox => Kind::NotFound,
             Self::Busy | Self::StoreUnavailable(_) => Kind::Unavailable,
             Self::WayIn(error) => error.kind(),
+            Self::Proof(error) => error.kind(),
             Self::Mail(error) => error.kind(),
             Self::Bus(error) => error.kind(),
             Self::Store(_)
@@ -243,6 +248,7 @@ impl Fault for Error {
             Self::OperatorStays => "operator_stays",
             Self::BotsHoldNoOffice => "bots_hold_no_office",
             Self::WayIn(error) => error.code(),
+            Self::Proof(error) => error.code(),
             Self::NoOutbox => "no_outbox",
             Self::Mail(error) => error.code(),
             Self::Bus(error) => error.code(),
@@ -303,6 +309,7 @@ impl Fault for Error {
             Self::BotsHoldNoOffice => "A bot holds no office.",
             Self::OperatorOnly => "This is for whoever runs the instance.",
             Self::WayIn(error) => return error.detail(),
+            Self::Proof(error) => return error.detail(),
             Self::NoOutbox => "This instance sends its mails over SMTP and keeps none.",
             Self::Mail(error) => return error.detail(),
             Self::Bus(error) => return error.detail(),

@@ -36,7 +36,7 @@ use tertulia_bus::{Bus, Consumer, Handler, Subscription};
 use tertulia_cache::Cache;
 use tertulia_contracts::{
     events::{AUTH_AUDIT, AUTH_MAIL, AUTH_STANDING},
-    identity::Verifier,
+    identity::{MAX_ACCESS_TOKEN_LIFE, Verifier},
 };
 use tertulia_documents::{Collection, Documents, Record};
 use tertulia_mail::{Mail, Mailer, OutboxMailer};
@@ -100,7 +100,7 @@ const SOURCE: &str = "/auth";
 pub struct Config {
     /// Who may make an account.
     pub registration: Registration,
-    /// How long an access token is good, and so how long one that was stolen is.
+    /// How long an access token is good, and so how long one that was stolen is: an hour at most, whatever stands here.
     pub access_token_s: u64,
     /// How long a session lasts that is not used.
     pub session_days: u64,
@@ -126,8 +126,8 @@ impl Default for Config {
 }
 
 impl Config {
-    const fn access_token_life(&self) -> Duration {
-        Duration::from_secs(self.access_token_s)
+    fn access_token_life(&self) -> Duration {
+        Duration::from_secs(self.access_token_s).min(MAX_ACCESS_TOKEN_LIFE)
     }
 
     const fn key_rotation(&self) -> Option<Duration> {

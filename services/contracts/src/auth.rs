@@ -1,6 +1,7 @@
 //! What auth says: accounts, sessions and the tokens that stand for them.
 
 mod audit;
+mod credentials;
 mod instance;
 mod mailbox;
 mod openid;
@@ -23,6 +24,7 @@ pub use audit::{
     AuditEntries, AuditEntry, AuditFault, AuditPoint, AuditVerification, BrokenEntry, MAX_VERIFIED,
     SearchAudit, VerifyAudit,
 };
+pub use credentials::{ConfirmTotp, Credentials, RECOVERY_CODES, RecoveryCodes, StepUp, TotpSecret, WayIn};
 pub use instance::{
     CreateInstanceInvitation, INVITATION_SECRET_PREFIX, Instance, InstanceInvitation, InstanceInvitations,
     ListInstanceInvitations, MAX_INSTANCE_INVITATION_LIFE_S, MAX_INSTANCE_INVITATION_USES,
@@ -128,6 +130,14 @@ pub struct CreateSession {
     #[garde(length(bytes, min = 1, max = 256))]
     #[schema(format = Password)]
     pub password: String,
+    /// A one-time code, where they are asked for: six digits.
+    #[garde(inner(length(bytes, min = 6, max = 16)))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub totp: Option<String>,
+    /// A recovery code in its place.
+    #[garde(inner(length(bytes, min = 1, max = 64)))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recovery_code: Option<String>,
 }
 
 /// `POST /v1/sessions/refresh`.
@@ -204,6 +214,8 @@ pub struct Session {
     pub created_at: Timestamp,
     /// When a token was last issued to it.
     pub last_used_at: Timestamp,
+    /// When its holder last proved who they are.
+    pub authenticated_at: Timestamp,
     /// The client's `User-Agent`, shortened.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub device: Option<String>,
@@ -324,6 +336,10 @@ discreet! {
     ChangePassword {}
     ForgotPassword {}
     ResetPassword {}
+    TotpSecret {}
+    ConfirmTotp {}
+    RecoveryCodes {}
+    StepUp {}
     VerifyEmail {}
     SentMail { id, at, subject }
     OpenidStarted { expires_at }

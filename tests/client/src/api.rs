@@ -147,7 +147,12 @@ impl Api {
 
     /// Signs in and is that user from now on.
     pub async fn sign_in(&self, identifier: &str, password: &str) -> Result<Account, ApiError> {
-        let session = CreateSession { identifier: identifier.to_owned(), password: password.to_owned() };
+        let session = CreateSession {
+            identifier: identifier.to_owned(),
+            password: password.to_owned(),
+            totp: None,
+            recovery_code: None,
+        };
         Ok(self.keep(self.send(Method::POST, "/v1/sessions", Some(&session)).await?))
     }
 

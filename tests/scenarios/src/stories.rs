@@ -22,6 +22,7 @@ mod presence;
 mod programs;
 mod resume;
 mod scheduled;
+mod signing_out;
 mod slow_mode;
 mod strangers;
 mod threads;
@@ -119,6 +120,10 @@ pub const STORIES: &[Story] = &[
     Story {
         name: "an_address_is_verified_and_a_forgotten_password_set_anew",
         tell: |system| Box::pin(mailbox::verified_and_set_anew(system)),
+    },
+    Story {
+        name: "other_devices_are_signed_out_everywhere",
+        tell: |system| Box::pin(signing_out::other_devices_are_out_everywhere(system)),
     },
     Story {
         name: "somebody_comes_in_by_an_account_elsewhere",

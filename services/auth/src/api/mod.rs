@@ -11,6 +11,7 @@ mod operator;
 mod pages;
 mod passkeys;
 mod password;
+mod second_factor;
 mod sessions;
 mod standing;
 mod tokens;
@@ -22,7 +23,7 @@ use axum::{
     routing::{get, post},
 };
 use http::request::Parts;
-use tertulia_contracts::identity::{Caller, DENIALS_PATH, Identity, LOOK_UP_PATH};
+use tertulia_contracts::identity::{Caller, DENIALS_PATH, Identity, LOOK_UP_PATH, SESSIONS_PATH};
 use tertulia_runtime::Problem;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -32,7 +33,7 @@ fn public() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(accounts::create_account))
         .routes(routes!(accounts::get_me, accounts::update_me))
-        .routes(routes!(sessions::list_sessions, sessions::create_session))
+        .routes(routes!(sessions::list_sessions, sessions::create_session, sessions::delete_other_sessions))
         .routes(routes!(sessions::refresh_session))
         .routes(routes!(sessions::delete_session))
         .routes(routes!(tokens::list_tokens, tokens::create_token))
@@ -53,6 +54,11 @@ fn public() -> OpenApiRouter<App> {
         .routes(routes!(password::change_password))
         .routes(routes!(password::forgot_password))
         .routes(routes!(password::reset_password))
+        .routes(routes!(second_factor::get_credentials))
+        .routes(routes!(second_factor::enrol_totp, second_factor::disable_totp))
+        .routes(routes!(second_factor::confirm_totp))
+        .routes(routes!(second_factor::renew_recovery_codes))
+        .routes(routes!(second_factor::step_up))
         .routes(routes!(operator::list_mail))
         .routes(routes!(audit::search_audit))
         .routes(routes!(audit::verify_audit))
@@ -85,6 +91,7 @@ pub(crate) fn router(app: App) -> Router {
         .route("/internal/users/{id}", get(users::get_user_internally))
         .route(LOOK_UP_PATH, post(tokens::look_up_token))
         .route(DENIALS_PATH, get(standing::denials))
+        .route(&format!("{SESSIONS_PATH}/{{id}}"), get(sessions::session_runs))
         .with_state(app)
 }
 
@@ -102,6 +109,20 @@ impl FromRequestParts<App> for LiveCaller {
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
         let Caller(identity) = Caller::from_request_parts(parts, app).await?;
         App::from_ref(app).0.check_live(&identity).await?;
+        Ok(Self(identity))
+    }
+}
+
+/// A live caller who proved lately who they are. Asked of every act that would let somebody who found an open device stay,
+/// or keep the owner out.
+struct FreshCaller(Identity);
+
+impl FromRequestParts<App> for FreshCaller {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        let LiveCaller(identity) = LiveCaller::from_request_parts(parts, app).await?;
+        app.0.must_be_fresh(&identity).await?;
         Ok(Self(identity))
     }
 }

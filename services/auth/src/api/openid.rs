@@ -14,7 +14,7 @@ use tertulia_runtime::{
     extract::{PathParam, ValidJson},
 };
 
-use super::{LiveCaller, sessions::guest};
+use super::{FreshCaller, LiveCaller, sessions::guest};
 use crate::{
     App,
     model::{audit::Origin, openid::Aim},
@@ -111,14 +111,14 @@ pub(super) async fn list_identities(
     security(("bearer" = [])),
     responses(
         (status = 201, description = "Where to go.", body = OpenidStarted),
-        (status = 403, description = "`insufficient_scope`: no API token links any"),
+        (status = 403, description = "`step_up_required`; `insufficient_scope`: no API token links any"),
         (status = 404, description = "`provider_not_found`"),
         (status = 503, description = "`provider_unavailable`, `provider_wrong`"),
     ),
 )]
 pub(super) async fn start_linking(
     State(App(auth)): State<App>,
-    LiveCaller(caller): LiveCaller,
+    FreshCaller(caller): FreshCaller,
     PathParam(provider): PathParam<String>,
 ) -> Result<(StatusCode, Json<OpenidStarted>), Problem> {
     let aim = Aim::Link { user_id: caller.user_id };
@@ -155,14 +155,14 @@ pub(super) async fn finish_linking(
     delete, path = "/v1/me/openid/{id}", tag = "openid", params(("id" = IdentityId, Path)), security(("bearer" = [])),
     responses(
         (status = 204, description = "It signs in no more."),
-        (status = 403, description = "`insufficient_scope`: no API token takes any"),
+        (status = 403, description = "`step_up_required`; `insufficient_scope`: no API token takes any"),
         (status = 404, description = "`identity_not_found`"),
         (status = 409, description = "`last_way_in`: nobody could come in any more"),
     ),
 )]
 pub(super) async fn unlink(
     State(App(auth)): State<App>,
-    LiveCaller(caller): LiveCaller,
+    FreshCaller(caller): FreshCaller,
     origin: Origin,
     PathParam(id): PathParam<IdentityId>,
 ) -> Result<StatusCode, Problem> {

@@ -11,7 +11,7 @@ use tertulia_runtime::{
     extract::{PathParam, ValidJson},
 };
 
-use super::{LiveCaller, sessions::guest};
+use super::{FreshCaller, LiveCaller, sessions::guest};
 use crate::{App, model::audit::Origin};
 
 /// Begin to sign in with a passkey
@@ -55,14 +55,14 @@ pub(super) async fn finish_passkey_sign_in(
     post, path = "/v1/me/passkeys/start", tag = "passkeys", security(("bearer" = [])),
     responses(
         (status = 201, description = "What to ask the browser.", body = PasskeyOptions),
-        (status = 403, description = "`insufficient_scope`: no API token makes any"),
+        (status = 403, description = "`step_up_required`; `insufficient_scope`: no API token makes any"),
         (status = 404, description = "`no_passkeys`: the instance is found at a bare address"),
         (status = 409, description = "`too_many_passkeys`"),
     ),
 )]
 pub(super) async fn start_passkey(
     State(App(auth)): State<App>,
-    LiveCaller(caller): LiveCaller,
+    FreshCaller(caller): FreshCaller,
 ) -> Result<(StatusCode, Json<PasskeyOptions>), Problem> {
     Ok((StatusCode::CREATED, Json(auth.begin_passkey(caller.user_id).await?)))
 }
@@ -74,7 +74,7 @@ pub(super) async fn start_passkey(
     post, path = "/v1/me/passkeys", tag = "passkeys", request_body = CreatePasskey, security(("bearer" = [])),
     responses(
         (status = 201, description = "It signs in from now on.", body = Passkey),
-        (status = 403, description = "`passkey_refused`: what was made is not good; `insufficient_scope`: no API token makes any"),
+        (status = 403, description = "`passkey_refused`: what was made is not good; `step_up_required`; `insufficient_scope`: no API token makes any"),
         (status = 404, description = "`no_passkeys`: the instance is found at a bare address"),
         (status = 409, description = "`too_many_passkeys`"),
         (status = 422, description = "`invalid_fields`"),
@@ -82,7 +82,7 @@ pub(super) async fn start_passkey(
 )]
 pub(super) async fn create_passkey(
     State(App(auth)): State<App>,
-    LiveCaller(caller): LiveCaller,
+    FreshCaller(caller): FreshCaller,
     origin: Origin,
     ValidJson(request): ValidJson<CreatePasskey>,
 ) -> Result<(StatusCode, Json<Passkey>), Problem> {
@@ -112,14 +112,14 @@ pub(super) async fn list_passkeys(
     security(("bearer" = [])),
     responses(
         (status = 204, description = "It signs in no more."),
-        (status = 403, description = "`insufficient_scope`: no API token takes any"),
+        (status = 403, description = "`step_up_required`; `insufficient_scope`: no API token takes any"),
         (status = 404, description = "`passkey_not_found`"),
         (status = 409, description = "`last_way_in`: nobody could come in any more"),
     ),
 )]
 pub(super) async fn delete_passkey(
     State(App(auth)): State<App>,
-    LiveCaller(caller): LiveCaller,
+    FreshCaller(caller): FreshCaller,
     origin: Origin,
     PathParam(id): PathParam<PasskeyId>,
 ) -> Result<StatusCode, Problem> {

@@ -12,7 +12,7 @@ use tertulia_runtime::{
     extract::{PathParam, QueryParams, ValidJson},
 };
 
-use super::LiveCaller;
+use super::{FreshCaller, LiveCaller};
 use crate::{App, model::audit::Origin, service::sessions::Guest};
 
 /// What the client calls itself, and where it is.
@@ -28,7 +28,7 @@ pub(super) fn guest(headers: &HeaderMap) -> Guest<'_> {
     post, path = "/v1/sessions", tag = "sessions", request_body = CreateSession,
     responses(
         (status = 201, description = "A session.", body = SignedIn),
-        (status = 401, description = "`wrong_credentials`"),
+        (status = 401, description = "`wrong_credentials`; with the right password `totp_required` or `totp_wrong`"),
         (status = 403, description = "`account_suspended`, with the reason: told to who knows the password"),
         (status = 429, description = "`too_often`: too many wrong passwords came before; `Retry-After` says when the next is looked at"),
         (status = 503, description = "`busy`: too many are signing in"),
@@ -76,13 +76,14 @@ pub(super) async fn list_sessions(
 
 /// End one of the caller's sessions
 ///
-/// Its refresh token is worth nothing from now on, its sockets close, and its access token ends within
-/// minutes.
+/// Its refresh token is worth nothing from now on, its sockets close, and its access tokens are refused everywhere within a
+/// second.
 #[utoipa::path(
     delete, path = "/v1/sessions/{id}", tag = "sessions", params(("id" = SessionId, Path)),
     security(("bearer" = [])),
     responses(
         (status = 204, description = "It has ended."),
+        (status = 403, description = "`step_up_required` for another session than the one that asks"),
         (status = 404, description = "`session_not_found`: the caller has no such session"),
     ),
 )]
@@ -91,6 +92,30 @@ pub(super) async fn delete_session(
     LiveCaller(caller): LiveCaller,
     PathParam(id): PathParam<SessionId>,
 ) -> Result<StatusCode, Problem> {
-    auth.end_session(caller.user_id, id).await?;
+    auth.sign_out(&caller, id).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// End all of the caller's sessions but the one that asks
+#[utoipa::path(
+    delete, path = "/v1/sessions", tag = "sessions", security(("bearer" = [])),
+    responses(
+        (status = 204, description = "They have ended."),
+        (status = 403, description = "`step_up_required`; `insufficient_scope`"),
+    ),
+)]
+pub(super) async fn delete_other_sessions(
+    State(App(auth)): State<App>,
+    FreshCaller(caller): FreshCaller,
+) -> Result<StatusCode, Problem> {
+    auth.end_sessions(caller.user_id, Some(caller.session_id)).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Whether a login still runs, for other services.
+pub(super) async fn session_runs(
+    State(App(auth)): State<App>,
+    PathParam(id): PathParam<SessionId>,
+) -> Result<Json<bool>, Problem> {
+    Ok(Json(auth.session_runs(id).await?))
 }

@@ -11,7 +11,7 @@ use tertulia_runtime::{
     extract::{PathParam, QueryParams, ValidJson},
 };
 
-use super::LiveCaller;
+use super::{FreshCaller, LiveCaller};
 use crate::{App, model::audit::Origin};
 
 /// Make a token for a program
@@ -23,7 +23,7 @@ use crate::{App, model::audit::Origin};
     post, path = "/v1/tokens", tag = "tokens", request_body = CreateToken, security(("bearer" = [])),
     responses(
         (status = 201, description = "The token.", body = IssuedToken),
-        (status = 403, description = "`insufficient_scope`: an API token makes no others"),
+        (status = 403, description = "`step_up_required`; `insufficient_scope`: an API token makes no others"),
         (status = 404, description = "`bot_not_found`: the caller has no such bot"),
         (status = 409, description = "`too_many_tokens`"),
         (status = 422, description = "`invalid_fields`"),
@@ -31,7 +31,7 @@ use crate::{App, model::audit::Origin};
 )]
 pub(super) async fn create_token(
     State(App(auth)): State<App>,
-    LiveCaller(caller): LiveCaller,
+    FreshCaller(caller): FreshCaller,
     origin: Origin,
     ValidJson(request): ValidJson<CreateToken>,
 ) -> Result<(StatusCode, Json<IssuedToken>), Problem> {

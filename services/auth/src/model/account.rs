@@ -16,6 +16,7 @@ use super::{
     link::{Links, Purpose},
     openid::{Linked, Subject},
     passkey::Passkey,
+    second_factor::SecondFactor,
 };
 
 /// Names by which somebody could pose as the house or as everybody. The operator may take them.
@@ -82,6 +83,9 @@ pub(crate) struct Account {
     /// Which password that is, counted: sessions of another one cannot be refreshed.
     #[serde(default)]
     pub(crate) generation: u64,
+    /// What is asked for besides the password.
+    #[serde(default, skip_serializing_if = "SecondFactor::is_empty")]
+    pub(crate) second_factor: SecondFactor,
     /// Who its owner is elsewhere, and comes in as.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) identities: Vec<Linked>,
@@ -151,6 +155,7 @@ impl Account {
             operator: false,
             password: None,
             generation: 0,
+            second_factor: SecondFactor::default(),
             identities: Vec::new(),
             passkeys: Vec::new(),
             bot: None,
@@ -161,13 +166,6 @@ impl Account {
             invited: None,
             created_at,
         }
-    }
-
-    /// Whether its owner can come in: with a password or a passkey, by an identity elsewhere, or by a link that is mailed to an
-    /// address that is certainly theirs.
-    pub(crate) fn has_way_in(&self) -> bool {
-        let kept = self.password.is_some() || self.proven_email.is_some();
-        kept || !self.identities.is_empty() || !self.passkeys.is_empty()
     }
 
     /// Whether this identity signs in to it.

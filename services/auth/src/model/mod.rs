@@ -8,4 +8,6 @@ pub(crate) mod key_ring;
 pub(crate) mod link;
 pub(crate) mod openid;
 pub(crate) mod passkey;
+pub(crate) mod second_factor;
 pub(crate) mod session;
+mod ways_in;

@@ -13,6 +13,8 @@ use tertulia_runtime::{Ambient, Timestamp, secret};
 
 const FAMILY_BYTES: usize = 16;
 const TURN_BYTES: usize = 32;
+/// How long somebody who proved who they are is believed in what matters most.
+const FRESH: Duration = Duration::from_mins(10);
 /// So much of a `User-Agent` is kept.
 const MAX_DEVICE_CHARS: usize = 120;
 
@@ -29,6 +31,9 @@ pub(crate) struct Session {
     pub(crate) last_used_at: Timestamp,
     /// When it ends unless it is refreshed before.
     pub(crate) expires_at: Timestamp,
+    /// When its holder last proved who they are; as it began if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) proved_at: Option<Timestamp>,
     /// The client's `User-Agent`, shortened.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) device: Option<String>,
@@ -74,6 +79,7 @@ impl Session {
             created_at: now,
             last_used_at: now,
             expires_at: now.plus(life),
+            proved_at: None,
             device: device.map(|device| device.chars().take(MAX_DEVICE_CHARS).collect()),
             family: secret::fingerprint(&token.family),
             turn: secret::fingerprint(&token.turn),
@@ -107,12 +113,28 @@ impl Session {
         (session, next)
     }
 
+    fn proved(&self) -> Timestamp {
+        self.proved_at.unwrap_or(self.created_at)
+    }
+
+    /// The session after its holder proved who they are.
+    #[must_use]
+    pub(crate) fn proved_again(self, now: Timestamp) -> Self {
+        Self { proved_at: Some(now), ..self }
+    }
+
+    /// Whether its holder proved lately who they are.
+    pub(crate) fn is_fresh(&self, now: Timestamp) -> bool {
+        now < self.proved().plus(FRESH)
+    }
+
     /// As its owner sees it through the session `current`.
     pub(crate) fn view(&self, current: SessionId) -> auth::Session {
         auth::Session {
             id: self.id,
             created_at: self.created_at,
             last_used_at: self.last_used_at,
+            authenticated_at: self.proved(),
             device: self.device.clone(),
             current: self.id == current,
         }

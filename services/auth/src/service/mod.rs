@@ -16,6 +16,7 @@ pub(crate) mod passkeys;
 pub(crate) mod passwords;
 pub(crate) mod post;
 mod profile;
+pub(crate) mod second_factor;
 pub(crate) mod sessions;
 pub(crate) mod setup;
 pub(crate) mod standing;

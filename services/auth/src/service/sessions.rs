@@ -9,13 +9,14 @@ use tertulia_contracts::{
     auth::{CreateSession, ListSessions, Sessions, SignedIn},
     events::SessionRevoked,
     identity::{Claims, Identity},
-    live::{Control, control_channel},
+    live::{Control, REVOCATIONS, control_channel},
 };
 use tertulia_documents::{self as documents, Cursor, Versioned};
 use tertulia_runtime::Event;
 
 use crate::{
     Auth, Error, SOURCE,
+    error::Proof,
     model::{
         account::{Account, Identifier},
         audit::{Deed, Origin, details},
@@ -39,7 +40,7 @@ pub(crate) struct Guest<'a> {
 }
 
 impl Auth {
-    /// Begins a session for whoever knows the password.
+    /// Begins a session for whoever knows the password, and a code where codes are asked for.
     pub(crate) async fn sign_in(
         &self,
         request: CreateSession,
@@ -64,6 +65,17 @@ impl Auth {
             self.note_refused_sign_in(&identifier, whose, origin).await;
             return Err(Error::WrongCredentials);
         };
+        if account.second_factor.is_on() {
+            let (totp, recovery_code) = (request.totp.as_deref(), request.recovery_code.as_deref());
+            if totp.or(recovery_code).is_none() {
+                return Err(Proof::TotpRequired.into());
+            }
+            if let Err(error) = self.take_code(account.id, totp, recovery_code).await {
+                self.missed(&attempt).await;
+                self.note_refused_sign_in(&identifier, whose, origin).await;
+                return Err(error);
+            }
+        }
         self.keep_hash_current(&account, request.password).await;
         self.begin_session(&account, guest).await
     }
@@ -148,6 +160,12 @@ impl Auth {
         if live { Ok(()) } else { Err(Error::SessionEnded) }
     }
 
+    /// Whether a login still runs, for other services.
+    pub(crate) async fn session_runs(&self, id: SessionId) -> Result<bool, Error> {
+        let session = self.store.session(id).await?;
+        Ok(session.is_some_and(|found| self.ambient.now() < found.value.expires_at))
+    }
+
     /// The caller's sessions, newest first.
     pub(crate) async fn sessions(&self, caller: &Identity, query: &ListSessions) -> Result<Sessions, Error> {
         let unknown = Error::BadField { field: "cursor", message: "is not one of ours" };
@@ -162,8 +180,15 @@ impl Auth {
         })
     }
 
-    /// Ends one of the caller's sessions.
-    pub(crate) async fn end_session(&self, user_id: UserId, id: SessionId) -> Result<(), Error> {
+    /// Ends one of the caller's sessions; another than the one that asks, if its holder proved lately who they are.
+    pub(crate) async fn sign_out(&self, caller: &Identity, id: SessionId) -> Result<(), Error> {
+        if id != caller.session_id {
+            self.must_be_fresh(caller).await?;
+        }
+        self.end_session(caller.user_id, id).await
+    }
+
+    async fn end_session(&self, user_id: UserId, id: SessionId) -> Result<(), Error> {
         for _ in 0..ATTEMPTS {
             let found = self.store.session(id).await?.filter(|found| found.value.user_id == user_id);
             if self.revoke(&found.ok_or(Error::SessionNotFound)?, None).await? {
@@ -174,7 +199,7 @@ impl Auth {
     }
 
     /// Ends all sessions of somebody but this one.
-    pub(super) async fn end_sessions(&self, user_id: UserId, but: Option<SessionId>) -> Result<(), Error> {
+    pub(crate) async fn end_sessions(&self, user_id: UserId, but: Option<SessionId>) -> Result<(), Error> {
         let mut after = None;
         loop {
             let page = self.store.sessions_of(user_id, after, DEFAULT_PAGE).await?;
@@ -202,7 +227,10 @@ impl Auth {
             Err(documents::Error::Conflict { .. }) => return Ok(false),
             Err(error) => return Err(error.into()),
         }
-        self.tell(control_channel(user_id), &Control::SessionRevoked { session_id }).await;
+        // First those who would let it in, then the sockets that it opened: none can be opened in between.
+        let control = Control::SessionRevoked { session_id };
+        self.tell(REVOCATIONS.to_owned(), &control).await;
+        self.tell(control_channel(user_id), &control).await;
         Ok(true)
     }
 

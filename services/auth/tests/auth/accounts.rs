@@ -43,6 +43,7 @@ async fn an_account_is_made_and_signed_in_at_once() {
       "expires_in": 600,
       "refresh_token": "…",
       "session": {
+        "authenticated_at": "2026-01-01T00:00:00.000Z",
         "created_at": "2026-01-01T00:00:00.000Z",
         "current": true,
         "id": "ses_…",

@@ -15,6 +15,7 @@ mod passkeys;
 mod password;
 mod profile;
 mod programs;
+mod second_factor;
 mod sessions;
 mod setup;
 mod standing;

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use tertulia_bus::Heard;
 use tertulia_contracts::{
     auth::{Sessions, SignedIn},
+    identity::{IdentityError, Verifier},
     live::{Control, control_channel},
 };
 use tertulia_runtime::testkit::{TestResponse, eventually_true};
@@ -63,13 +64,15 @@ async fn a_refresh_token_is_good_once_and_its_reuse_ends_the_session() {
 }
 
 #[tokio::test]
-async fn of_two_who_use_one_refresh_token_at_once_at_most_one_gets_in() {
+async fn of_fifty_who_use_one_refresh_token_at_once_at_most_one_gets_in() {
     let (_house, app) = App::open().await;
     let first = app.register("ana").await;
-    let attempts = (0..8).map(|_| refresh(&app, &first));
+    let attempts = (0..50).map(|_| refresh(&app, &first));
     let answers = futures_util::future::join_all(attempts).await;
     assert_eq!(answers.iter().filter(|answer| answer.status == 200).count(), 1);
     assert!(answers.iter().filter(|answer| answer.status != 200).all(|answer| answer.status == 401));
+    let winner = answers.iter().find(|answer| answer.status == 200).unwrap().read::<SignedIn>();
+    refresh(&app, &winner).await.expect(401);
     app.of(&first).get("/v1/me").await.expect(401);
 }
 
@@ -147,6 +150,23 @@ async fn an_ended_session_is_over_at_once_and_everywhere() {
     assert_eq!(app.of(&there).get("/v1/me").await.expect(401).code(), "session_ended");
     assert_eq!(app.of(&here).delete(&path).await.expect(404).code(), "session_not_found");
     app.of(&here).get("/v1/me").await.expect(200);
+}
+
+#[tokio::test]
+async fn an_ended_session_is_over_on_every_node_that_heard_or_missed_it() {
+    let (house, app) = App::open().await;
+    let elsewhere = house.start(crate::app::config()).await;
+    let (here, there) = (app.register("ana").await, app.sign_in("ana").await);
+    elsewhere.verifier.verify(&there.access_token).await.unwrap();
+    app.of(&here).delete(&format!("/v1/sessions/{}", there.session.id)).await.expect(204);
+    let is_refused = async |verifier: &Verifier| {
+        matches!(verifier.verify(&there.access_token).await, Err(IdentityError::SessionEnded))
+    };
+    eventually_true(SOON, async || is_refused(&elsewhere.verifier).await).await;
+    // One that starts later never heard of it.
+    let later = house.start(crate::app::config()).await;
+    eventually_true(SOON, async || is_refused(&later.verifier).await).await;
+    later.verifier.verify(&here.access_token).await.unwrap();
 }
 
 #[tokio::test]

@@ -9,8 +9,9 @@
 //! * **Offline.** Auth is asked for its keys only: at first use, when a token names a key that is not known
 //!   here (at most once in [`MIN_FETCH_INTERVAL`], whatever strangers send), and when the keys are
 //!   older than [`MAX_KEY_AGE`]. While auth is away the known keys go on being good.
-//! * **Revocation is told, not asked.** A token stays formally valid until it expires, a few minutes after it
-//!   was made; sockets learn of an ended login over the control channel, and auth's own routes look it up.
+//! * **Revocation is told.** That a login has ended is broadcast, and its tokens are refused from then on, though they have
+//!   not expired. Whoever may have missed some ends asks auth of each token that was made until then; while auth is away
+//!   these go on being good. Sockets learn of it over the control channel.
 //! * **Suspension is told and remembered.** Of an account that was suspended or holds another office, every earlier token is
 //!   refused at once ([`Denial`]): it is broadcast, and asked for together with the keys by whoever may have missed it.
 //! * **API tokens are looked up.** A program's token ([`ApiToken`]) says nothing by itself: auth is asked, and what it
@@ -20,6 +21,9 @@
 mod api_token;
 mod caller;
 mod denied;
+mod ended;
+#[cfg(any(test, feature = "testkit"))]
+pub mod hostile;
 mod keys;
 mod looked_up;
 mod scope;
@@ -31,6 +35,8 @@ mod tests;
 mod tests_of_api_tokens;
 #[cfg(test)]
 mod tests_of_denials;
+#[cfg(test)]
+mod tests_of_endings;
 mod verified;
 mod verifier;
 
@@ -44,6 +50,7 @@ use crate::{SessionId, UserId, permissions::InstanceRole};
 pub use api_token::{API_TOKEN_PREFIX, ApiToken, MalformedToken, marked_secret};
 pub use caller::{Caller, bearer};
 pub use denied::{DENIALS_PATH, Denial, Denials, MAX_DENIALS};
+pub use ended::{MAX_ENDED, SESSIONS_PATH};
 pub use keys::{SEED_BYTES, SigningKey};
 pub use looked_up::LOOK_UP_PATH;
 pub use scope::{Scope, Scopes};
@@ -63,6 +70,9 @@ pub const MAX_TOKEN_BYTES: usize = 2048;
 pub const MIN_FETCH_INTERVAL: Duration = Duration::from_secs(1);
 /// Keys this old are asked for again, so that one that was withdrawn stops being good.
 pub const MAX_KEY_AGE: Duration = Duration::from_mins(10);
+
+/// No access token is good for longer, however auth is configured.
+pub const MAX_ACCESS_TOKEN_LIFE: Duration = Duration::from_hours(1);
 
 /// How long it is remembered what auth said of an API token.
 pub const TOKEN_MEMORY: Duration = Duration::from_mins(1);
@@ -171,6 +181,9 @@ pub enum IdentityError {
     /// It was good once.
     #[error("the access token has expired")]
     Expired,
+    /// It has not expired, and its login has ended.
+    #[error("the session has ended")]
+    SessionEnded,
     /// Auth's keys are not known here yet, and auth does not answer.
     #[error("the keys that access tokens are signed with could not be had: {0}")]
     KeysUnavailable(String),
@@ -185,7 +198,7 @@ pub enum IdentityError {
 impl Fault for IdentityError {
     fn kind(&self) -> Kind {
         match self {
-            Self::Missing | Self::Refused(_) | Self::Expired => Kind::Unauthenticated,
+            Self::Missing | Self::Refused(_) | Self::Expired | Self::SessionEnded => Kind::Unauthenticated,
             Self::KeysUnavailable(_) | Self::LookUpUnavailable(_) => Kind::Unavailable,
             Self::InsufficientScope(_) => Kind::Forbidden,
         }
@@ -196,6 +209,7 @@ impl Fault for IdentityError {
             Self::Missing => "token_missing",
             Self::Refused(_) => "token_invalid",
             Self::Expired => "token_expired",
+            Self::SessionEnded => "session_ended",
             Self::KeysUnavailable(_) => "keys_unavailable",
             Self::LookUpUnavailable(_) => "tokens_unavailable",
             Self::InsufficientScope(_) => "insufficient_scope",
@@ -207,6 +221,7 @@ impl Fault for IdentityError {
             Self::Missing => "Send an access token: Authorization: Bearer <token>.",
             Self::Refused(_) => "The access token is not valid. Sign in again.",
             Self::Expired => "The access token has expired. Refresh it.",
+            Self::SessionEnded => "The session has ended. Sign in again.",
             Self::KeysUnavailable(_) | Self::LookUpUnavailable(_) => {
                 "It cannot be checked just now who you are. Try again in a moment."
             }

@@ -274,3 +274,20 @@ async fn auth_is_asked_seldom_and_may_be_away() {
     tokio::time::advance(MIN_FETCH_INTERVAL + Duration::from_millis(1)).await;
     assert!(matches!(verifier.verify(&token).await, Err(IdentityError::Refused(_))));
 }
+
+#[tokio::test]
+async fn no_trick_that_we_know_of_gets_past() {
+    let rig = rig();
+    rig.verifier.verify(&hostile::good_token(&rig.signer, &rig.ambient)).await.unwrap();
+    let tokens = hostile::hostile_tokens(&rig.signer, &rig.ambient);
+    assert_eq!(tokens.len(), hostile::HOSTILE_TOKENS);
+    let names: std::collections::HashSet<&str> = tokens.iter().map(|(name, _)| *name).collect();
+    assert_eq!(names.len(), hostile::HOSTILE_TOKENS, "each trick is another");
+    for (name, token) in tokens {
+        match rig.verifier.verify(&token).await {
+            Err(IdentityError::Refused(_)) => assert_ne!(name, "expired"),
+            Err(IdentityError::Expired) => assert_eq!(name, "expired"),
+            other => panic!("{name}: {other:?}"),
+        }
+    }
+}

@@ -110,7 +110,7 @@ pub(super) fn said(payload: Vec<u8>) -> Heard {
     Heard::Message(Arc::new(Broadcast { channel: REVOCATIONS.to_owned(), payload }))
 }
 
-fn revoked(session_id: SessionId) -> Heard {
+pub(super) fn revoked(session_id: SessionId) -> Heard {
     said(serde_json::to_vec(&Control::SessionRevoked { session_id }).unwrap())
 }
 

@@ -21,10 +21,12 @@ use super::{
     API_TOKEN_PREFIX, AUDIENCE, Claims, ISSUER, Identity, IdentityError, LEEWAY, MAX_KEY_AGE,
     MAX_TOKEN_BYTES, MIN_FETCH_INTERVAL, Scopes, TOKEN_TYPE,
     denied::{DENIALS_PATH, Denial, Denials, Denied},
+    ended::{self, Ended, Known},
     looked_up::{LookedUp, Register},
     verified::Verified,
 };
 use crate::{
+    SessionId,
     auth::{Jwk, Jwks},
     live::{Control, REVOCATIONS},
     routes::role,
@@ -48,6 +50,7 @@ pub struct Verifier {
     /// With the epoch of the account that each tells.
     verified: Verified<(Identity, u64)>,
     denied: Denied,
+    ended: Ended,
     /// Whether denials may have been missed since they were asked for.
     missed: AtomicBool,
     register: Register,
@@ -94,14 +97,16 @@ impl Verifier {
             asked_at: Mutex::default(),
             verified: Verified::default(),
             denied: Denied::default(),
+            ended: Ended::default(),
             missed: AtomicBool::new(false),
             register,
             looked_up: LookedUp::default(),
         }
     }
 
-    /// Forgets API tokens as they are revoked, for as long as it is polled. Every process that verifies runs this once;
-    /// without it a revoked token is good for [`TOKEN_MEMORY`](super::TOKEN_MEMORY) more.
+    /// Forgets API tokens as they are revoked, and refuses the access tokens of logins that end, for as long as it is polled.
+    /// Every process that verifies runs this once; without it a revoked API token is good for
+    /// [`TOKEN_MEMORY`](super::TOKEN_MEMORY) more, and an access token until it expires.
     ///
     /// # Errors
     /// The bus cannot be listened to.
@@ -112,7 +117,7 @@ impl Verifier {
         loop {
             match ear.hear().await {
                 Heard::Message(message) => match serde_json::from_slice(&message.payload) {
-                    Ok(Control::SessionRevoked { session_id }) => self.looked_up.forget(session_id),
+                    Ok(Control::SessionRevoked { session_id }) => self.hear_end(session_id),
                     Ok(Control::AccountChanged { denial }) => {
                         self.denied.hear(&[denial], self.clock.now());
                         self.looked_up.forget_all_of(denial.user_id);
@@ -128,8 +133,18 @@ impl Verifier {
         }
     }
 
+    fn hear_end(&self, session_id: SessionId) {
+        self.looked_up.forget(session_id);
+        if !self.ended.hear(session_id, self.clock.now()) {
+            return self.may_have_missed();
+        }
+        self.verified.forget(|(known, _)| known.session_id == session_id);
+    }
+
     fn may_have_missed(&self) {
         self.looked_up.forget_all();
+        self.ended.miss(self.clock.now());
+        self.verified.clear();
         self.missed.store(true, Ordering::SeqCst);
     }
 
@@ -153,8 +168,33 @@ impl Verifier {
         let token_data = decode::<Claims>(token, &key, &self.validation);
         let token_data = token_data.map_err(|error| refused(error.to_string()))?;
         let (identity, epoch) = (self.in_time(&token_data.claims)?, token_data.claims.epoch);
+        let turn = self.ended.turn();
+        // Whose account is another by now learns that first: they may come in again, and be told why not.
+        self.admitted(identity, epoch)?;
+        self.must_run(&token_data.claims).await?;
         self.verified.put(token, (identity, epoch));
+        if self.ended.turn() != turn {
+            // It may be this one's end that was heard or missed meanwhile.
+            self.verified.forget(|(known, _)| known.session_id == identity.session_id);
+        }
         self.admitted(identity, epoch)
+    }
+
+    /// Fails if the login has ended that a token belongs to.
+    async fn must_run(&self, claims: &Claims) -> Result<(), IdentityError> {
+        let runs = match (self.ended.known(claims.sid, from_seconds(claims.iat)), &self.source) {
+            (Known::HasEnded, _) => false,
+            (Known::Unknown, Source::Auth(mesh)) => {
+                let told = ended::ask(mesh, claims.sid).await;
+                if told.is_none() {
+                    // What is asked for next are the keys; then all that is verified is looked at again.
+                    self.missed.store(true, Ordering::SeqCst);
+                }
+                told.unwrap_or(true)
+            }
+            _ => true,
+        };
+        if runs { Ok(()) } else { Err(IdentityError::SessionEnded) }
     }
 
     /// What the header must say before its key is even looked up.
@@ -173,7 +213,6 @@ impl Verifier {
     }
 
     fn in_time(&self, claims: &Claims) -> Result<Identity, IdentityError> {
-        let from_seconds = |seconds: i64| Timestamp::from_millis(seconds.saturating_mul(1000));
         if from_seconds(claims.iat) > self.clock.now().plus(LEEWAY) {
             return Err(refused("it was made in the future"));
         }
@@ -289,6 +328,10 @@ fn decoding_key(key: &Jwk) -> Option<(String, DecodingKey)> {
     let ours = key.kty == "OKP" && key.crv == "Ed25519" && key.alg == "EdDSA" && key.usage == "sig";
     let decoding_key = ours.then(|| DecodingKey::from_ed_components(&key.x).ok()).flatten()?;
     Some((key.kid.clone(), decoding_key))
+}
+
+fn from_seconds(seconds: i64) -> Timestamp {
+    Timestamp::from_millis(seconds.saturating_mul(1000))
 }
 
 pub(super) fn refused(why: impl Into<String>) -> IdentityError {
