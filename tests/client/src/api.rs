@@ -10,12 +10,15 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use tertulia_contracts::{
     ConversationId, MessageId, UserId,
     auth::{Account, CreateAccount, CreateSession, RefreshSession, SignedIn},
+    frames::{Resume, ServerFrame},
     messaging::{
         Block, Conversation, Conversations, CreateConversation, Draft, EditMessage, FollowedThreads,
         Following, Log, Membership, Message, Messages, MoveCursor, Pins, PostMessage, Posted, PutDraft,
         UserLog, Versions,
     },
 };
+
+use crate::{Socket, SocketError, Trust};
 
 /// Why a request brought nothing.
 #[derive(Debug, thiserror::Error)]
@@ -83,6 +86,7 @@ struct Tokens {
 #[derive(Debug, Clone)]
 pub struct Api {
     base: String,
+    trust: Option<Trust>,
     http: reqwest::Client,
     tokens: Arc<Mutex<Option<Tokens>>>,
 }
@@ -92,9 +96,28 @@ impl Api {
     pub fn new(base: &str) -> Self {
         Self {
             base: base.trim_end_matches('/').to_owned(),
+            trust: None,
             http: reqwest::Client::new(),
             tokens: Arc::default(),
         }
+    }
+
+    /// Nobody yet, at `https://host:port` of whom is trusted.
+    pub fn trusting(base: &str, trust: &Trust) -> Result<Self, ApiError> {
+        let http = reqwest::Client::builder().tls_backend_preconfigured(trust.config()).build()?;
+        Ok(Self { trust: Some(trust.clone()), http, ..Self::new(base) })
+    }
+
+    /// Whom it believes over TLS.
+    pub(crate) fn trust(&self) -> Option<&Trust> {
+        self.trust.as_ref()
+    }
+
+    /// Opens a socket as this user and says hello; what follows the `ready` is left to be heard.
+    pub async fn hello(&self, resume: Option<Resume>) -> Result<(Socket, ServerFrame), SocketError> {
+        let mut socket = Socket::reach(&self.base, self.trust()).await?;
+        let ready = socket.greet(&self.token(), resume).await?;
+        Ok((socket, ready))
     }
 
     /// The same user through another gateway.

@@ -11,6 +11,7 @@ mod network;
 mod session;
 mod socket;
 mod timeline;
+mod tls;
 pub mod transcript;
 
 pub use api::{Api, ApiError};
@@ -19,3 +20,4 @@ pub use network::Network;
 pub use session::{Journal, Sent, Session, SessionEnd};
 pub use socket::{Closed, Socket, SocketError};
 pub use timeline::{Step, Timeline};
+pub use tls::{Trust, Wire};

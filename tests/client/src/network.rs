@@ -4,13 +4,9 @@ use tertulia_contracts::{
     ConversationId,
     messaging::{Log, UserLog},
 };
-use tokio::{
-    io::{AsyncRead, AsyncWrite},
-    net::TcpStream,
-};
-use tokio_tungstenite::MaybeTlsStream;
+use tokio::io::{AsyncRead, AsyncWrite};
 
-use crate::{Api, ApiError, Socket, SocketError};
+use crate::{Api, ApiError, Socket, SocketError, Wire};
 
 /// One user's ways into the product.
 pub trait Network: Send + Sync + 'static {
@@ -43,7 +39,7 @@ pub trait Network: Send + Sync + 'static {
 }
 
 impl Network for Api {
-    type Stream = MaybeTlsStream<TcpStream>;
+    type Stream = Wire;
 
     fn token(&self) -> String {
         self.token()
@@ -54,7 +50,7 @@ impl Network for Api {
     }
 
     async fn connect(&self, gateway: &str) -> Result<Socket, SocketError> {
-        Socket::connect(gateway).await
+        Socket::reach(gateway, self.trust()).await
     }
 
     async fn log(&self, c: ConversationId, after_seq: u64, limit: usize) -> Result<Log, ApiError> {

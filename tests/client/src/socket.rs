@@ -7,12 +7,15 @@ use tokio::{
     net::TcpStream,
 };
 use tokio_tungstenite::{
-    MaybeTlsStream, WebSocketStream, client_async_with_config, connect_async_with_config,
+    WebSocketStream, client_async_with_config,
     tungstenite::{
-        Message, Utf8Bytes, client::IntoClientRequest as _, handshake::client::Request, http::HeaderValue,
-        protocol::WebSocketConfig,
+        Error, Message, Utf8Bytes, client::IntoClientRequest as _, error::UrlError,
+        handshake::client::Request, http::HeaderValue, protocol::WebSocketConfig,
     },
 };
+use tokio_util::either::Either;
+
+use crate::{Trust, Wire};
 
 /// Why a socket could not be opened, or broke the protocol.
 #[derive(Debug, thiserror::Error)]
@@ -58,8 +61,8 @@ impl From<tokio_tungstenite::tungstenite::Error> for SocketError {
     }
 }
 
-/// One connection, over TCP unless a test makes the stream itself.
-pub struct Socket<S = MaybeTlsStream<TcpStream>> {
+/// One connection, over TCP or TLS unless a test makes the stream itself.
+pub struct Socket<S = Wire> {
     ws: WebSocketStream<S>,
 }
 
@@ -75,12 +78,28 @@ fn handshake(base: &str) -> Result<(Request, WebSocketConfig), SocketError> {
 impl Socket {
     /// Opens a socket at `http://host:port`; says nothing yet.
     pub async fn connect(base: &str) -> Result<Self, SocketError> {
+        Self::reach(base, None).await
+    }
+
+    /// The same, at `https://host:port` if that is trusted.
+    pub(crate) async fn reach(base: &str, trust: Option<&Trust>) -> Result<Self, SocketError> {
         let (request, config) = handshake(base)?;
-        let (ws, _) = connect_async_with_config(request, Some(config), true).await?;
+        let host = request.uri().host().ok_or(Error::Url(UrlError::NoHostName))?.to_owned();
+        let is_secure = request.uri().scheme_str() == Some("wss");
+        let port = request.uri().port_u16().unwrap_or(if is_secure { 443 } else { 80 });
+        let stream = TcpStream::connect((host.as_str(), port)).await.map_err(Error::Io)?;
+        stream.set_nodelay(true).map_err(Error::Io)?;
+        let stream = if is_secure {
+            let trust = trust.ok_or(Error::Url(UrlError::TlsFeatureNotEnabled))?;
+            trust.secure(&host, stream).await.map_err(Error::Io)?
+        } else {
+            Either::Left(stream)
+        };
+        let (ws, _) = client_async_with_config(request, stream, Some(config)).await?;
         Ok(Self { ws })
     }
 
-    /// Opens a socket and says hello; what follows the `ready` is left to be heard.
+    /// Opens a socket without TLS and says hello; what follows the `ready` is left to be heard.
     pub async fn hello(
         base: &str,
         token: &str,
