@@ -36,7 +36,7 @@ impl Person {
     /// Signs up through the n-th gateway, under a handle that begins with `name`.
     pub async fn sign_up(system: &System, n: usize, name: &str, journal: &Arc<Journal>) -> Result<Self> {
         let gateways = system.gateways_from(n);
-        let api = Api::new(&gateways[0]);
+        let api = system.stranger(&gateways[0])?;
         let handle = format!("{name}-{}", system.next_number());
         let account = api.sign_up(&handle, PASSWORD).await.with_context(|| format!("signing up {handle}"))?;
         Ok(Self { account, api, gateways, journal: journal.clone() })

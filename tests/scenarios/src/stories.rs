@@ -13,6 +13,7 @@ mod disappearing;
 mod entering;
 mod events;
 mod first_conversation;
+mod front_door;
 mod killed;
 mod leaving;
 mod mailbox;
@@ -130,6 +131,10 @@ pub const STORIES: &[Story] = &[
         tell: |system| Box::pin(openid::in_by_an_account_elsewhere(system)),
     },
     Story {
+        name: "the_front_door_lets_in_what_it_should",
+        tell: |system| Box::pin(front_door::lets_in_what_it_should(system)),
+    },
+    Story {
         name: "resume_on_another_node_with_a_gap",
         tell: |system| Box::pin(resume::on_another_node(system)),
     },
@@ -156,6 +161,10 @@ pub const STORIES: &[Story] = &[
     Story {
         name: "what_disappears_is_gone_for_everybody_after_a_kill",
         tell: |system| Box::pin(disappearing::gone_for_everybody(system)),
+    },
+    Story {
+        name: "reads_through_the_front_door_go_on_when_a_gateway_dies",
+        tell: |system| Box::pin(front_door::reads_go_on(system)),
     },
     Story {
         name: "kill_9_of_each_process_under_load",

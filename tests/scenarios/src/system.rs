@@ -10,10 +10,14 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 use tertulia_testbed::{
-    Server, Testbed, consul, oidcprovider,
+    Server, Testbed, consul,
+    nginx::{self, Nginx},
+    oidcprovider,
     program::{self, Program},
     rabbitmq, redis, secantusdb, smtp,
 };
+
+use tertulia_client::{Api, Trust};
 
 use crate::ways::Ways;
 
@@ -39,8 +43,9 @@ pub enum Network {
 pub struct System {
     /// Which shape it has.
     pub topology: Topology,
-    /// Where clients find it: one address a gateway.
+    /// Where its gateways are.
     pub gateways: Vec<SocketAddr>,
+    front: Option<Front>,
     /// The product's own processes by name: `tertulia`, or `gateway-1`, `messaging-2` and so on.
     pub processes: BTreeMap<String, Server>,
     /// The servers it stands on, by name, and where people have accounts elsewhere.
@@ -68,6 +73,12 @@ const SPLIT_URL: &str = "https://chat.example";
 /// The server that takes mails. It is in nobody's way, so no story cuts it off.
 pub(crate) const MAIL: &str = "mail";
 
+/// What stands before the gateways, and that it is believed.
+struct Front {
+    nginx: Nginx,
+    trust: Trust,
+}
+
 type Environment = Vec<(&'static str, OsString)>;
 
 impl System {
@@ -81,6 +92,7 @@ impl System {
         let mut system = Self {
             topology,
             gateways: Vec::new(),
+            front: None,
             processes: BTreeMap::new(),
             back_ends: BTreeMap::new(),
             ways,
@@ -91,6 +103,9 @@ impl System {
             Topology::Single => system.start_single().await?,
             Topology::Split => system.start_split().await?,
         }
+        let nginx = nginx::start(&system.bed, &system.gateways).await?;
+        let trust = Trust::only(&nginx.certificate).context("trusting Nginx")?;
+        system.front = Some(Front { nginx, trust });
         Ok(system)
     }
 
@@ -117,12 +132,38 @@ impl System {
         self.ways.as_ref().context("this system stands on no servers that it could be cut off from")
     }
 
-    /// Every gateway's address, beginning with the n-th; they are counted around, so any number will do.
+    /// Every way in, beginning with the n-th: each gateway, and then Nginx before them all; they are counted around, so any
+    /// number will do.
     pub fn gateways_from(&self, n: usize) -> Vec<String> {
-        let mut gateways: Vec<String> =
-            self.gateways.iter().map(|address| format!("http://{address}")).collect();
-        gateways.rotate_left(n % self.gateways.len());
-        gateways
+        let gateways = self.gateways.iter().map(|address| format!("http://{address}"));
+        let mut ways: Vec<String> = gateways.chain([self.front().nginx.server.url().to_owned()]).collect();
+        let first = n % ways.len();
+        ways.rotate_left(first);
+        ways
+    }
+
+    /// Nobody yet, by one of these ways.
+    pub fn stranger(&self, way_in: &str) -> Result<Api> {
+        Ok(Api::trusting(way_in, &self.front().trust)?)
+    }
+
+    /// Nginx, which speaks without TLS at its [address](Server::address).
+    pub fn nginx(&self) -> &Server {
+        &self.front().nginx.server
+    }
+
+    /// Whom its clients trust: itself.
+    pub fn trust(&self) -> &Trust {
+        &self.front().trust
+    }
+
+    /// The certificate that it shows, in PEM.
+    pub fn certificate(&self) -> &str {
+        &self.front().nginx.certificate
+    }
+
+    fn front(&self) -> &Front {
+        self.front.as_ref().expect("it is started with the system")
     }
 
     /// Never the same twice, for names that must be free.
@@ -136,7 +177,7 @@ impl System {
         let arguments =
             vec!["up".into(), "--data".into(), data.into(), "--listen".into(), listen.to_string().into()];
         let provider = oidcprovider::start(&self.bed, &[callback(&format!("http://{listen}"))]).await?;
-        let environment = vec![openid(&provider)];
+        let environment = vec![openid(&provider), behind_nginx()];
         self.back_ends.insert(OPENID, provider);
         self.run("tertulia".to_owned(), arguments, environment, listen).await?;
         self.gateways.push(listen);
@@ -208,7 +249,7 @@ impl System {
             ("TERTULIA_NODE__PUBLIC_URL", SPLIT_URL.into()),
         ]);
         let provider = self.back_ends.get(OPENID).context("no provider knows anybody")?;
-        environment.push(openid(provider));
+        environment.extend([openid(provider), behind_nginx()]);
         Ok(environment)
     }
 
@@ -233,6 +274,11 @@ impl System {
 /// Where a provider sends people back to.
 fn callback(public_url: &str) -> String {
     format!("{public_url}/openid/callback")
+}
+
+/// How a gateway is told who stands before it.
+fn behind_nginx() -> (&'static str, OsString) {
+    ("TERTULIA_GATEWAY__TRUSTED_PROXIES", "[\"127.0.0.1\"]".into())
 }
 
 /// How a process is told of the provider.

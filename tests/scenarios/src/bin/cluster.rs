@@ -16,6 +16,7 @@ async fn main() -> Result<()> {
     for gateway in &system.gateways {
         println!("Tertulia is ready on http://{gateway}");
     }
+    println!("and behind Nginx, with a certificate of its own, on {}", system.nginx().url());
     println!("Ctrl-C ends it all and removes its files.");
     tokio::signal::ctrl_c().await?;
     Ok(())

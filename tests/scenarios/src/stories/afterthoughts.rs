@@ -6,7 +6,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail, ensure};
-use tertulia_client::{Journal as ClientJournal, Session, Socket, Timeline};
+use tertulia_client::{Journal as ClientJournal, Session, Timeline};
 use tertulia_contracts::{
     ConversationId,
     frames::ServerFrame,
@@ -134,7 +134,7 @@ async fn while_away(ana: &Person, bea: &Person, chat: ConversationId, from: u64)
     ana.api.delete_message(chat, unseen.id).await?;
 
     // The log's epoch is told to whoever says hello; with it, resuming goes over the socket.
-    let (_socket, ready) = Socket::hello(bea.api.base(), &bea.api.token(), None).await?;
+    let (_socket, ready) = bea.api.hello(None).await?;
     let ServerFrame::Ready { epoch, .. } = ready else { bail!("no ready: {ready:?}") };
     let timeline = Timeline { epoch: Some(epoch), useq: 0, seqs: BTreeMap::from([(chat, from)]) };
     let mut elsewhere = bea.gateways.clone();

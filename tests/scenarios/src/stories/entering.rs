@@ -6,7 +6,7 @@ use anyhow::{Context, Result, bail, ensure};
 use http::Method;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use tertulia_client::{ApiError, Socket, SocketError};
+use tertulia_client::{ApiError, SocketError};
 use tertulia_contracts::{
     ConversationId,
     frames::{ClientFrame, ServerFrame},
@@ -107,7 +107,7 @@ async fn overheard(ana: &Person, eve: &Person) -> Result<()> {
         members: Vec::new(),
     };
     let id = ana.api.create(&wish).await?.id;
-    let (mut socket, _ready) = Socket::hello(eve.api.base(), &eve.api.token(), None).await?;
+    let (mut socket, _ready) = eve.api.hello(None).await?;
     socket.say(&ClientFrame::Open { c: id, after: Some(0) }).await?;
     while !matches!(socket.hear().await?, ServerFrame::Opened { .. }) {}
     let path = format!("/v1/conversations/{id}");
@@ -126,7 +126,7 @@ async fn overheard(ana: &Person, eve: &Person) -> Result<()> {
             Err(other) => bail!("{other}"),
         }
     }
-    let (mut socket, _ready) = Socket::hello(eve.api.base(), &eve.api.token(), None).await?;
+    let (mut socket, _ready) = eve.api.hello(None).await?;
     socket.say(&ClientFrame::Open { c: id, after: Some(0) }).await?;
     let heard = socket.hear().await?;
     ensure!(matches!(heard, ServerFrame::Error { c: Some(c), .. } if c == id), "{heard:?}");

@@ -3,7 +3,7 @@
 use anyhow::{Context, Result, ensure};
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
-use tertulia_client::{Api, ApiError, Socket, SocketError};
+use tertulia_client::{Api, ApiError, SocketError};
 use tertulia_contracts::auth::{Account, SentMails, SignedIn};
 use tertulia_runtime::testkit::eventually;
 use tertulia_testbed::smtp;
@@ -24,7 +24,7 @@ pub(super) async fn verified_and_set_anew(system: &System) -> Result<()> {
     let number = system.next_number();
     let (handle, address) = (format!("ana-{number}"), format!("ana-{number}@example.org"));
     let gateways = system.gateways_from(0);
-    let (here, there) = (Api::new(&gateways[0]), Api::new(&gateways[1 % gateways.len()]));
+    let (here, there) = (system.stranger(&gateways[0])?, system.stranger(&gateways[1 % gateways.len()])?);
     let post = Postbox::of(system).await?;
 
     let wish = json!({"handle": handle, "password": FIRST, "email": address, "locale": "es"});
@@ -38,7 +38,7 @@ pub(super) async fn verified_and_set_anew(system: &System) -> Result<()> {
     ensure!(me.email_verified && me.email.as_ref() == Some(&address), "{me:?}");
     is_refused(&here, "/v1/email/verify", &verify).await?;
 
-    let (mut socket, _ready) = Socket::hello(here.base(), &ana.token(), None).await?;
+    let (mut socket, _ready) = ana.hello(None).await?;
     let forgot = json!({"identifier": address});
     let _: Value =
         here.send(Method::POST, "/v1/password/forgot", Some(&forgot)).await.context("forgetting")?;
@@ -88,7 +88,7 @@ impl<'a> Postbox<'a> {
         if system.topology == Topology::Split {
             return Ok(Self::Sink(system));
         }
-        let operator = Api::new(&system.gateways_from(0)[0]);
+        let operator = system.stranger(&system.gateways_from(0)[0])?;
         let wish = json!({"handle": "keeper", "password": FIRST, "setup_token": setup_token(system)?});
         let signed_in: SignedIn = operator.send(Method::POST, "/v1/accounts", Some(&wish)).await?;
         Ok(Self::Outbox(operator.with_token(&signed_in.access_token)))

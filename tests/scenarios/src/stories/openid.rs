@@ -20,7 +20,7 @@ pub(super) async fn in_by_an_account_elsewhere(system: &System) -> Result<()> {
     let number = system.next_number();
     let (nadia, ana) = (format!("nadia{number}"), format!("ana{number}"));
     let gateways = system.gateways_from(0);
-    let (here, there) = (Api::new(&gateways[0]), Api::new(&gateways[1 % gateways.len()]));
+    let (here, there) = (system.stranger(&gateways[0])?, system.stranger(&gateways[1 % gateways.len()])?);
     let providers: OpenidProviders = here.send::<(), _>(Method::GET, "/v1/openid", None).await?;
     ensure!(providers.items.len() == 1, "{providers:?}");
 
@@ -39,7 +39,7 @@ pub(super) async fn in_by_an_account_elsewhere(system: &System) -> Result<()> {
     let last: Result<Value, ApiError> = nadias.send::<(), _>(Method::DELETE, &path, None).await;
     ensure!(last.as_ref().err().and_then(ApiError::code) == Some("last_way_in"), "{last:?}");
 
-    let anas = Api::new(&gateways[0]);
+    let anas = system.stranger(&gateways[0])?;
     let account = anas.sign_up(&ana, "correct horse battery staple").await?;
     let answer = Elsewhere::sign_in(&anas, "/v1/me/openid", &ana).await?;
     is_refused(&nadias, "/v1/me/openid/finish", &answer.body, "openid_flow_invalid").await?;

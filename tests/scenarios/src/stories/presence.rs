@@ -36,7 +36,7 @@ pub(super) async fn seen_by_whom_one_talks_to(system: &System) -> Result<()> {
     // Whichever node it comes to: of several, some are on another than hers.
     let mut beas = Vec::new();
     for gateway in &bea.gateways {
-        beas.push(Socket::hello(gateway, &bea.api.token(), None).await?.0);
+        beas.push(bea.api.at(gateway).hello(None).await?.0);
     }
     until(&mut anas, bea.id(), PresenceStatus::Online).await?;
     for socket in &mut beas {
@@ -83,7 +83,7 @@ async fn status(by: &Person, of: &Person) -> Option<PresenceStatus> {
 }
 
 async fn watching(api: &Api, users: &[UserId]) -> Result<Socket> {
-    let (mut socket, _) = Socket::hello(api.base(), &api.token(), None).await?;
+    let (mut socket, _) = api.hello(None).await?;
     socket.say(&ClientFrame::PresenceWatch { users: users.to_vec() }).await?;
     Ok(socket)
 }

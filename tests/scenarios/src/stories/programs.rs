@@ -36,7 +36,7 @@ pub(super) async fn a_bot_answers_until_its_token_is_revoked(system: &System) ->
     ensure!(shown.bot_of == Some(ana.id()), "others see whose bot it is: {shown:?}");
 
     let there = &ana.gateways[1 % ana.gateways.len()];
-    let (mut socket, _ready) = Socket::hello(there, &issued.token, None).await?;
+    let (mut socket, _ready) = ana.api.at(there).with_token(&issued.token).hello(None).await?;
     socket.say(&ClientFrame::Open { c: chat, after: Some(0) }).await?;
     let online = bea.come_online();
     online.say(chat, "!weather").await?;
@@ -78,7 +78,8 @@ pub(super) async fn a_hook_posts_and_the_export_holds_it(system: &System) -> Res
     let path = format!("/v1/conversations/{chat}/hooks");
     let hook: IssuedHook = ana.api.send(Method::POST, &path, Some(&json!({"name": "CI"}))).await?;
     // Whoever posts through it signs in nowhere.
-    let programs: Vec<Api> = ana.gateways.iter().map(|gateway| Api::new(gateway)).collect();
+    let programs: Vec<Api> =
+        ana.gateways.iter().map(|gateway| system.stranger(gateway)).collect::<Result<_>>()?;
     let payload = json!({"text": "*Build 7* failed"});
     for program in &programs {
         let answer = program.send_for_text(Method::POST, &hook.path, Some(&payload)).await?;

@@ -15,7 +15,9 @@ const PASSWORD: &str = "correct horse battery staple";
 /// takes the other's access token any more, though it has not expired, and hers goes on.
 pub(super) async fn other_devices_are_out_everywhere(system: &System) -> Result<()> {
     let handle = format!("ana-{}", system.next_number());
-    let gateways: Vec<Api> = system.gateways_from(0).iter().map(|gateway| Api::new(gateway)).collect();
+    let gateways = system.gateways_from(0);
+    let gateways: Vec<Api> =
+        gateways.iter().map(|gateway| system.stranger(gateway)).collect::<Result<_>>()?;
     let wish = json!({"handle": handle, "password": PASSWORD});
     let here: SignedIn = gateways[0].send(Method::POST, "/v1/accounts", Some(&wish)).await?;
     let there = json!({"identifier": handle, "password": PASSWORD});

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, bail, ensure};
 use tertulia_client::ApiError;
-use tertulia_client::Socket;
 use tertulia_contracts::{
     ConversationId, ReportId, UserId,
     frames::{ClientFrame, ServerFrame},
@@ -103,7 +102,7 @@ fn body_of(method: &str, path: &str, eve: UserId) -> Option<serde_json::Value> {
 }
 
 async fn the_socket_is_closed_to(eve: &Person, private: ConversationId) -> Result<()> {
-    let (mut socket, _ready) = Socket::hello(eve.api.base(), &eve.api.token(), None).await?;
+    let (mut socket, _ready) = eve.api.hello(None).await?;
     socket.say(&ClientFrame::Open { c: private, after: Some(0) }).await?;
     loop {
         match socket.hear().await.context("hearing what becomes of an open")? {

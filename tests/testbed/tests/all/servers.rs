@@ -7,7 +7,7 @@ use lapin::options::{BasicGetOptions, BasicPublishOptions, ConfirmSelectOptions,
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Confirmation, Connection, ConnectionProperties};
 use mongodb::bson::{Document, doc};
-use tertulia_testbed::{Server, Testbed, consul, ferretdb, rabbitmq, redis, secantusdb, toxiproxy};
+use tertulia_testbed::{Server, Testbed, consul, ferretdb, nginx, rabbitmq, redis, secantusdb, toxiproxy};
 
 #[tokio::test]
 async fn redis_keeps_its_data() {
@@ -103,6 +103,17 @@ async fn toxiproxy_cuts_and_slows_the_way_to_a_server() {
     let asked = tokio::time::Instant::now();
     assert_eq!(ask(way.address(), "PING\r\n").await.unwrap(), "+PONG\r\n");
     assert!(asked.elapsed() < Duration::from_millis(300));
+}
+
+#[tokio::test]
+async fn nginx_comes_back_with_its_certificate() {
+    let bed = Testbed::new().unwrap();
+    let mut nginx = nginx::start(&bed, &[bed.free_address().unwrap()]).await.unwrap();
+    assert!(nginx.certificate.starts_with("-----BEGIN CERTIFICATE-----"), "{}", nginx.certificate);
+    let page = http(nginx.server.address(), "GET", "/", "").await.unwrap();
+    assert!(page.contains("308 Permanent Redirect"), "{page}");
+    kill_and_start_again(&bed, &mut nginx.server).await;
+    stop(&bed, nginx.server).await;
 }
 
 #[tokio::test]
