@@ -25,7 +25,7 @@ pub fn merge(parts: Vec<OpenApi>) -> Value {
         .license(Some(utoipa::openapi::License::new("Apache-2.0")));
     let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT").build();
     let components = ComponentsBuilder::new()
-        .security_scheme("bearer", SecurityScheme::Http(bearer))
+        .security_scheme("access_token", SecurityScheme::Http(bearer))
         .schema(Problem::name(), Problem::schema())
         .schema(FieldError::name(), FieldError::schema());
     let mut document = OpenApiBuilder::new().info(info).components(Some(components.build())).build();
@@ -98,7 +98,18 @@ pub fn contradictions(document: &Value) -> Vec<String> {
         }
     }
     found.extend(dangling_references(document));
+    found.extend(unknown_schemes(document));
     found
+}
+
+/// A scheme that an operation asks for and the document does not declare: no client could satisfy it.
+fn unknown_schemes(document: &Value) -> BTreeSet<String> {
+    let paths = document["paths"].as_object().into_iter().flat_map(serde_json::Map::values);
+    let operations = paths.filter_map(Value::as_object).flat_map(serde_json::Map::values);
+    let asked = operations.filter_map(|operation| operation["security"].as_array()).flatten();
+    let names = asked.filter_map(Value::as_object).flat_map(serde_json::Map::keys);
+    let unknown = names.filter(|name| document["components"]["securitySchemes"].get(name).is_none());
+    unknown.map(|name| format!("the security scheme {name} is asked for and not declared")).collect()
 }
 
 struct Described {

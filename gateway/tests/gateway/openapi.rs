@@ -16,7 +16,7 @@ fn faithful() -> OpenApi {
             "responses": { "200": { "description": "Done." }, "409": { "description": "`taken`" } },
         });
         if route.access == Access::Member {
-            operation["security"] = json!([{ "bearer": [] }]);
+            operation["security"] = json!([{ "access_token": [] }]);
         }
         paths[route.path][route.method.as_str().to_lowercase()] = operation;
     }
@@ -31,7 +31,7 @@ fn a_document_that_says_what_the_table_says_passes() {
     let document = merge(vec![faithful()]);
     assert_eq!(contradictions(&document), Vec::<String>::new());
     assert_eq!(document["openapi"], "3.1.0");
-    assert_eq!(document["components"]["securitySchemes"]["bearer"]["scheme"], "bearer");
+    assert_eq!(document["components"]["securitySchemes"]["access_token"]["scheme"], "bearer");
     let responses = &document["paths"]["/v1/accounts"]["post"]["responses"];
     for status in ["409", "default"] {
         let reference = &responses[status]["content"]["application/problem+json"]["schema"]["$ref"];
@@ -52,7 +52,7 @@ fn whatever_a_document_says_differently_is_found() {
     };
     let setup = whole["paths"]["/setup"]["get"]["operationId"].as_str().unwrap();
     let twice = format!("get /v1/me: another operation is called {setup}, too");
-    let cases: [(&Change, &str); 5] = [
+    let cases: [(&Change, &str); 6] = [
         (
             &|it| drop(it["paths"]["/v1/me"].as_object_mut().unwrap().remove("get")),
             "get /v1/me is in the route table and not described",
@@ -64,6 +64,10 @@ fn whatever_a_document_says_differently_is_found() {
         (
             &|it| drop(it["paths"]["/v1/me"]["get"].as_object_mut().unwrap().remove("security")),
             "get /v1/me: the table and the document differ on whether it needs a token",
+        ),
+        (
+            &|it| it["paths"]["/v1/me"]["get"]["security"] = json!([{ "bearer": [] }]),
+            "the security scheme bearer is asked for and not declared",
         ),
         (
             &|it| {

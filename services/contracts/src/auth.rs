@@ -59,6 +59,7 @@ pub use standing::{
 pub struct CreateAccount {
     /// Unique name: 2 to 32 lower-case letters, digits, `_`, `-` and `.`, beginning with a letter or digit.
     #[garde(custom(self::handle))]
+    #[schema(min_length = 2, max_length = 32, pattern = "^[a-z0-9][a-z0-9_.-]*$")]
     pub handle: String,
     /// 10 to 256 bytes.
     #[garde(length(bytes, min = 10, max = 256))]
@@ -66,22 +67,27 @@ pub struct CreateAccount {
     pub password: String,
     /// What others see; the handle if absent. At most 64 characters.
     #[garde(inner(length(chars, max = 64), custom(self::display_name)))]
+    #[schema(min_length = 1, max_length = 64)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub display_name: Option<String>,
     /// At most 254 characters. It is the account's once a link that is sent there was opened.
     #[garde(inner(length(chars, max = 254), custom(self::email)))]
+    #[schema(min_length = 3, max_length = 254)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub email: Option<String>,
     /// The language that the account is written to in: a BCP 47 tag, `en` or `es-MX`. English if absent or another.
     #[garde(inner(custom(self::locale)))]
+    #[schema(min_length = 1)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub locale: Option<String>,
     /// The token of the one-time setup link; makes this account the operator's.
     #[garde(inner(length(bytes, max = 128)))]
+    #[schema(max_length = 128)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub setup_token: Option<String>,
     /// The secret of an invitation, where registration takes one (`GET /v1/instance`). Where it does not, it is not used up.
     #[garde(inner(length(bytes, max = 128)))]
+    #[schema(max_length = 128)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub invitation: Option<String>,
 }
@@ -125,17 +131,20 @@ pub fn email(address: &str, _: &()) -> garde::Result {
 pub struct CreateSession {
     /// The handle or the e-mail address.
     #[garde(length(bytes, min = 1, max = 254))]
+    #[schema(min_length = 1, max_length = 254)]
     pub identifier: String,
     /// The password.
     #[garde(length(bytes, min = 1, max = 256))]
-    #[schema(format = Password)]
+    #[schema(format = Password, min_length = 1, max_length = 256)]
     pub password: String,
     /// A one-time code, where they are asked for: six digits.
     #[garde(inner(length(bytes, min = 6, max = 16)))]
+    #[schema(min_length = 6, max_length = 16)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub totp: Option<String>,
     /// A recovery code in its place.
     #[garde(inner(length(bytes, min = 1, max = 64)))]
+    #[schema(min_length = 1, max_length = 64)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recovery_code: Option<String>,
 }
@@ -146,6 +155,7 @@ pub struct CreateSession {
 pub struct RefreshSession {
     /// The newest refresh token of the session. Single use: the answer holds the next.
     #[garde(length(bytes, min = 1, max = 256))]
+    #[schema(min_length = 1, max_length = 256)]
     pub refresh_token: String,
 }
 
@@ -280,10 +290,12 @@ pub struct Sessions {
 pub struct FindUsers {
     /// The one of this handle.
     #[garde(inner(length(bytes, max = 64)))]
+    #[param(max_length = 64)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub handle: Option<String>,
     /// Those of these ids, separated by commas; at most 100.
-    #[garde(inner(length(bytes, max = 4096)))]
+    #[garde(inner(length(bytes, min = 1, max = 4096)))]
+    #[param(min_length = 1, max_length = 4096, pattern = "^[A-Za-z0-9_-]+$")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ids: Option<String>,
 }
@@ -294,11 +306,13 @@ pub struct FindUsers {
 #[into_params(parameter_in = Query)]
 pub struct ListSessions {
     /// Where the page before ended: its `next_cursor`.
-    #[garde(inner(length(bytes, max = 1024)))]
+    #[garde(inner(length(bytes, min = 1, max = 1024)))]
+    #[param(min_length = 1, max_length = 1024, pattern = "^[A-Za-z0-9_-]+$")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cursor: Option<String>,
     /// At most so many, 1 to 200; 50 if absent.
     #[garde(inner(range(min = 1, max = 200)))]
+    #[param(minimum = 1, maximum = 200)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<usize>,
 }

@@ -41,6 +41,7 @@ pub struct ChosenPresence {
     pub status: ChosenStatus,
     /// One line beside it, at most 100 characters. Shown with every status but `offline` and `unknown`.
     #[garde(inner(length(chars, max = MAX_STATUS_CHARS), custom(title)))]
+    #[schema(min_length = 1, max_length = 100)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,
     /// Until when; from then on it is `online`, without a text. For good if absent.

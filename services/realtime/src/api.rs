@@ -45,11 +45,11 @@ const READ_BUFFER_BYTES: usize = 512;
     params(("Sec-WebSocket-Protocol" = String, Header, description = "Offers `tertulia.v1`.")),
     responses(
         (status = 101, description = "A WebSocket of the subprotocol `tertulia.v1`."),
-        (status = 400, description = "Not a WebSocket handshake.", body = Problem),
-        (status = 403, description = "`origin_refused`: the page is of another site.", body = Problem),
-        (status = 422, description = "`subprotocol_required`: the client does not offer `tertulia.v1`.", body = Problem),
-        (status = 429, description = "`too_many_sockets` of the client's address.", body = Problem),
-        (status = 503, description = "`node_full` or `node_draining`: try again, another node answers.", body = Problem),
+        (status = 400, description = "Not a WebSocket handshake.", body = Problem, content_type = "application/problem+json"),
+        (status = 403, description = "`origin_refused`: the page is of another site.", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "`subprotocol_required`: the client does not offer `tertulia.v1`.", body = Problem, content_type = "application/problem+json"),
+        (status = 429, description = "`too_many_sockets` of the client's address.", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "`node_full` or `node_draining`: try again, another node answers.", body = Problem, content_type = "application/problem+json"),
     )
 )]
 pub(crate) async fn open(State(hub): State<Arc<Hub>>, mut request: Request) -> Result<Response, Problem> {

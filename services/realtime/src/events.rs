@@ -74,7 +74,7 @@ pub(crate) struct Wish {
         (status = 429, description = "`too_many_sockets` of the client's address.", body = Problem),
         (status = 503, description = "`node_full` or `node_draining`: try again, another node answers.", body = Problem),
     ),
-    security(("bearer" = []))
+    security(("access_token" = []))
 )]
 pub(crate) async fn stream_events(
     State(hub): State<Arc<Hub>>,

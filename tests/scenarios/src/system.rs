@@ -147,6 +147,18 @@ impl System {
         Ok(Api::trusting(way_in, &self.front().trust)?)
     }
 
+    /// The secret of the link by which the operator's account is made, as the product printed it when it started.
+    pub fn setup_token(&self) -> Result<String> {
+        for process in self.processes.values() {
+            let log =
+                std::fs::read_to_string(process.log_path()).context("reading what the product printed")?;
+            if let Some(token) = log.lines().find_map(|line| Some(line.split_once("/setup#")?.1.trim())) {
+                return Ok(token.to_owned());
+            }
+        }
+        anyhow::bail!("no setup link was printed")
+    }
+
     /// Nginx, which speaks without TLS at its [address](Server::address).
     pub fn nginx(&self) -> &Server {
         &self.front().nginx.server

@@ -1,5 +1,5 @@
 //! Starts the real servers that the tests run against: Redis, RabbitMQ, two MongoDB-compatible servers,
-//! Consul, an SMTP sink, an OpenID provider, Nginx and toxiproxy; and those that `make bench` measures against: ejabberd, Prosody and uWebSockets.
+//! Consul, an SMTP sink, an OpenID provider, Nginx and toxiproxy; schemathesis, which asks of one all that may be asked; and those that `make bench` measures against: ejabberd, Prosody and uWebSockets.
 //!
 //! Promises: each server is a plain process of this machine on free ports of 127.0.0.1, with its data and its
 //! log in a folder of the [`Testbed`]; it has answered in its own protocol before `start` returns; it keeps
@@ -27,6 +27,7 @@ pub mod program;
 pub mod prosody;
 pub mod rabbitmq;
 pub mod redis;
+pub mod schemathesis;
 pub mod secantusdb;
 pub mod smtp;
 pub mod toxiproxy;

@@ -34,7 +34,7 @@ pub(super) async fn create_account(
 
 /// The caller's account
 #[utoipa::path(
-    get, path = "/v1/me", tag = "accounts", security(("bearer" = [])),
+    get, path = "/v1/me", tag = "accounts", security(("access_token" = [])),
     responses((status = 200, description = "The account.", body = Account)),
 )]
 pub(super) async fn get_me(
@@ -48,7 +48,7 @@ pub(super) async fn get_me(
 ///
 /// What is left out stays; `null` takes it away.
 #[utoipa::path(
-    patch, path = "/v1/me", tag = "accounts", request_body = UpdateMe, security(("bearer" = [])),
+    patch, path = "/v1/me", tag = "accounts", request_body = UpdateMe, security(("access_token" = [])),
     responses(
         (status = 200, description = "The account.", body = Account),
         (status = 403, description = "`insufficient_scope`: no API token changes it"),

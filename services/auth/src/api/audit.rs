@@ -30,7 +30,7 @@ impl FromRequestParts<App> for Origin {
 ///
 /// Those entries that fit all of the query. A page may hold fewer than were asked for while there are more.
 #[utoipa::path(
-    get, path = "/v1/operator/audit", tag = "operator", params(SearchAudit), security(("bearer" = [])),
+    get, path = "/v1/operator/audit", tag = "operator", params(SearchAudit), security(("access_token" = [])),
     responses(
         (status = 200, description = "Newest first.", body = AuditEntries),
         (status = 403, description = "`operator_only`; `insufficient_scope`: no API token reads it"),
@@ -52,7 +52,7 @@ pub(super) async fn search_audit(
 /// `good_to`.
 #[utoipa::path(
     get, path = "/v1/operator/audit/verification", tag = "operator", params(VerifyAudit),
-    security(("bearer" = [])),
+    security(("access_token" = [])),
     responses(
         (status = 200, description = "Up to where it is whole, and what is broken first.", body = AuditVerification),
         (status = 403, description = "`operator_only`; `insufficient_scope`: no API token verifies it"),

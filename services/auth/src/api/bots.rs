@@ -19,7 +19,7 @@ use crate::{App, model::audit::Origin};
 /// An account of its own, which belongs to the caller. It has no password: give it a token. Others see that it is a
 /// bot and whose. At most 20 a person.
 #[utoipa::path(
-    post, path = "/v1/bots", tag = "bots", request_body = CreateBot, security(("bearer" = [])),
+    post, path = "/v1/bots", tag = "bots", request_body = CreateBot, security(("access_token" = [])),
     responses(
         (status = 201, description = "The bot.", body = Bot),
         (status = 403, description = "`insufficient_scope`: no API token makes bots"),
@@ -38,7 +38,7 @@ pub(super) async fn create_bot(
 
 /// The caller's bots
 #[utoipa::path(
-    get, path = "/v1/bots", tag = "bots", security(("bearer" = [])),
+    get, path = "/v1/bots", tag = "bots", security(("access_token" = [])),
     responses(
         (status = 200, description = "Oldest first.", body = Bots),
         (status = 403, description = "`insufficient_scope`: no API token sees them"),
@@ -56,7 +56,7 @@ pub(super) async fn list_bots(
 /// Its tokens are good for nothing from now on, and its sockets close. What it wrote stays, with its name beside it, which
 /// nobody else can take. Who has ended is ended already.
 #[utoipa::path(
-    delete, path = "/v1/bots/{id}", tag = "bots", params(("id" = UserId, Path)), security(("bearer" = [])),
+    delete, path = "/v1/bots/{id}", tag = "bots", params(("id" = UserId, Path)), security(("access_token" = [])),
     responses(
         (status = 204, description = "It has ended."),
         (status = 403, description = "`insufficient_scope`: no API token ends bots"),

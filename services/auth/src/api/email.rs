@@ -13,7 +13,7 @@ use crate::{App, model::audit::Origin};
 /// A link is sent to it, and it is the account's once that was opened; until then the one before stays. The one before is
 /// told when it is replaced. Whether the address is another account's, nobody is told here.
 #[utoipa::path(
-    put, path = "/v1/me/email", tag = "accounts", request_body = ChangeEmail, security(("bearer" = [])),
+    put, path = "/v1/me/email", tag = "accounts", request_body = ChangeEmail, security(("access_token" = [])),
     responses(
         (status = 202, description = "The account. A link is on its way.", body = Account),
         (status = 403, description = "`wrong_password`; `insufficient_scope`: no API token changes it"),
@@ -32,7 +32,7 @@ pub(super) async fn change_email(
 
 /// Send the link to the unverified address once more
 #[utoipa::path(
-    post, path = "/v1/me/email/verification", tag = "accounts", security(("bearer" = [])),
+    post, path = "/v1/me/email/verification", tag = "accounts", security(("access_token" = [])),
     responses(
         (status = 202, description = "It is on its way."),
         (status = 403, description = "`insufficient_scope`: no API token asks for it"),

@@ -33,7 +33,7 @@ pub(super) async fn get_instance(State(App(auth)): State<App>) -> Json<Instance>
 /// again.
 #[utoipa::path(
     post, path = "/v1/operator/invitations", tag = "operator", request_body = CreateInstanceInvitation,
-    security(("bearer" = [])),
+    security(("access_token" = [])),
     responses(
         (status = 201, description = "The invitation.", body = MadeInstanceInvitation),
         (status = 403, description = "`operator_only`; `insufficient_scope`: no API token invites"),
@@ -55,7 +55,7 @@ pub(super) async fn create_instance_invitation(
 /// A page may hold fewer than were asked for while there are more: those whose time is over are left out.
 #[utoipa::path(
     get, path = "/v1/operator/invitations", tag = "operator", params(ListInstanceInvitations),
-    security(("bearer" = [])),
+    security(("access_token" = [])),
     responses(
         (status = 200, description = "Newest first, without their secrets.", body = InstanceInvitations),
         (status = 403, description = "`operator_only`; `insufficient_scope`: no API token sees them"),
@@ -76,7 +76,7 @@ pub(super) async fn list_instance_invitations(
 /// No account is made by it any more, but for one that is just being made. Those that were stay.
 #[utoipa::path(
     delete, path = "/v1/operator/invitations/{id}", tag = "operator", params(("id" = InvitationId, Path)),
-    security(("bearer" = [])),
+    security(("access_token" = [])),
     responses(
         (status = 204, description = "It is withdrawn."),
         (status = 403, description = "`operator_only`; `insufficient_scope`: no API token withdraws any"),

@@ -22,7 +22,7 @@ pub(super) async fn get_jwks(State(App(auth)): State<App>) -> impl IntoResponse 
 
 /// The keys that access tokens are signed with
 #[utoipa::path(
-    get, path = "/v1/operator/keys", tag = "operator", security(("bearer" = [])),
+    get, path = "/v1/operator/keys", tag = "operator", security(("access_token" = [])),
     responses(
         (status = 200, description = "The newest first, without their private halves.", body = SigningKeys),
         (status = 403, description = "`operator_only`; `insufficient_scope`: no API token sees them"),
@@ -41,7 +41,7 @@ pub(super) async fn list_keys(
 /// A new key is published now and signs in ten seconds, when every process has it. The one before is published until the last
 /// token that it signed is over, so nobody is signed out.
 #[utoipa::path(
-    post, path = "/v1/operator/keys/rotation", tag = "operator", security(("bearer" = [])),
+    post, path = "/v1/operator/keys/rotation", tag = "operator", security(("access_token" = [])),
     responses(
         (status = 200, description = "The keys, the new one first.", body = SigningKeys),
         (status = 403, description = "`operator_only`; `insufficient_scope`: no API token rotates them"),

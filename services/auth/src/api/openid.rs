@@ -92,7 +92,7 @@ pub(super) async fn create_openid_account(
 
 /// The identities that sign in to the caller's account
 #[utoipa::path(
-    get, path = "/v1/me/openid", tag = "openid", security(("bearer" = [])),
+    get, path = "/v1/me/openid", tag = "openid", security(("access_token" = [])),
     responses(
         (status = 200, description = "Oldest first.", body = LinkedIdentities),
         (status = 403, description = "`insufficient_scope`: no API token sees them"),
@@ -108,7 +108,7 @@ pub(super) async fn list_identities(
 /// Begin to link an identity at a provider to the caller's account
 #[utoipa::path(
     post, path = "/v1/me/openid/{provider}/start", tag = "openid", params(("provider" = String, Path)),
-    security(("bearer" = [])),
+    security(("access_token" = [])),
     responses(
         (status = 201, description = "Where to go.", body = OpenidStarted),
         (status = 403, description = "`step_up_required`; `insufficient_scope`: no API token links any"),
@@ -130,7 +130,7 @@ pub(super) async fn start_linking(
 /// What the caller began with `POST /v1/me/openid/{provider}/start`, nobody else. At most 10 an account; linking one again changes
 /// nothing.
 #[utoipa::path(
-    post, path = "/v1/me/openid/finish", tag = "openid", request_body = FinishOpenid, security(("bearer" = [])),
+    post, path = "/v1/me/openid/finish", tag = "openid", request_body = FinishOpenid, security(("access_token" = [])),
     responses(
         (status = 201, description = "It signs in from now on.", body = LinkedIdentity),
         (status = 403, description = "`openid_flow_invalid`, `openid_refused`; `insufficient_scope`: no API token links any"),
@@ -152,7 +152,7 @@ pub(super) async fn finish_linking(
 ///
 /// Sessions that began by it stay.
 #[utoipa::path(
-    delete, path = "/v1/me/openid/{id}", tag = "openid", params(("id" = IdentityId, Path)), security(("bearer" = [])),
+    delete, path = "/v1/me/openid/{id}", tag = "openid", params(("id" = IdentityId, Path)), security(("access_token" = [])),
     responses(
         (status = 204, description = "It signs in no more."),
         (status = 403, description = "`step_up_required`; `insufficient_scope`: no API token takes any"),

@@ -14,7 +14,7 @@ use crate::{App, service::operator::must};
 ///
 /// Each for 30 days, the newest 1,000. Who runs an instance without a mail server passes on what is in them.
 #[utoipa::path(
-    get, path = "/v1/operator/mail", tag = "operator", params(ListMail), security(("bearer" = [])),
+    get, path = "/v1/operator/mail", tag = "operator", params(ListMail), security(("access_token" = [])),
     responses(
         (status = 200, description = "Newest first.", body = SentMails),
         (status = 403, description = "`operator_only`; `insufficient_scope`: no API token reads them"),

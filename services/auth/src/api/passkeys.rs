@@ -52,7 +52,7 @@ pub(super) async fn finish_passkey_sign_in(
 ///
 /// The browser's answer to `options` is taken once, within 5 minutes.
 #[utoipa::path(
-    post, path = "/v1/me/passkeys/start", tag = "passkeys", security(("bearer" = [])),
+    post, path = "/v1/me/passkeys/start", tag = "passkeys", security(("access_token" = [])),
     responses(
         (status = 201, description = "What to ask the browser.", body = PasskeyOptions),
         (status = 403, description = "`step_up_required`; `insufficient_scope`: no API token makes any"),
@@ -71,7 +71,7 @@ pub(super) async fn start_passkey(
 ///
 /// At most 20 an account.
 #[utoipa::path(
-    post, path = "/v1/me/passkeys", tag = "passkeys", request_body = CreatePasskey, security(("bearer" = [])),
+    post, path = "/v1/me/passkeys", tag = "passkeys", request_body = CreatePasskey, security(("access_token" = [])),
     responses(
         (status = 201, description = "It signs in from now on.", body = Passkey),
         (status = 403, description = "`passkey_refused`: what was made is not good; `step_up_required`; `insufficient_scope`: no API token makes any"),
@@ -91,7 +91,7 @@ pub(super) async fn create_passkey(
 
 /// The caller's passkeys
 #[utoipa::path(
-    get, path = "/v1/me/passkeys", tag = "passkeys", security(("bearer" = [])),
+    get, path = "/v1/me/passkeys", tag = "passkeys", security(("access_token" = [])),
     responses(
         (status = 200, description = "Oldest first.", body = Passkeys),
         (status = 403, description = "`insufficient_scope`: no API token sees them"),
@@ -109,7 +109,7 @@ pub(super) async fn list_passkeys(
 /// Sessions that began by it stay.
 #[utoipa::path(
     delete, path = "/v1/me/passkeys/{id}", tag = "passkeys", params(("id" = PasskeyId, Path)),
-    security(("bearer" = [])),
+    security(("access_token" = [])),
     responses(
         (status = 204, description = "It signs in no more."),
         (status = 403, description = "`step_up_required`; `insufficient_scope`: no API token takes any"),

@@ -13,7 +13,7 @@ use crate::{App, model::audit::Origin};
 ///
 /// The caller's other sessions end; API tokens stay.
 #[utoipa::path(
-    put, path = "/v1/me/password", tag = "accounts", request_body = ChangePassword, security(("bearer" = [])),
+    put, path = "/v1/me/password", tag = "accounts", request_body = ChangePassword, security(("access_token" = [])),
     responses(
         (status = 204, description = "It is changed."),
         (status = 403, description = "`wrong_password`; `insufficient_scope`: no API token changes it"),

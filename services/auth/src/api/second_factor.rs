@@ -10,7 +10,7 @@ use crate::{App, model::audit::Origin};
 
 /// What the caller comes in by
 #[utoipa::path(
-    get, path = "/v1/me/credentials", tag = "accounts", security(("bearer" = [])),
+    get, path = "/v1/me/credentials", tag = "accounts", security(("access_token" = [])),
     responses(
         (status = 200, description = "The ways in, and the second factor.", body = Credentials),
         (status = 403, description = "`insufficient_scope`: no API token sees it"),
@@ -27,7 +27,7 @@ pub(super) async fn get_credentials(
 ///
 /// The secret is shown once, and counts when a first code of it is confirmed, within 15 minutes.
 #[utoipa::path(
-    post, path = "/v1/me/totp", tag = "accounts", security(("bearer" = [])),
+    post, path = "/v1/me/totp", tag = "accounts", security(("access_token" = [])),
     responses(
         (status = 201, description = "The secret, for an authenticator.", body = TotpSecret),
         (status = 403, description = "`step_up_required`; `insufficient_scope`"),
@@ -43,7 +43,7 @@ pub(super) async fn enrol_totp(
 
 /// Ask for one-time codes from now on
 #[utoipa::path(
-    post, path = "/v1/me/totp/confirm", tag = "accounts", request_body = ConfirmTotp, security(("bearer" = [])),
+    post, path = "/v1/me/totp/confirm", tag = "accounts", request_body = ConfirmTotp, security(("access_token" = [])),
     responses(
         (status = 200, description = "The recovery codes. They are shown once.", body = RecoveryCodes),
         (status = 403, description = "`proof_wrong`: not a code of the secret that waits; `step_up_required`; `insufficient_scope`"),
@@ -63,7 +63,7 @@ pub(super) async fn confirm_totp(
 
 /// Ask for one-time codes no longer
 #[utoipa::path(
-    delete, path = "/v1/me/totp", tag = "accounts", security(("bearer" = [])),
+    delete, path = "/v1/me/totp", tag = "accounts", security(("access_token" = [])),
     responses(
         (status = 204, description = "The secret and the recovery codes are forgotten."),
         (status = 403, description = "`step_up_required`; `insufficient_scope`"),
@@ -80,7 +80,7 @@ pub(super) async fn disable_totp(
 
 /// Make other recovery codes
 #[utoipa::path(
-    post, path = "/v1/me/recovery-codes", tag = "accounts", security(("bearer" = [])),
+    post, path = "/v1/me/recovery-codes", tag = "accounts", security(("access_token" = [])),
     responses(
         (status = 200, description = "They are shown once; those before are good no longer.", body = RecoveryCodes),
         (status = 403, description = "`step_up_required`; `insufficient_scope`"),
@@ -100,7 +100,7 @@ pub(super) async fn renew_recovery_codes(
 /// Acts that are answered with `step_up_required` are open for the next 10 minutes. One of the fields is given: the
 /// password, or where codes are asked for a code or a recovery code.
 #[utoipa::path(
-    post, path = "/v1/sessions/current/step-up", tag = "sessions", request_body = StepUp, security(("bearer" = [])),
+    post, path = "/v1/sessions/current/step-up", tag = "sessions", request_body = StepUp, security(("access_token" = [])),
     responses(
         (status = 200, description = "The session.", body = Session),
         (status = 403, description = "`proof_wrong`; `insufficient_scope`"),

@@ -63,7 +63,7 @@ pub(super) async fn refresh_session(
 
 /// The caller's sessions
 #[utoipa::path(
-    get, path = "/v1/sessions", tag = "sessions", params(ListSessions), security(("bearer" = [])),
+    get, path = "/v1/sessions", tag = "sessions", params(ListSessions), security(("access_token" = [])),
     responses((status = 200, description = "Newest first.", body = Sessions)),
 )]
 pub(super) async fn list_sessions(
@@ -80,7 +80,7 @@ pub(super) async fn list_sessions(
 /// second.
 #[utoipa::path(
     delete, path = "/v1/sessions/{id}", tag = "sessions", params(("id" = SessionId, Path)),
-    security(("bearer" = [])),
+    security(("access_token" = [])),
     responses(
         (status = 204, description = "It has ended."),
         (status = 403, description = "`step_up_required` for another session than the one that asks"),
@@ -98,7 +98,7 @@ pub(super) async fn delete_session(
 
 /// End all of the caller's sessions but the one that asks
 #[utoipa::path(
-    delete, path = "/v1/sessions", tag = "sessions", security(("bearer" = [])),
+    delete, path = "/v1/sessions", tag = "sessions", security(("access_token" = [])),
     responses(
         (status = 204, description = "They have ended."),
         (status = 403, description = "`step_up_required`; `insufficient_scope`"),

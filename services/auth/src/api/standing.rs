@@ -20,7 +20,7 @@ use crate::{App, model::audit::Origin, service::operator::must};
 ///
 /// By handle, those that fit all of the query. A page may hold fewer than were asked for while there are more.
 #[utoipa::path(
-    get, path = "/v1/operator/accounts", tag = "operator", params(ListAccounts), security(("bearer" = [])),
+    get, path = "/v1/operator/accounts", tag = "operator", params(ListAccounts), security(("access_token" = [])),
     responses(
         (status = 200, description = "People and bots.", body = KnownAccounts),
         (status = 403, description = "`operator_only`; `insufficient_scope`: no API token sees them"),
@@ -42,7 +42,7 @@ pub(super) async fn list_accounts(
 /// them.
 #[utoipa::path(
     put, path = "/v1/operator/accounts/{id}/moderator", tag = "operator", params(("id" = UserId, Path)),
-    security(("bearer" = [])),
+    security(("access_token" = [])),
     responses(
         (status = 200, description = "The account.", body = KnownAccount),
         (status = 403, description = "`operator_only`, `operator_stays`; `insufficient_scope`: no API token appoints"),
@@ -65,7 +65,7 @@ pub(super) async fn appoint_moderator(
 /// On every node within a second. Who is none stays none.
 #[utoipa::path(
     delete, path = "/v1/operator/accounts/{id}/moderator", tag = "operator", params(("id" = UserId, Path)),
-    security(("bearer" = [])),
+    security(("access_token" = [])),
     responses(
         (status = 204, description = "They are none."),
         (status = 403, description = "`operator_only`, `operator_stays`; `insufficient_scope`: no API token dismisses"),
@@ -89,7 +89,7 @@ pub(super) async fn dismiss_moderator(
 /// every node within a second. What it wrote stays. Again sets another reason and end.
 #[utoipa::path(
     put, path = "/v1/operator/accounts/{id}/suspension", tag = "operator", params(("id" = UserId, Path)),
-    request_body = SuspendAccount, security(("bearer" = [])),
+    request_body = SuspendAccount, security(("access_token" = [])),
     responses(
         (status = 200, description = "The account.", body = KnownAccount),
         (status = 403, description = "`operator_only`, `operator_stays`; `insufficient_scope`: no API token suspends"),
@@ -113,7 +113,7 @@ pub(super) async fn suspend_account(
 /// They sign in anew; their API tokens and bots go on. Who is not suspended stays so.
 #[utoipa::path(
     delete, path = "/v1/operator/accounts/{id}/suspension", tag = "operator", params(("id" = UserId, Path)),
-    security(("bearer" = [])),
+    security(("access_token" = [])),
     responses(
         (status = 204, description = "It can be used."),
         (status = 403, description = "`operator_only`; `insufficient_scope`: no API token gives any back"),

@@ -20,7 +20,7 @@ use crate::{App, model::audit::Origin};
 /// for what does something in conversations. None is good for the account itself: logins, tokens and bots take somebody who
 /// signed in. The token is shown here and never again. At most 50 an account.
 #[utoipa::path(
-    post, path = "/v1/tokens", tag = "tokens", request_body = CreateToken, security(("bearer" = [])),
+    post, path = "/v1/tokens", tag = "tokens", request_body = CreateToken, security(("access_token" = [])),
     responses(
         (status = 201, description = "The token.", body = IssuedToken),
         (status = 403, description = "`step_up_required`; `insufficient_scope`: an API token makes no others"),
@@ -40,7 +40,7 @@ pub(super) async fn create_token(
 
 /// The caller's tokens, or those of one of their bots
 #[utoipa::path(
-    get, path = "/v1/tokens", tag = "tokens", params(ListTokens), security(("bearer" = [])),
+    get, path = "/v1/tokens", tag = "tokens", params(ListTokens), security(("access_token" = [])),
     responses(
         (status = 200, description = "Oldest first, without their secrets.", body = ApiTokens),
         (status = 403, description = "`insufficient_scope`: no API token sees others"),
@@ -59,7 +59,7 @@ pub(super) async fn list_tokens(
 ///
 /// It is good for nothing from now on, on every node within a second, and the sockets that it opened close.
 #[utoipa::path(
-    delete, path = "/v1/tokens/{id}", tag = "tokens", params(("id" = TokenId, Path)), security(("bearer" = [])),
+    delete, path = "/v1/tokens/{id}", tag = "tokens", params(("id" = TokenId, Path)), security(("access_token" = [])),
     responses(
         (status = 204, description = "It is gone."),
         (status = 403, description = "`insufficient_scope`: no API token ends others"),

@@ -15,7 +15,7 @@ use crate::App;
 
 /// Find users by handle or by ids
 #[utoipa::path(
-    get, path = "/v1/users", tag = "users", params(FindUsers), security(("bearer" = [])),
+    get, path = "/v1/users", tag = "users", params(FindUsers), security(("access_token" = [])),
     responses((status = 200, description = "Those that exist.", body = Users)),
 )]
 pub(super) async fn find_users(
@@ -28,7 +28,7 @@ pub(super) async fn find_users(
 
 /// A user
 #[utoipa::path(
-    get, path = "/v1/users/{id}", tag = "users", params(("id" = UserId, Path)), security(("bearer" = [])),
+    get, path = "/v1/users/{id}", tag = "users", params(("id" = UserId, Path)), security(("access_token" = [])),
     responses(
         (status = 200, description = "The user as others see them.", body = Profile),
         (status = 404, description = "`user_not_found`"),

@@ -66,6 +66,7 @@ pub struct SearchAudit {
     pub subject: Option<UserId>,
     /// What was done: `account.suspended`.
     #[garde(inner(length(bytes, min = 1, max = 64)))]
+    #[param(min_length = 1, max_length = 64)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kind: Option<String>,
     /// Not before this moment.
@@ -77,11 +78,13 @@ pub struct SearchAudit {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<Timestamp>,
     /// Where the page before ended: its `next_cursor`.
-    #[garde(inner(length(bytes, max = 1024)))]
+    #[garde(inner(length(bytes, min = 1, max = 1024)))]
+    #[param(min_length = 1, max_length = 1024, pattern = "^[A-Za-z0-9_-]+$")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cursor: Option<String>,
     /// At most so many, 1 to 200; 50 if absent.
     #[garde(inner(range(min = 1, max = 200)))]
+    #[param(minimum = 1, maximum = 200)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<usize>,
 }
@@ -93,10 +96,12 @@ pub struct SearchAudit {
 pub struct VerifyAudit {
     /// Its place; from the first entry on if absent.
     #[garde(inner(range(min = 1)))]
+    #[param(minimum = 1)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub known_seq: Option<u64>,
     /// Its hash, which stands beside its place.
     #[garde(inner(length(bytes, min = 1, max = 64)))]
+    #[param(min_length = 1, max_length = 64)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub known_hash: Option<String>,
 }

@@ -48,6 +48,7 @@ pub struct TotpSecret {
 pub struct ConfirmTotp {
     /// A code of the new secret: six digits.
     #[garde(length(bytes, min = 6, max = 16))]
+    #[schema(min_length = 6, max_length = 16)]
     pub code: String,
 }
 
@@ -65,14 +66,16 @@ pub struct StepUp {
     /// The password, where no codes are asked for.
     #[garde(inner(length(bytes, min = 1, max = 256)))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(format = Password)]
+    #[schema(format = Password, min_length = 1, max_length = 256)]
     pub password: Option<String>,
     /// A one-time code.
     #[garde(inner(length(bytes, min = 6, max = 16)))]
+    #[schema(min_length = 6, max_length = 16)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub totp: Option<String>,
     /// A recovery code.
     #[garde(inner(length(bytes, min = 1, max = 64)))]
+    #[schema(min_length = 1, max_length = 64)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recovery_code: Option<String>,
 }

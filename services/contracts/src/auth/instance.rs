@@ -52,6 +52,7 @@ pub struct CreateInstanceInvitation {
     pub expires_in_s: Option<u32>,
     /// For whom it is, as the operator will recognise it. At most 200 characters.
     #[garde(inner(length(chars, max = 200), custom(super::display_name)))]
+    #[schema(min_length = 1, max_length = 200)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
 }
@@ -101,11 +102,13 @@ pub struct InstanceInvitations {
 #[into_params(parameter_in = Query)]
 pub struct ListInstanceInvitations {
     /// Where the page before ended: its `next_cursor`.
-    #[garde(inner(length(bytes, max = 1024)))]
+    #[garde(inner(length(bytes, min = 1, max = 1024)))]
+    #[param(min_length = 1, max_length = 1024, pattern = "^[A-Za-z0-9_-]+$")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cursor: Option<String>,
     /// At most so many, 1 to 100; 50 if absent.
     #[garde(inner(range(min = 1, max = 100)))]
+    #[param(minimum = 1, maximum = 100)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<usize>,
 }

@@ -27,10 +27,11 @@ pub fn locale(tag: &str, _: &()) -> garde::Result {
 pub struct ChangeEmail {
     /// The address to be: at most 254 characters.
     #[garde(length(chars, max = 254), custom(super::email))]
+    #[schema(min_length = 3, max_length = 254)]
     pub email: String,
     /// The account's password.
     #[garde(length(bytes, min = 1, max = 256))]
-    #[schema(format = Password)]
+    #[schema(format = Password, min_length = 1, max_length = 256)]
     pub password: String,
 }
 
@@ -40,6 +41,7 @@ pub struct ChangeEmail {
 pub struct VerifyEmail {
     /// What stands behind the `#` of the link in the mail.
     #[garde(length(bytes, min = 1, max = 256))]
+    #[schema(min_length = 1, max_length = 256)]
     pub token: String,
 }
 
@@ -49,7 +51,7 @@ pub struct VerifyEmail {
 pub struct ChangePassword {
     /// The password that it is now.
     #[garde(length(bytes, min = 1, max = 256))]
-    #[schema(format = Password)]
+    #[schema(format = Password, min_length = 1, max_length = 256)]
     pub current_password: String,
     /// The password that it is to be: 10 to 256 bytes, and not easily guessed.
     #[garde(length(bytes, min = 10, max = 256))]
@@ -63,6 +65,7 @@ pub struct ChangePassword {
 pub struct ForgotPassword {
     /// The handle or the verified e-mail address.
     #[garde(length(bytes, min = 1, max = 254))]
+    #[schema(min_length = 1, max_length = 254)]
     pub identifier: String,
 }
 
@@ -72,6 +75,7 @@ pub struct ForgotPassword {
 pub struct ResetPassword {
     /// What stands behind the `#` of the link in the mail.
     #[garde(length(bytes, min = 1, max = 256))]
+    #[schema(min_length = 1, max_length = 256)]
     pub token: String,
     /// The password that it is to be: 10 to 256 bytes, and not easily guessed.
     #[garde(length(bytes, min = 10, max = 256))]
@@ -85,11 +89,13 @@ pub struct ResetPassword {
 #[into_params(parameter_in = Query)]
 pub struct ListMail {
     /// Where the page before ended: its `next_cursor`.
-    #[garde(inner(length(bytes, max = 1024)))]
+    #[garde(inner(length(bytes, min = 1, max = 1024)))]
+    #[param(min_length = 1, max_length = 1024, pattern = "^[A-Za-z0-9_-]+$")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cursor: Option<String>,
     /// At most so many, 1 to 100; 20 if absent.
     #[garde(inner(range(min = 1, max = 100)))]
+    #[param(minimum = 1, maximum = 100)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<usize>,
 }

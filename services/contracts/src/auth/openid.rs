@@ -48,15 +48,19 @@ pub struct OpenidStarted {
 pub struct FinishOpenid {
     /// The `state` that came back.
     #[garde(length(bytes, min = 1, max = 128))]
+    #[schema(min_length = 1, max_length = 128)]
     pub state: String,
     /// The secret that the start answered.
     #[garde(length(bytes, min = 1, max = 128))]
+    #[schema(min_length = 1, max_length = 128)]
     pub secret: String,
     /// The `code` that came back.
     #[garde(length(bytes, min = 1, max = 4096))]
+    #[schema(min_length = 1, max_length = 4096)]
     pub code: String,
     /// The `iss` that came back, if one did (RFC 9207).
     #[garde(inner(length(bytes, max = 2048)))]
+    #[schema(max_length = 2048)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub iss: Option<String>,
 }
@@ -78,23 +82,29 @@ pub struct AccountProposal {
 pub struct CreateOpenidAccount {
     /// The `state` that was finished with `account_needed`.
     #[garde(length(bytes, min = 1, max = 128))]
+    #[schema(min_length = 1, max_length = 128)]
     pub state: String,
     /// Its secret.
     #[garde(length(bytes, min = 1, max = 128))]
+    #[schema(min_length = 1, max_length = 128)]
     pub secret: String,
     /// Unique name: 2 to 32 lower-case letters, digits, `_`, `-` and `.`, beginning with a letter or digit.
     #[garde(custom(super::handle))]
+    #[schema(min_length = 2, max_length = 32, pattern = "^[a-z0-9][a-z0-9_.-]*$")]
     pub handle: String,
     /// What others see; the handle if absent. At most 64 characters.
     #[garde(inner(length(chars, max = 64), custom(super::display_name)))]
+    #[schema(min_length = 1, max_length = 64)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub display_name: Option<String>,
     /// The language that the account is written to in: a BCP 47 tag.
     #[garde(inner(custom(super::locale)))]
+    #[schema(min_length = 1)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub locale: Option<String>,
     /// Where accounts are made by invitation alone: its secret.
     #[garde(inner(length(bytes, max = 128)))]
+    #[schema(max_length = 128)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub invitation: Option<String>,
 }

@@ -27,6 +27,7 @@ pub struct PasskeyOptions {
 pub struct CreatePasskey {
     /// What its owner calls it: at most 64 characters.
     #[garde(length(chars, max = 64), custom(super::display_name))]
+    #[schema(min_length = 1, max_length = 64)]
     pub name: String,
     /// What the browser made, by `toJSON`.
     #[garde(dive)]
@@ -38,6 +39,7 @@ pub struct CreatePasskey {
 pub struct CreatedCredential {
     /// The credential's id, in base64url as everything here.
     #[garde(length(bytes, min = 1, max = 1366))]
+    #[schema(min_length = 1, max_length = 1366)]
     pub id: String,
     /// What the authenticator said.
     #[garde(dive)]
@@ -49,10 +51,12 @@ pub struct CreatedCredential {
 pub struct AttestationResponse {
     /// What the browser signed for.
     #[garde(length(bytes, min = 1, max = 8192))]
+    #[schema(min_length = 1, max_length = 8192)]
     #[serde(rename = "clientDataJSON")]
     pub client_data_json: String,
     /// The key, with what the authenticator says of it.
     #[garde(length(bytes, min = 1, max = 32768))]
+    #[schema(min_length = 1, max_length = 32768)]
     #[serde(rename = "attestationObject")]
     pub attestation_object: String,
 }
@@ -71,6 +75,7 @@ pub struct SignInWithPasskey {
 pub struct UsedCredential {
     /// The credential's id, in base64url as everything here.
     #[garde(length(bytes, min = 1, max = 1366))]
+    #[schema(min_length = 1, max_length = 1366)]
     pub id: String,
     /// What the authenticator said.
     #[garde(dive)]
@@ -83,16 +88,20 @@ pub struct UsedCredential {
 pub struct AssertionResponse {
     /// What the browser signed for.
     #[garde(length(bytes, min = 1, max = 8192))]
+    #[schema(min_length = 1, max_length = 8192)]
     #[serde(rename = "clientDataJSON")]
     pub client_data_json: String,
     /// What the authenticator says of itself and of who uses it.
     #[garde(length(bytes, min = 1, max = 8192))]
+    #[schema(min_length = 1, max_length = 8192)]
     pub authenticator_data: String,
     /// Over both.
     #[garde(length(bytes, min = 1, max = 2048))]
+    #[schema(min_length = 1, max_length = 2048)]
     pub signature: String,
     /// Whose it is: a passkey tells.
     #[garde(length(bytes, min = 1, max = 128))]
+    #[schema(min_length = 1, max_length = 128)]
     pub user_handle: String,
 }
 

@@ -18,22 +18,23 @@ pub const MAX_TIME_ZONE_BYTES: usize = 64;
 pub struct UpdateMe {
     /// What others see: at most 64 characters.
     #[garde(inner(length(chars, max = 64), custom(super::display_name)))]
+    #[schema(min_length = 1, max_length = 64)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub display_name: Option<String>,
     /// What they say of themselves, for everybody: at most 500 characters, lines among them.
     #[garde(inner(inner(length(chars, max = MAX_BIO_CHARS), custom(self::bio))))]
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::null::given")]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, max_length = 500)]
     pub bio: Option<Option<String>>,
     /// The language that they are written to in: a BCP 47 tag.
     #[garde(inner(inner(custom(super::locale))))]
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::null::given")]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, min_length = 1)]
     pub locale: Option<Option<String>>,
     /// Where their clock is: a name of the IANA database, `America/Mexico_City`.
     #[garde(inner(inner(length(bytes, min = 1, max = MAX_TIME_ZONE_BYTES))))]
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::null::given")]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 64)]
     pub time_zone: Option<Option<String>>,
     /// Their picture.
     #[garde(skip)]

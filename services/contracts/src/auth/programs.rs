@@ -18,9 +18,11 @@ pub const MAX_TOKENS: usize = 50;
 pub struct CreateBot {
     /// Unique among people and bots, by the rule for handles.
     #[garde(custom(super::handle))]
+    #[schema(min_length = 2, max_length = 32, pattern = "^[a-z0-9][a-z0-9_.-]*$")]
     pub handle: String,
     /// What others see; the handle if absent. At most 64 characters.
     #[garde(inner(length(chars, max = 64), custom(super::display_name)))]
+    #[schema(min_length = 1, max_length = 64)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub display_name: Option<String>,
 }
@@ -54,9 +56,11 @@ pub struct Bots {
 pub struct CreateToken {
     /// What it is for, as its owner will recognise it. At most 64 characters.
     #[garde(length(chars, max = 64), custom(super::display_name))]
+    #[schema(min_length = 1, max_length = 64)]
     pub name: String,
     /// What it is good for: at least one, none twice.
     #[garde(length(min = 1, max = 2), custom(each_once))]
+    #[schema(min_items = 1, max_items = 2)]
     pub scopes: Vec<Scope>,
     /// The caller's bot that it acts as; the caller if absent.
     #[garde(skip)]

@@ -62,6 +62,7 @@ pub struct KnownAccounts {
 pub struct ListAccounts {
     /// What the handle begins with.
     #[garde(inner(length(bytes, min = 1, max = 32), custom(beginning_of_a_handle)))]
+    #[param(min_length = 1, max_length = 32)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub handle: Option<String>,
     /// What it is to the instance.
@@ -74,11 +75,13 @@ pub struct ListAccounts {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub suspended: Option<bool>,
     /// Where the page before ended: its `next_cursor`.
-    #[garde(inner(length(bytes, max = 1024)))]
+    #[garde(inner(length(bytes, min = 1, max = 1024)))]
+    #[param(min_length = 1, max_length = 1024, pattern = "^[A-Za-z0-9_-]+$")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cursor: Option<String>,
     /// At most so many, 1 to 200; 50 if absent.
     #[garde(inner(range(min = 1, max = 200)))]
+    #[param(minimum = 1, maximum = 200)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<usize>,
 }
@@ -98,6 +101,7 @@ fn beginning_of_a_handle(text: &str, _: &()) -> garde::Result {
 pub struct SuspendAccount {
     /// Why, for whoever knows the account's password. 1 to 500 characters.
     #[garde(length(chars, max = MAX_SUSPENSION_REASON_CHARS), custom(super::display_name))]
+    #[schema(min_length = 1, max_length = 500)]
     pub reason: String,
     /// When it ends by itself; only when it is lifted if absent.
     #[garde(skip)]

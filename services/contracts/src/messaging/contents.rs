@@ -75,34 +75,40 @@ impl Attachment {
 pub struct MediaReference {
     /// Which.
     #[garde(skip)]
-    #[schema(value_type = String)]
     pub media_id: MediaId,
     /// What the file is called.
     #[garde(inner(length(chars, max = MAX_FILE_NAME_CHARS), custom(super::title)))]
+    #[schema(min_length = 1, max_length = 255)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// Its media type (RFC 6838), such as `image/webp`.
     #[garde(inner(length(chars, max = MAX_MEDIA_TYPE_CHARS), custom(media_type)))]
+    #[schema(max_length = 255)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub content_type: Option<String>,
     /// Its bytes.
     #[garde(inner(range(max = MAX_EXACT)))]
+    #[schema(maximum = 9_007_199_254_740_991_u64)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub size: Option<u64>,
     /// Its width in pixels.
     #[garde(inner(range(min = 1, max = MAX_PIXELS)))]
+    #[schema(minimum = 1, maximum = 100_000)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub width: Option<u32>,
     /// Its height in pixels.
     #[garde(inner(range(min = 1, max = MAX_PIXELS)))]
+    #[schema(minimum = 1, maximum = 100_000)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub height: Option<u32>,
     /// How long it plays, in milliseconds.
     #[garde(inner(range(max = MAX_EXACT)))]
+    #[schema(maximum = 9_007_199_254_740_991_u64)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub duration_ms: Option<u64>,
     /// What is to be told instead of it to whoever does not see or hear it.
     #[garde(inner(length(chars, max = MAX_ALT_CHARS), custom(super::body)))]
+    #[schema(min_length = 1, max_length = 1000)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub alt: Option<String>,
 }
@@ -120,10 +126,12 @@ pub struct Location {
     pub longitude: Degrees,
     /// Within how many metres of it the place is.
     #[garde(inner(range(max = MAX_ACCURACY_M)))]
+    #[schema(maximum = 20_037_508)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub accuracy_m: Option<u32>,
     /// What the place is called.
     #[garde(inner(length(chars, max = MAX_LABEL_CHARS), custom(super::title)))]
+    #[schema(min_length = 1, max_length = 200)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub label: Option<String>,
 }
@@ -161,14 +169,17 @@ pub struct Contact {
     pub user_id: Option<UserId>,
     /// What they are called.
     #[garde(inner(length(chars, max = MAX_CONTACT_CHARS), custom(super::title)))]
+    #[schema(min_length = 1, max_length = 120)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// Their telephone number: digits, and what people write between them.
     #[garde(inner(length(chars, max = MAX_PHONE_CHARS), custom(phone_number)))]
+    #[schema(max_length = 32)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub phone: Option<String>,
     /// Their mail address.
     #[garde(inner(length(chars, max = MAX_EMAIL_CHARS), custom(mail_address)))]
+    #[schema(max_length = 254)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub email: Option<String>,
 }
@@ -204,6 +215,7 @@ pub struct Forwarded {
 pub struct Quote {
     /// What is quoted, 1 to 1,024 UTF-16 code units.
     #[garde(length(utf16, min = 1, max = MAX_QUOTE_UNITS))]
+    #[schema(min_length = 1)]
     pub text: String,
     /// Where it begins in the body, in UTF-16 code units; the first place that says so if absent.
     #[garde(skip)]

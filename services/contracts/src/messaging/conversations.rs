@@ -20,10 +20,12 @@ pub struct CreateConversation {
     pub kind: ConversationKind,
     /// At most 120 characters; groups and channels need one.
     #[garde(inner(length(chars, max = 120), custom(super::title)))]
+    #[schema(min_length = 1, max_length = 120)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
     /// A channel's unique name, by the rule for handles.
     #[garde(inner(custom(crate::auth::handle)))]
+    #[schema(min_length = 2, max_length = 32, pattern = "^[a-z0-9][a-z0-9_.-]*$")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub handle: Option<String>,
     /// `private` if absent; only channels may be public or paid.
@@ -32,6 +34,7 @@ pub struct CreateConversation {
     pub visibility: Option<Visibility>,
     /// Who belongs to it besides the maker; a direct one names exactly one.
     #[garde(length(max = MAX_INITIAL_MEMBERS))]
+    #[schema(max_items = 100)]
     #[serde(default)]
     pub members: Vec<UserId>,
 }
@@ -42,14 +45,17 @@ pub struct CreateConversation {
 pub struct UpdateConversation {
     /// The new title.
     #[garde(inner(length(chars, max = 120), custom(super::title)))]
+    #[schema(min_length = 1, max_length = 120)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
     /// What it is about, at most 1,000 characters; empty takes it away.
     #[garde(inner(length(chars, max = MAX_DESCRIPTION_CHARS), custom(super::description)))]
+    #[schema(max_length = 1000)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
     /// All its tags, at most 10; upper case is written back lower, and none stands there twice.
     #[garde(inner(length(max = MAX_TAGS), inner(custom(super::tag))))]
+    #[schema(max_items = 10)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tags: Option<Vec<String>>,
     /// Who may find and read it, its whole history included; only a channel can be other than `private`.
@@ -62,6 +68,7 @@ pub struct UpdateConversation {
     pub disappear_after_s: Option<u32>,
     /// Slow mode: how many seconds lie between two messages of one author, at most 21,600 (six hours); 0 ends it.
     #[garde(inner(range(max = MAX_SLOW_MODE_S)))]
+    #[schema(maximum = 21600)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub slow_mode_s: Option<u32>,
     /// Of a channel alone: whether its readers write in threads.
@@ -210,5 +217,6 @@ pub struct MoveCursor {
     /// Everything up to here is read. Only ever moves forward; past the head it stops at the head. Wherever it moves, a
     /// mark as unread is gone.
     #[garde(skip)]
+    #[schema(format = "uint64")]
     pub seq: u64,
 }

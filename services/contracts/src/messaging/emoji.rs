@@ -15,7 +15,6 @@ pub const MAX_CUSTOM_EMOJI: usize = 200;
 pub struct PutEmoji {
     /// The picture. Nobody checks that there is such media.
     #[garde(skip)]
-    #[schema(value_type = String)]
     pub media_id: MediaId,
 }
 
@@ -25,7 +24,6 @@ pub struct CustomEmoji {
     /// What stands between the colons.
     pub name: String,
     /// The picture.
-    #[schema(value_type = String)]
     pub media_id: MediaId,
 }
 

@@ -33,6 +33,7 @@ pub struct LinkFilter {
     pub mode: LinkMode,
     /// At most 100 domains in lower case, as in the DNS (`xn--` for other scripts); each with all below it.
     #[garde(length(max = MAX_FILTER_DOMAINS), inner(custom(super::domain)))]
+    #[schema(max_items = 100)]
     #[serde(default)]
     pub domains: Vec<String>,
 }

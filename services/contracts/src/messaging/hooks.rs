@@ -14,6 +14,7 @@ use crate::{HookId, UserId};
 pub struct CreateHook {
     /// Who seems to say what comes through it, unless that names itself. At most 64 characters, on one line.
     #[garde(length(chars, max = MAX_HOOK_NAME_CHARS), custom(super::title))]
+    #[schema(min_length = 1, max_length = 64)]
     pub name: String,
 }
 

@@ -24,6 +24,7 @@ pub struct PostMessage {
     /// CommonMark; not only white space; no control characters but tab and line feed. Empty or absent only where
     /// something else is said.
     #[garde(length(chars, max = MAX_BODY_CHARS), custom(said(self)))]
+    #[schema(max_length = 8000)]
     #[serde(default)]
     pub body: String,
     /// The message it answers, in the same conversation and the same thread.
@@ -40,6 +41,7 @@ pub struct PostMessage {
     pub silent: bool,
     /// What hangs on it.
     #[garde(length(max = MAX_ATTACHMENTS), dive)]
+    #[schema(max_items = 10)]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub attachments: Vec<Attachment>,
     /// The message that is passed on: this one says what that one says. Body, attachments, answer, quote and poll are left out
@@ -87,6 +89,7 @@ pub struct Posted {
 pub struct EditMessage {
     /// The new body, by the rule for bodies.
     #[garde(length(chars, max = MAX_BODY_CHARS), custom(super::body))]
+    #[schema(min_length = 1, max_length = 8000)]
     pub body: String,
 }
 

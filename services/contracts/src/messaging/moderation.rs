@@ -18,6 +18,7 @@ pub struct Restrict {
     pub until: Option<Timestamp>,
     /// Why: for the moderators and for whom it is about. At most 500 characters.
     #[garde(inner(length(chars, max = MAX_REASON_CHARS), custom(super::body)))]
+    #[schema(min_length = 1, max_length = 500)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
 }
@@ -59,10 +60,12 @@ pub struct PurgeMember {
     pub since: Option<Timestamp>,
     /// Only what stands below this position: where the run before this one ended; from the newest on if absent.
     #[garde(skip)]
+    #[schema(format = "uint64")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub before_seq: Option<u64>,
     /// Why: for the moderators. At most 500 characters.
     #[garde(inner(length(chars, max = MAX_REASON_CHARS), custom(super::body)))]
+    #[schema(min_length = 1, max_length = 500)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
 }

@@ -26,6 +26,7 @@ pub const MAX_POLL_LIFE: Duration = Duration::from_hours(366 * 24);
 pub struct NewPoll {
     /// What is asked.
     #[garde(length(chars, max = MAX_QUESTION_CHARS), custom(super::title))]
+    #[schema(min_length = 1, max_length = 300)]
     pub question: String,
     /// What can be answered: 2 to 12 that differ.
     #[garde(
@@ -33,6 +34,7 @@ pub struct NewPoll {
         custom(different),
         inner(length(chars, max = MAX_OPTION_CHARS), custom(super::title))
     )]
+    #[schema(min_items = 2, max_items = 12)]
     pub options: Vec<String>,
     /// Whether one may choose several.
     #[garde(skip)]
@@ -98,6 +100,7 @@ impl From<NewPoll> for Poll {
 pub struct PutVote {
     /// What is chosen, by its place from 0. One, unless the poll takes several.
     #[garde(length(min = 1, max = MAX_OPTIONS))]
+    #[schema(min_items = 1, max_items = 12)]
     pub options: Vec<u8>,
 }
 

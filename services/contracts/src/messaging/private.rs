@@ -33,6 +33,7 @@ pub struct UpdateMembership {
 pub struct PutDraft {
     /// At most as long as a message; nothing but white space, and no message that it answers, is no draft.
     #[garde(length(chars, max = MAX_BODY_CHARS), custom(super::writing))]
+    #[schema(max_length = 8000)]
     pub body: String,
     /// The message it is to answer.
     #[garde(skip)]
@@ -40,6 +41,7 @@ pub struct PutDraft {
     pub reply_to: Option<MessageId>,
     /// The revision of the draft that this is to take the place of; absent for none.
     #[garde(skip)]
+    #[schema(format = "uint64")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revision: Option<u64>,
 }
@@ -76,6 +78,7 @@ pub struct Drafts {
 pub struct SaveMessage {
     /// What to remember about it.
     #[garde(inner(length(chars, max = MAX_MARK_CHARS), custom(super::body)))]
+    #[schema(min_length = 1, max_length = 500)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
 }

@@ -39,6 +39,7 @@ pub struct FileReport {
     pub category: ReportCategory,
     /// In the reporter's own words, for the moderators. At most 500 characters.
     #[garde(inner(length(chars, max = MAX_REASON_CHARS), custom(super::body)))]
+    #[schema(min_length = 1, max_length = 500)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
 }
@@ -62,6 +63,7 @@ pub struct DecideReport {
     pub decision: Verdict,
     /// Why: for the moderators. At most 500 characters.
     #[garde(inner(length(chars, max = MAX_REASON_CHARS), custom(super::body)))]
+    #[schema(min_length = 1, max_length = 500)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
 }

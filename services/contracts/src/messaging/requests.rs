@@ -14,6 +14,7 @@ use crate::{ConversationId, InvitationId, UserId};
 pub struct AskToJoin {
     /// What those who decide read, at most 500 characters.
     #[garde(inner(length(chars, max = MAX_NOTE_CHARS), custom(super::body)))]
+    #[schema(min_length = 1, max_length = 500)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
 }

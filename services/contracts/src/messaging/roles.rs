@@ -16,6 +16,7 @@ use crate::{
 pub struct PutRole {
     /// What it is called: at most 40 characters, on one line.
     #[garde(length(chars, max = 40), custom(super::title))]
+    #[schema(min_length = 1, max_length = 40)]
     pub name: String,
     /// What whoever carries it may do besides: names of actions.
     #[garde(custom(super::overridable))]

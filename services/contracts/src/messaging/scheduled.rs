@@ -26,6 +26,7 @@ pub struct ScheduleMessage {
 pub struct RescheduleMessage {
     /// What it is to say instead, by the rule for bodies.
     #[garde(inner(length(chars, max = MAX_BODY_CHARS), custom(super::body)))]
+    #[schema(min_length = 1, max_length = 8000)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub body: Option<String>,
     /// When it is to be posted instead. A message that could not be posted waits again for this time.

@@ -23,6 +23,7 @@ struct OneEmoji {
     /// The conversation.
     id: ConversationId,
     /// What stands between the colons: 2 to 32 lower-case letters, digits, `_` and `-`.
+    #[param(min_length = 2, max_length = 32, pattern = "^[a-z0-9_-]+$")]
     name: String,
 }
 

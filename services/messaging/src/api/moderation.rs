@@ -37,7 +37,7 @@ struct OneUser {
 pub(super) struct Why {
     /// For the moderators, and for whom it is about. At most 500 characters.
     #[garde(inner(length(chars, max = MAX_REASON_CHARS), custom(body)))]
-    #[param(max_length = 500)]
+    #[param(max_length = 500, min_length = 1)]
     pub(super) reason: Option<String>,
 }
 

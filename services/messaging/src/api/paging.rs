@@ -16,7 +16,8 @@ pub(super) const DEFAULT_PAGE: usize = 50;
 #[into_params(parameter_in = Query)]
 pub(super) struct ListQuery {
     /// Where the page before this one ended: its `next_cursor`.
-    #[garde(inner(length(bytes, max = 4096)))]
+    #[garde(inner(length(bytes, min = 1, max = 4096)))]
+    #[param(min_length = 1, max_length = 4096, pattern = "^[A-Za-z0-9_-]+$")]
     cursor: Option<String>,
     /// At most so many items; 50 if absent.
     #[garde(inner(range(min = 1, max = MAX_PAGE)))]
@@ -47,7 +48,8 @@ pub(super) struct DirectoryQuery {
     #[param(inline)]
     order: Option<DirectoryOrder>,
     /// Where the page before this one ended: its `next_cursor`.
-    #[garde(inner(length(bytes, max = 4096)))]
+    #[garde(inner(length(bytes, min = 1, max = 4096)))]
+    #[param(min_length = 1, max_length = 4096, pattern = "^[A-Za-z0-9_-]+$")]
     cursor: Option<String>,
     /// At most so many items; 50 if absent.
     #[garde(inner(range(min = 1, max = MAX_PAGE)))]
@@ -81,13 +83,16 @@ pub(super) fn cursor_at(text: Option<&str>) -> Result<Option<Cursor>, Error> {
 #[into_params(parameter_in = Query)]
 pub(super) struct MessagesQuery {
     /// Where the page before this one ended: its `next_cursor`.
-    #[garde(inner(length(bytes, max = 32)))]
+    #[garde(inner(length(bytes, min = 1, max = 32)))]
+    #[param(min_length = 2, max_length = 17, pattern = "^[ab][0-9a-f]{1,16}$")]
     cursor: Option<String>,
     /// The nearest messages below this position.
     #[garde(skip)]
+    #[param(format = "uint64")]
     before_seq: Option<u64>,
     /// The nearest messages above this position.
     #[garde(skip)]
+    #[param(format = "uint64")]
     after_seq: Option<u64>,
     /// At most so many items; 50 if absent.
     #[garde(inner(range(min = 1, max = MAX_PAGE)))]
@@ -119,7 +124,8 @@ impl MessagesQuery {
 #[into_params(parameter_in = Query)]
 pub(super) struct ThreadsQuery {
     /// Where the page before this one ended: its `next_cursor`.
-    #[garde(inner(length(bytes, max = 32)))]
+    #[garde(inner(length(bytes, min = 1, max = 32)))]
+    #[param(min_length = 2, max_length = 17, pattern = "^[ab][0-9a-f]{1,16}$")]
     cursor: Option<String>,
     /// At most so many items; 50 if absent.
     #[garde(inner(range(min = 1, max = MAX_PAGE)))]
@@ -145,6 +151,7 @@ impl ThreadsQuery {
 pub(super) struct LogQuery {
     /// Entries above this position; from the first if absent.
     #[garde(skip)]
+    #[param(format = "uint64")]
     after_seq: Option<u64>,
     /// At most so many entries; 50 if absent.
     #[garde(inner(range(min = 1, max = MAX_PAGE)))]
@@ -165,6 +172,7 @@ impl LogQuery {
 pub(super) struct OwnLogQuery {
     /// Entries above this position; from the first if absent.
     #[garde(skip)]
+    #[param(format = "uint64")]
     after_useq: Option<u64>,
     /// At most so many entries; 50 if absent.
     #[garde(inner(range(min = 1, max = MAX_PAGE)))]

@@ -31,7 +31,8 @@ pub(super) struct VotesQuery {
     #[serde(default)]
     option: u8,
     /// Where the page before this one ended: its `next_cursor`.
-    #[garde(inner(length(bytes, max = 4096)))]
+    #[garde(inner(length(bytes, min = 1, max = 4096)))]
+    #[param(min_length = 1, max_length = 4096, pattern = "^[A-Za-z0-9_-]+$")]
     cursor: Option<String>,
     /// At most so many items; 50 if absent.
     #[garde(inner(range(min = 1, max = MAX_PAGE)))]

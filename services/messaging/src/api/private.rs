@@ -111,6 +111,7 @@ pub(super) async fn put_draft(
 pub(super) struct DraftQuery {
     /// The one of this revision; whichever there is if absent.
     #[garde(skip)]
+    #[param(format = "uint64")]
     revision: Option<u64>,
 }
 

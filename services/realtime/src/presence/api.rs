@@ -37,12 +37,12 @@ pub(crate) struct PresenceQuery {
     params(PresenceQuery),
     responses(
         (status = 200, description = "Each, once.", body = Presences),
-        (status = 401, description = "No valid token.", body = Problem),
-        (status = 403, description = "`insufficient_scope`: a token without `read`.", body = Problem),
-        (status = 422, description = "`invalid_fields`: not ids, or too many.", body = Problem),
-        (status = 503, description = "A part of the service is away; `Retry-After` says when to come back.", body = Problem),
+        (status = 401, description = "No valid token.", body = Problem, content_type = "application/problem+json"),
+        (status = 403, description = "`insufficient_scope`: a token without `read`.", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "`invalid_fields`: not ids, or too many.", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "A part of the service is away; `Retry-After` says when to come back.", body = Problem, content_type = "application/problem+json"),
     ),
-    security(("bearer" = []))
+    security(("access_token" = []))
 )]
 pub(crate) async fn presence(
     State(hub): State<Arc<Hub>>,

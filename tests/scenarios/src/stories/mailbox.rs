@@ -89,7 +89,7 @@ impl<'a> Postbox<'a> {
             return Ok(Self::Sink(system));
         }
         let operator = system.stranger(&system.gateways_from(0)[0])?;
-        let wish = json!({"handle": "keeper", "password": FIRST, "setup_token": setup_token(system)?});
+        let wish = json!({"handle": "keeper", "password": FIRST, "setup_token": system.setup_token()?});
         let signed_in: SignedIn = operator.send(Method::POST, "/v1/accounts", Some(&wish)).await?;
         Ok(Self::Outbox(operator.with_token(&signed_in.access_token)))
     }
@@ -132,12 +132,4 @@ impl<'a> Postbox<'a> {
         })
         .await
     }
-}
-
-/// The secret of the link that the product printed when it started.
-fn setup_token(system: &System) -> Result<String> {
-    let process = system.processes.get("tertulia").context("there is no process tertulia")?;
-    let log = std::fs::read_to_string(process.log_path()).context("reading what the product printed")?;
-    let token = log.lines().find_map(|line| Some(line.split_once("/setup#")?.1.trim().to_owned()));
-    token.context("no setup link was printed")
 }
