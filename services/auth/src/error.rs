@@ -36,6 +36,9 @@ pub enum Error {
     /// There is no such invitation.
     #[error("there is no such invitation")]
     InvitationNotFound,
+    /// There is no erasure that this is the receipt of.
+    #[error("there is no such erasure")]
+    ErasureNotFound,
     /// Accounts are made by nobody.
     #[error("registration is closed")]
     RegistrationClosed,
@@ -107,7 +110,7 @@ pub enum Error {
         /// Why, and until when.
         suspension: Box<Suspension>,
     },
-    /// Whoever runs the instance can be neither suspended nor given another office.
+    /// Whoever runs the instance can be neither suspended nor erased nor given another office.
     #[error("the operator stays what they are")]
     OperatorStays,
     /// Programs keep nobody in order.
@@ -203,6 +206,7 @@ impl Fault for Error {
             | Self::TokenNotFound
             | Self::BotNotFound
             | Self::InvitationNotFound
+            | Self::ErasureNotFound
             | Self::NoOutbox => Kind::NotFound,
             Self::Busy | Self::StoreUnavailable(_) => Kind::Unavailable,
             Self::WayIn(error) => error.kind(),
@@ -226,6 +230,7 @@ impl Fault for Error {
             Self::InvitationRequired => "invitation_required",
             Self::InvitationInvalid => "invitation_invalid",
             Self::InvitationNotFound => "invitation_not_found",
+            Self::ErasureNotFound => "erasure_not_found",
             Self::SetupLinkInvalid => "setup_link_invalid",
             Self::WrongCredentials => "wrong_credentials",
             Self::RefreshTokenInvalid => "refresh_token_invalid",
@@ -276,6 +281,7 @@ impl Fault for Error {
                 "The invitation has been used up or withdrawn, or is too old. Ask for another."
             }
             Self::InvitationNotFound => "There is no such invitation.",
+            Self::ErasureNotFound => "There is no erasure that this is the receipt of.",
             Self::SetupLinkInvalid => {
                 "The setup link has been used or is too old. A restart prints a new one, \
                                        until there is an operator."
@@ -304,7 +310,7 @@ impl Fault for Error {
                 return Cow::Owned(detail);
             }
             Self::OperatorStays => {
-                "Whoever runs the instance can be neither suspended nor given another office."
+                "Whoever runs the instance can be neither suspended nor erased nor given another office."
             }
             Self::BotsHoldNoOffice => "A bot holds no office.",
             Self::OperatorOnly => "This is for whoever runs the instance.",

@@ -15,6 +15,7 @@
 //!   the one before.
 //! * **A key is known before it signs** and until the last token that it signed is over, so keys change without an outage.
 //! * **An account elsewhere is linked by whoever holds both.** That an address is the same proves nothing.
+//! * **Erased is forgotten.** Of an account that was erased there is left that there was one, and what became of it.
 //! * **Mails are consequences.** What is to be mailed is committed with the change that asks for it, and sent by whoever
 //!   takes it from the bus; a link's secret is made then, and lies in the mail alone.
 //!
@@ -35,7 +36,7 @@ use serde::{Deserialize, Serialize};
 use tertulia_bus::{Bus, Consumer, Handler, Subscription};
 use tertulia_cache::Cache;
 use tertulia_contracts::{
-    events::{AUTH_AUDIT, AUTH_MAIL, AUTH_STANDING},
+    events::{AUTH_AUDIT, AUTH_ERASURES, AUTH_MAIL, AUTH_STANDING},
     identity::{MAX_ACCESS_TOKEN_LIFE, Verifier},
 };
 use tertulia_documents::{Collection, Documents, Record};
@@ -66,6 +67,7 @@ use model::{
 use openid::Providers;
 use service::{
     audit::{self, Clerk},
+    erasures::Registrar,
     janitor,
     keys::Keys,
     letters::Letters,
@@ -106,6 +108,8 @@ pub struct Config {
     pub session_days: u64,
     /// How long a key signs until the next one does, in days; 0 for until the operator says so.
     pub key_rotation_days: u64,
+    /// After so long auth looks once more whether anything is left of an account that was erased.
+    pub second_look_ms: u64,
     /// What a password costs.
     pub password: PasswordCost,
     /// Whom people may sign in with besides.
@@ -119,6 +123,7 @@ impl Default for Config {
             access_token_s: 600,
             session_days: 30,
             key_rotation_days: 90,
+            second_look_ms: 60_000,
             password: PasswordCost::default(),
             openid: Vec::new(),
         }
@@ -256,21 +261,36 @@ pub async fn build(config: Config, deps: Deps) -> Result<Service, Error> {
         verifier: deps.verifier,
     };
     let app = App(Arc::new(auth));
+    start_consumers(&app, &deps.supervisor).await?;
+    start_rounds(&app, &deps.supervisor);
+    let router = api::router(app);
+    Ok(Service { router: problem::layers(router), setup })
+}
+
+async fn start_consumers(app: &App, supervisor: &Supervisor) -> Result<(), Error> {
     let post = Subscription { group: AUTH_MAIL, prefetch: post::PREFETCH, retry: post::RETRY };
-    consume(&app, &deps.supervisor, "auth.post", post, Arc::new(app.clone())).await?;
+    consume(app, supervisor, "auth.post", post, Arc::new(app.clone())).await?;
     let standing =
         Subscription { group: AUTH_STANDING, prefetch: standing::PREFETCH, retry: standing::RETRY };
-    let enforcer = Arc::new(Enforcer(app.clone()));
-    consume(&app, &deps.supervisor, "auth.standing", standing, enforcer).await?;
+    let reports = Subscription { group: AUTH_ERASURES, ..standing.clone() };
+    consume(app, supervisor, "auth.standing", standing, Arc::new(Enforcer(app.clone()))).await?;
+    consume(app, supervisor, "auth.reports", reports, Arc::new(Registrar(app.clone()))).await?;
     let trail = Subscription { group: AUTH_AUDIT, prefetch: audit::PREFETCH, retry: audit::RETRY };
-    consume(&app, &deps.supervisor, "auth.audit", trail, Arc::new(Clerk(app.clone()))).await?;
-    let (keeper, shutdown) = (app.clone(), deps.supervisor.shutdown_token());
-    deps.supervisor.supervise("auth.keys", move || {
+    consume(app, supervisor, "auth.audit", trail, Arc::new(Clerk(app.clone()))).await
+}
+
+/// Starts what looks after the keys, and after what is left of erased accounts.
+fn start_rounds(app: &App, supervisor: &Supervisor) {
+    let (keeper, shutdown) = (app.clone(), supervisor.shutdown_token());
+    supervisor.supervise("auth.keys", move || {
         let (keeper, shutdown) = (keeper.clone(), shutdown.clone());
         async move { keeper.0.run_keys(shutdown).await }
     });
-    let router = api::router(app);
-    Ok(Service { router: problem::layers(router), setup })
+    let (registrar, shutdown) = (app.clone(), supervisor.shutdown_token());
+    supervisor.supervise("auth.erasures", move || {
+        let (registrar, shutdown) = (registrar.clone(), shutdown.clone());
+        async move { registrar.0.run_erasures(shutdown).await }
+    });
 }
 
 async fn consume(

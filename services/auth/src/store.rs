@@ -1,6 +1,7 @@
 //! What auth keeps, and how it finds it again.
 
 mod audit;
+mod erasures;
 
 use std::sync::Arc;
 
@@ -15,6 +16,8 @@ use tertulia_documents::{
 };
 use tertulia_runtime::{Event, Timestamp, secret};
 
+use erasures::{BY_RECEIPT, ERASED, TO_FORGET};
+
 use crate::model::{
     account::{Account, Identifier, comparable_email},
     api_token::ApiToken,
@@ -27,6 +30,8 @@ use crate::model::{
 };
 
 const BY_HANDLE: Index = Index::unique("by_handle");
+/// Of handles that are taken, also of accounts that were erased: only their fingerprints are left.
+const TAKEN: Index = Index::unique("taken_handles");
 /// Of addresses that were proven, so that nobody can keep another from using theirs by claiming it.
 pub(crate) const BY_EMAIL: Index = Index::unique("by_proven_email");
 /// Of addresses that somebody says are theirs.
@@ -50,8 +55,10 @@ const BY_FINGERPRINT: Index = Index::unique("by_fingerprint");
 const BY_USER: Index = Index::ordered("by_user");
 const BY_EXPIRY: Index = Index::ordered("by_expiry");
 
-const ACCOUNT_INDEXES: &[Index] =
-    &[BY_HANDLE, BY_EMAIL, BY_CLAIM, OPERATOR, BOTS, INVITED, MODERATORS, SUSPENDED, BY_EPOCH];
+const ACCOUNT_INDEXES: &[Index] = &[
+    BY_HANDLE, TAKEN, BY_EMAIL, BY_CLAIM, OPERATOR, BOTS, INVITED, MODERATORS, SUSPENDED, BY_EPOCH, ERASED,
+    BY_RECEIPT, TO_FORGET,
+];
 
 impl Record for Account {
     const COLLECTION: Collection = Collection { name: "accounts", indexes: ACCOUNT_INDEXES };
@@ -65,7 +72,9 @@ impl Record for Account {
         let email = self.proven_email.as_ref().map(|email| (BY_EMAIL, address(email)));
         let claim = self.claimed_email.as_ref().map(|email| (BY_CLAIM, address(email)));
         let operator = self.operator.then(|| (OPERATOR, operator_key()));
-        let handle = (BY_HANDLE, Key::new().text(&self.handle));
+        let handle = self.erased.is_none().then(|| (BY_HANDLE, Key::new().text(&self.handle)));
+        let held = self.erased.as_ref().map(|erased| erased.held_handle.clone());
+        let taken = (TAKEN, Key::new().text(&held.unwrap_or_else(|| secret::fingerprint(&self.handle))));
         let bot = self.bot.as_ref().filter(|bot| bot.ended_at.is_none());
         let bot = bot.map(|bot| (BOTS, Key::new().display(bot.owner).number(bot.slot)));
         let invited = self.invited.map(|it| (INVITED, Key::new().display(it.by).number(it.place.into())));
@@ -73,8 +82,8 @@ impl Record for Account {
         let moderator = self.moderator.then(|| (MODERATORS, by_handle()));
         let suspended = self.suspension.is_some().then(|| (SUSPENDED, by_handle()));
         let epoch = self.epoch_began_at.map(|began| (BY_EPOCH, moment_key(began)));
-        let known = [Some(handle), email, claim, operator, bot, invited, moderator, suspended, epoch];
-        known.into_iter().flatten().collect()
+        let known = [handle, Some(taken), email, claim, operator, bot, invited, moderator, suspended, epoch];
+        known.into_iter().flatten().chain(self.erased.iter().flat_map(erasures::keys)).collect()
     }
 }
 
@@ -243,7 +252,9 @@ impl Store {
     ) -> Result<Option<Taken>, Error> {
         match self.accounts.insert(account, events).await {
             Ok(_) => Ok(None),
-            Err(Error::Duplicate { index, .. }) if index == BY_HANDLE.name => Ok(Some(Taken::Handle)),
+            Err(Error::Duplicate { index, .. }) if index == BY_HANDLE.name || index == TAKEN.name => {
+                Ok(Some(Taken::Handle))
+            }
             Err(Error::Duplicate { index, .. }) if index == OPERATOR.name => Ok(Some(Taken::Operator)),
             Err(Error::Duplicate { index, .. }) if index == BOTS.name => Ok(Some(Taken::Slot)),
             Err(Error::Duplicate { index, .. }) if index == INVITED.name => Ok(Some(Taken::Place)),
@@ -255,8 +266,10 @@ impl Store {
         Ok(self.versioned_account(id).await?.map(|found| found.value))
     }
 
+    /// An account that was not erased, as all that is found here but by the erasures' own questions.
     pub(crate) async fn versioned_account(&self, id: UserId) -> Result<Option<Versioned<Account>>, Error> {
-        self.accounts.get(&id.to_string()).await
+        let found = self.accounts.get(&id.to_string()).await?;
+        Ok(found.filter(|found| found.value.erased.is_none()))
     }
 
     pub(crate) async fn replace_account(
@@ -290,7 +303,8 @@ impl Store {
 
     pub(crate) async fn accounts(&self, ids: &[UserId]) -> Result<Vec<Account>, Error> {
         let ids: Vec<String> = ids.iter().map(UserId::to_string).collect();
-        Ok(self.accounts.get_many(&ids).await?.into_iter().map(|found| found.value).collect())
+        let found = self.accounts.get_many(&ids).await?.into_iter().map(|found| found.value);
+        Ok(found.filter(|account| account.erased.is_none()).collect())
     }
 
     /// Whose handle this is, or whose address: the one who proved it, or else the only one who says so. Where several say

@@ -2,6 +2,7 @@
 
 mod audit;
 mod credentials;
+mod erasure;
 mod instance;
 mod mailbox;
 mod openid;
@@ -25,6 +26,7 @@ pub use audit::{
     SearchAudit, VerifyAudit,
 };
 pub use credentials::{ConfirmTotp, Credentials, RECOVERY_CODES, RecoveryCodes, StepUp, TotpSecret, WayIn};
+pub use erasure::{Erasure, ErasureStarted, Erasures, FORGETTING, FindErasure, ForgottenBy, ListErasures};
 pub use instance::{
     CreateInstanceInvitation, INVITATION_SECRET_PREFIX, Instance, InstanceInvitation, InstanceInvitations,
     ListInstanceInvitations, MAX_INSTANCE_INVITATION_LIFE_S, MAX_INSTANCE_INVITATION_USES,

@@ -76,6 +76,38 @@ impl EventBody for UserSuspended {
     }
 }
 
+/// An account was erased: whoever keeps anything of this person forgets it, and tells so by [`UserForgotten`].
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct UserErased {
+    /// Whose it was.
+    pub user_id: UserId,
+}
+
+impl EventBody for UserErased {
+    const TYPE: &'static str = "user.erased";
+    fn partition_key(&self) -> String {
+        self.user_id.to_string()
+    }
+}
+
+/// A service has forgotten somebody whose account was erased.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct UserForgotten {
+    /// Who they were.
+    pub user_id: UserId,
+    /// Which service: its role.
+    pub service: String,
+    /// How much it removed, by what it was: `messages`.
+    pub removed: BTreeMap<String, u64>,
+}
+
+impl EventBody for UserForgotten {
+    const TYPE: &'static str = "user.forgotten";
+    fn partition_key(&self) -> String {
+        self.user_id.to_string()
+    }
+}
+
 /// Something was done with accounts that the audit trail is to hold. It stands in the commit of the act itself.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ActNoted {
@@ -140,6 +172,18 @@ pub enum Letter {
         /// Whose.
         user_id: UserId,
     },
+    /// The account was erased. Nobody remembers to whom this goes and what they were called, so it says so itself.
+    AccountErased {
+        /// Whose it was.
+        user_id: UserId,
+        /// Its address.
+        address: String,
+        /// Its handle.
+        handle: String,
+        /// The language that it was written to in.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        locale: Option<String>,
+    },
 }
 
 impl EventBody for MailRequested {
@@ -153,6 +197,7 @@ impl EventBody for MailRequested {
                 format!("reset_password:{}", secret::fingerprint(identifier))
             }
             Letter::PasswordChanged { user_id } => format!("password_changed:{user_id}"),
+            Letter::AccountErased { user_id, .. } => format!("account_erased:{user_id}"),
         }
     }
 }
@@ -325,6 +370,8 @@ pub const AUTH_MAIL: &str = "auth.mail";
 pub const AUTH_STANDING: &str = "auth.standing";
 /// Writes the audit trail.
 pub const AUTH_AUDIT: &str = "auth.audit";
+/// Keeps the reports on erasures.
+pub const AUTH_ERASURES: &str = "auth.erasures";
 /// Writes memberships, bans, mutes, what becomes of reports and who follows which thread into the users' own logs.
 pub const MESSAGING_USER_LOGS: &str = "messaging.user_logs";
 
@@ -345,11 +392,13 @@ pub const TOPICS: &[&str] = &[
     RoleChanged::TYPE,
     UserSuspended::TYPE,
     ActNoted::TYPE,
+    UserErased::TYPE,
+    UserForgotten::TYPE,
 ];
 
 /// Every group there is, and what it takes.
 pub const GROUPS: &[Group] = &[
-    Group { name: MESSAGING, topics: &[UserRegistered::TYPE] },
+    Group { name: MESSAGING, topics: &[UserRegistered::TYPE, UserErased::TYPE] },
     Group {
         name: MESSAGING_USER_LOGS,
         topics: &[
@@ -363,6 +412,7 @@ pub const GROUPS: &[Group] = &[
     Group { name: AUTH_MAIL, topics: &[MailRequested::TYPE] },
     Group { name: AUTH_STANDING, topics: &[RoleChanged::TYPE, UserSuspended::TYPE] },
     Group { name: AUTH_AUDIT, topics: &[ActNoted::TYPE] },
+    Group { name: AUTH_ERASURES, topics: &[UserForgotten::TYPE] },
 ];
 
 /// What every node declares on its bus before it publishes anything.

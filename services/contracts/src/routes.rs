@@ -118,6 +118,8 @@ pub const ROUTES: &[Route] = &[
     Route::new(Method::DELETE, "/v1/bots/{id}", role::AUTH).account(),
     Route::new(Method::GET, "/v1/me", role::AUTH),
     Route::new(Method::PATCH, "/v1/me", role::AUTH).account(),
+    Route::new(Method::DELETE, "/v1/me", role::AUTH).account(),
+    Route::new(Method::POST, "/v1/erasures/report", role::AUTH).public(),
     Route::new(Method::PUT, "/v1/me/email", role::AUTH).account(),
     Route::new(Method::POST, "/v1/me/email/verification", role::AUTH).account(),
     Route::new(Method::PUT, "/v1/me/password", role::AUTH).account(),
@@ -134,6 +136,8 @@ pub const ROUTES: &[Route] = &[
     Route::new(Method::GET, "/v1/operator/invitations", role::AUTH).account(),
     Route::new(Method::DELETE, "/v1/operator/invitations/{id}", role::AUTH).account(),
     Route::new(Method::GET, "/v1/operator/accounts", role::AUTH).account(),
+    Route::new(Method::DELETE, "/v1/operator/accounts/{id}", role::AUTH).account(),
+    Route::new(Method::GET, "/v1/operator/erasures", role::AUTH).account(),
     Route::new(Method::PUT, "/v1/operator/accounts/{id}/moderator", role::AUTH).account(),
     Route::new(Method::DELETE, "/v1/operator/accounts/{id}/moderator", role::AUTH).account(),
     Route::new(Method::PUT, "/v1/operator/accounts/{id}/suspension", role::AUTH).account(),
@@ -309,7 +313,7 @@ mod tests {
         for route in ROUTES.iter().filter(|route| route.access != Access::Public) {
             let fitting = match () {
                 () if of_the_account(route.path) => Scope::Account,
-                () if route.path == "/v1/me" && route.method == Method::PATCH => Scope::Account,
+                () if route.path == "/v1/me" && route.method != Method::GET => Scope::Account,
                 () if route.method == Method::GET => Scope::Read,
                 () => Scope::Write,
             };

@@ -5,24 +5,24 @@ use tertulia_bus::{Handler, Outcome};
 use tertulia_contracts::{
     events::{
         ConversationChanged, MemberJoined, MemberLeft, MemberRestricted, MessageDeleted, MessageEdited,
-        MessagePosted, ReportDecided, ThreadPosted, UserRegistered,
+        MessagePosted, ReportDecided, ThreadPosted, UserErased, UserRegistered,
     },
     messaging::Fact,
 };
 use tertulia_documents::Error as StoreError;
 use tertulia_runtime::{
-    Event, EventBody,
+    Ambient, Event, EventBody,
     event::{SpecVersion, UnreadableEvent},
 };
 
 use crate::{
     Error,
     model::place::event_id,
-    service::{people::remember, user_logs::UserLogs},
+    service::{erasing::begin_erasure, people::remember, user_logs::UserLogs},
     store::{EntryRecord, Store},
 };
 
-const SOURCE: &str = "/messaging";
+pub(crate) const SOURCE: &str = "/messaging";
 
 /// The event that an entry of a conversation's log is. The same at every call, id and all.
 pub(crate) fn event_of(entry: &EntryRecord) -> Result<Event, StoreError> {
@@ -85,12 +85,18 @@ fn envelope<B: EventBody>(entry: &EntryRecord, body: &B) -> Result<Event, StoreE
     })
 }
 
-/// Remembers who there is, from auth's events.
-pub(crate) struct RememberPeople(pub Store);
+/// Remembers who there is, from auth's events, and notes who is to be forgotten.
+pub(crate) struct RememberPeople(pub Store, pub Ambient);
 
 #[async_trait]
 impl Handler for RememberPeople {
     async fn handle(&self, event: &Event) -> Outcome {
+        if event.kind == UserErased::TYPE {
+            return match event.body::<UserErased>() {
+                Ok(UserErased { user_id }) => outcome(begin_erasure(&self.0, user_id, self.1.now()).await),
+                Err(error) => unreadable(&error),
+            };
+        }
         match event.body::<UserRegistered>() {
             Ok(registered) => outcome(remember(&self.0, registered.user_id, &registered.handle).await),
             Err(error) => unreadable(&error),

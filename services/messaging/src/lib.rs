@@ -8,6 +8,7 @@
 //! * **Decided where it stands.** Whether an author may write is decided at the very place their entry takes.
 //! * **Erased.** When a deletion is acknowledged, what the message said is in no document of this service any more, its
 //!   history and its log included.
+//! * **Forgotten.** Of somebody whose account was erased there is left, in the background, that they were a member, and ids.
 //! * **In time.** A scheduled message is posted once at its time, whatever process dies then, or its author is told why not.
 //! * **Gone in time.** A message that disappears is shown to nobody from that moment on, and erased soon after.
 //! * **Told.** Every entry becomes an event on the durable bus at least once, with the same id each time, and
@@ -40,6 +41,7 @@ pub use error::Error;
 use service::{
     Messaging,
     batch::Desk,
+    erasing::Eraser,
     expiring::Sweeper,
     keeper::Keeper,
     ledger::Ledger,
@@ -51,9 +53,10 @@ use service::{
     writer::{Limits, Writers},
 };
 use store::{
-    CheckpointRecord, ConversationRecord, EntryRecord, ExpiryRecord, HookRecord, InvitationRecord,
-    LastSeenRecord, ListingRecord, MemberRecord, MentionRecord, PersonRecord, PrivateRecord, ReactionRecord,
-    ReportRecord, RequestRecord, ScheduledRecord, Store, UserHeadRecord, VoteRecord,
+    CheckpointRecord, ConversationRecord, EntryRecord, ErasureRecord, ExpiryRecord, HookRecord,
+    InvitationRecord, LastSeenRecord, ListingRecord, MemberRecord, MentionRecord, PersonRecord,
+    PrivateRecord, ReactionRecord, ReportRecord, RequestRecord, ScheduledRecord, Store, UserHeadRecord,
+    VoteRecord,
 };
 use telemetry::Telemetry;
 
@@ -77,6 +80,7 @@ pub const COLLECTIONS: &[Collection] = &[
     VoteRecord::COLLECTION,
     ExpiryRecord::COLLECTION,
     LastSeenRecord::COLLECTION,
+    ErasureRecord::COLLECTION,
 ];
 
 /// What an operator may set.
@@ -99,6 +103,8 @@ pub struct Config {
     pub consumer_prefetch: u16,
     /// How often a process looks for messages that are to be posted now or to disappear, at the least.
     pub schedule_tick_ms: u64,
+    /// After so long a process looks once more whether anything is left of somebody whose account was erased.
+    pub second_look_ms: u64,
 }
 
 impl Default for Config {
@@ -112,6 +118,7 @@ impl Default for Config {
             relay_lease_ms: 20_000,
             consumer_prefetch: 32,
             schedule_tick_ms: 1_000,
+            second_look_ms: 60_000,
         }
     }
 }
@@ -168,7 +175,7 @@ pub async fn build(config: Config, deps: Deps) -> Result<Router, Error> {
     // Stages end in reverse: the relay outlives the writers, and publishes the last they write.
     run_relay(relay, &supervisor.stage("messaging.relay"));
     let writers = supervisor.stage("messaging.writers");
-    consume(&config, &*bus, &store, &user_logs, &writers).await?;
+    consume(&config, &*bus, (&store, &ambient), &user_logs, &writers).await?;
     let messaging = Messaging {
         people: People::new(store.clone(), mesh),
         writers: Writers::new(desk, writers, limits(&config)),
@@ -181,6 +188,7 @@ pub async fn build(config: Config, deps: Deps) -> Result<Router, Error> {
     };
     run_postman(&config, messaging.clone(), &supervisor.stage("messaging.postman"));
     run_sweeper(&config, messaging.clone(), &supervisor.stage("messaging.sweeper"));
+    run_eraser(&config, Eraser::new(messaging.clone(), bus), &supervisor.stage("messaging.eraser"));
     let api = api::Api { messaging, verifier };
     let internal = api::presence::internal().with_state(api.clone());
     let (router, _) = api::router().with_state(api).split_for_parts();
@@ -234,16 +242,26 @@ fn run_sweeper(config: &Config, messaging: Messaging, supervisor: &Supervisor) {
     });
 }
 
+fn run_eraser(config: &Config, eraser: Eraser, supervisor: &Supervisor) {
+    let tick = Duration::from_millis(config.schedule_tick_ms.max(1));
+    let second_look = Duration::from_millis(config.second_look_ms);
+    let (eraser, shutdown) = (Arc::new(eraser), supervisor.shutdown_token());
+    supervisor.supervise("messaging.eraser", move || {
+        let (eraser, shutdown) = (eraser.clone(), shutdown.clone());
+        async move { eraser.run(tick, second_look, shutdown).await }
+    });
+}
+
 async fn consume(
     config: &Config,
     bus: &dyn Bus,
-    store: &Store,
+    (store, ambient): (&Store, &Ambient),
     user_logs: &UserLogs,
     supervisor: &Supervisor,
 ) -> Result<(), Error> {
     let prefetch = config.consumer_prefetch.max(1);
     let subscription = |group| Subscription { group, prefetch, retry: RetryPolicy::default() };
-    let people = Arc::new(events::RememberPeople(store.clone()));
+    let people = Arc::new(events::RememberPeople(store.clone(), ambient.clone()));
     let users = Arc::new(events::TellUsers(user_logs.clone()));
     let consumers: [Box<dyn Consumer>; 2] = [
         bus.subscribe(subscription(MESSAGING), people).await?,

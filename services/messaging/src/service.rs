@@ -6,6 +6,7 @@ pub(crate) mod blocks;
 pub(crate) mod conversations;
 pub(crate) mod directory;
 pub(crate) mod drafts;
+pub(crate) mod erasing;
 pub(crate) mod expiring;
 pub(crate) mod export;
 pub(crate) mod forwarding;

@@ -3,6 +3,7 @@
 pub(crate) mod checkpoints;
 pub(crate) mod conversations;
 pub(crate) mod entries;
+pub(crate) mod erasures;
 pub(crate) mod expiries;
 pub(crate) mod hooks;
 pub(crate) mod invitations;
@@ -29,6 +30,7 @@ use tertulia_documents::{Documents, Table};
 pub(crate) use checkpoints::CheckpointRecord;
 pub(crate) use conversations::ConversationRecord;
 pub(crate) use entries::{Class, EntryRecord, Head};
+pub(crate) use erasures::ErasureRecord;
 pub(crate) use expiries::ExpiryRecord;
 pub(crate) use hooks::HookRecord;
 pub(crate) use invitations::InvitationRecord;
@@ -83,6 +85,8 @@ pub(crate) struct Store {
     pub expiries: Table<ExpiryRecord>,
     /// When people were last connected.
     pub last_seen: Table<LastSeenRecord>,
+    /// Who is forgotten here, or is to be.
+    pub erasures: Table<ErasureRecord>,
 }
 
 impl Store {
@@ -107,6 +111,7 @@ impl Store {
             votes: Table::new(documents.clone()),
             expiries: Table::new(documents.clone()),
             last_seen: Table::new(documents.clone()),
+            erasures: Table::new(documents.clone()),
         }
     }
 }

@@ -11,6 +11,7 @@ mod custom_emoji;
 mod custom_role;
 mod disappearing;
 mod entering;
+mod erasure;
 mod events;
 mod first_conversation;
 mod front_door;
@@ -161,6 +162,10 @@ pub const STORIES: &[Story] = &[
     Story {
         name: "what_disappears_is_gone_for_everybody_after_a_kill",
         tell: |system| Box::pin(disappearing::gone_for_everybody(system)),
+    },
+    Story {
+        name: "an_erased_account_is_forgotten_by_every_service_after_a_kill",
+        tell: |system| Box::pin(erasure::forgotten_by_every_service(system)),
     },
     Story {
         name: "reads_through_the_front_door_go_on_when_a_gateway_dies",

@@ -4,6 +4,7 @@ mod accounts;
 mod audit;
 mod bots;
 mod email;
+mod erasures;
 mod instance;
 mod keys;
 mod openid;
@@ -32,7 +33,10 @@ use crate::App;
 fn public() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(accounts::create_account))
-        .routes(routes!(accounts::get_me, accounts::update_me))
+        .routes(routes!(accounts::get_me, accounts::update_me, erasures::erase_me))
+        .routes(routes!(erasures::report_erasure))
+        .routes(routes!(erasures::erase_account))
+        .routes(routes!(erasures::list_erasures))
         .routes(routes!(sessions::list_sessions, sessions::create_session, sessions::delete_other_sessions))
         .routes(routes!(sessions::refresh_session))
         .routes(routes!(sessions::delete_session))

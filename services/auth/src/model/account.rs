@@ -12,6 +12,7 @@ use tertulia_contracts::{
 use tertulia_runtime::Timestamp;
 
 use super::{
+    erasure::Erased,
     invitation::Invited,
     link::{Links, Purpose},
     openid::{Linked, Subject},
@@ -107,6 +108,9 @@ pub(crate) struct Account {
     /// When that state began.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) epoch_began_at: Option<Timestamp>,
+    /// That it was erased: then all that identifies anybody is empty.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) erased: Option<Erased>,
     /// By which invitation it was made, if by one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) invited: Option<Invited>,
@@ -163,6 +167,7 @@ impl Account {
             suspension: None,
             epoch: 0,
             epoch_began_at: None,
+            erased: None,
             invited: None,
             created_at,
         }

@@ -3,6 +3,7 @@
 pub(crate) mod account;
 pub(crate) mod api_token;
 pub(crate) mod audit;
+pub(crate) mod erasure;
 pub(crate) mod invitation;
 pub(crate) mod key_ring;
 pub(crate) mod link;

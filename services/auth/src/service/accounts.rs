@@ -38,7 +38,7 @@ impl Auth {
             return Err(Error::HandleReserved);
         }
         // Asked before the costly hash; the commit asks again.
-        if self.store.account_of(&Identifier::Handle(request.handle.clone())).await?.is_some() {
+        if self.store.is_taken(&request.handle).await? {
             return Err(Error::HandleTaken);
         }
         if let Some(email) = &request.email {

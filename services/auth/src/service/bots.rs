@@ -82,19 +82,21 @@ impl Auth {
                     Err(error) => return Err(error.into()),
                 }
             }
-            return self.end_tokens_of(id, &origin).await;
+            return self.end_tokens_of(id, &origin).await.map(drop);
         }
         Err(Error::ChangedMeanwhile)
     }
 
-    async fn end_tokens_of(&self, id: UserId, origin: &Origin) -> Result<(), Error> {
+    /// Takes all tokens of an account back. Answers how many.
+    pub(super) async fn end_tokens_of(&self, id: UserId, origin: &Origin) -> Result<usize, Error> {
+        let mut ended = 0;
         for _ in 0..ATTEMPTS {
             let tokens = self.store.tokens_of(id).await?;
             if tokens.is_empty() {
-                return Ok(());
+                return Ok(ended);
             }
             for token in tokens {
-                self.revoke_token(&token, origin).await?;
+                ended += usize::from(self.revoke_token(&token, origin).await?);
             }
         }
         Err(Error::ChangedMeanwhile)

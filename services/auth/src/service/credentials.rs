@@ -60,7 +60,7 @@ impl Auth {
         };
         let (_, generation) = self.change(id, || Error::SessionEnded, set).await?;
         self.keep_session(caller, generation).await?;
-        self.end_sessions(id, Some(caller.session_id)).await
+        self.end_sessions(id, Some(caller.session_id)).await.map(drop)
     }
 
     /// Sends whoever is called so a link to set another password, if anybody is. Whether there is such an account is not
@@ -89,7 +89,7 @@ impl Auth {
             Ok((account.set_password(&hash), vec![self.notice_of_password(account.id), noted]))
         };
         self.change(token.user_id, || Error::LinkInvalid, set).await?;
-        self.end_sessions(token.user_id, None).await
+        self.end_sessions(token.user_id, None).await.map(drop)
     }
 
     /// Hashes a password anew that was hashed at another cost than is configured now. Whoever signed in is not held up by

@@ -20,10 +20,12 @@ const TEMPLATES: &[(&str, &str)] = templates![
     "en/email_replaced.txt",
     "en/reset_password.txt",
     "en/password_changed.txt",
+    "en/account_erased.txt",
     "es/verify_email.txt",
     "es/email_replaced.txt",
     "es/reset_password.txt",
-    "es/password_changed.txt"
+    "es/password_changed.txt",
+    "es/account_erased.txt"
 ];
 
 /// What a letter is filled in with. A handle is ASCII letters, digits and three marks: nobody's own words are mailed to
@@ -90,7 +92,8 @@ fn template(error: impl std::fmt::Display) -> Error {
 mod tests {
     use super::*;
 
-    const KINDS: [&str; 4] = ["verify_email", "email_replaced", "reset_password", "password_changed"];
+    const KINDS: [&str; 5] =
+        ["verify_email", "email_replaced", "reset_password", "password_changed", "account_erased"];
     const FILLING: Filling<'_> =
         Filling { handle: "ana", link: "https://chat.example/verify-email#usr_1.a-_b" };
 

@@ -6,6 +6,7 @@ pub(crate) mod bots;
 pub(crate) mod changes;
 pub(crate) mod credentials;
 pub(crate) mod email;
+pub(crate) mod erasures;
 pub(crate) mod invitations;
 pub(crate) mod janitor;
 pub(crate) mod keys;

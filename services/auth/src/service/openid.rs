@@ -18,7 +18,7 @@ use crate::{
     Auth, Error, Registration,
     error::WayIn,
     model::{
-        account::{Account, Identifier, is_reserved},
+        account::{Account, is_reserved},
         audit::{Deed, Origin},
         openid::{Aim, CLAIM_GRACE, Claim, Flow, FlowSecrets, Linked, Proof, Stage, Subject},
     },
@@ -95,7 +95,7 @@ impl Auth {
             return Err(Error::HandleReserved);
         }
         // Asked before the identity is claimed; the commit asks again.
-        if self.store.account_of(&Identifier::Handle(handle.clone())).await?.is_some() {
+        if self.store.is_taken(&handle).await? {
             return Err(Error::HandleTaken);
         }
         self.claim(&proof.subject, *user_id).await?;
@@ -244,7 +244,7 @@ impl Auth {
         let first = likely.first().map(|handle| handle.chars().take(31).collect::<String>());
         let numbered = (2..=MAX_NUMBER).filter_map(|n| Some(format!("{}{n}", first.as_deref()?)));
         for handle in likely.iter().cloned().chain(numbered) {
-            if self.store.account_of(&Identifier::Handle(handle.clone())).await?.is_none() {
+            if !self.store.is_taken(&handle).await? {
                 return Ok(Some(handle));
             }
         }

@@ -10,7 +10,7 @@ use tertulia_bus::{Handler, Outcome, RetryPolicy, consume};
 use tertulia_cache::Quota;
 use tertulia_contracts::events::{Letter, MailRequested};
 use tertulia_mail::{Error as MailError, Mail, MailId};
-use tertulia_runtime::{Event, Fault as _, Kind, secret};
+use tertulia_runtime::{Event, Fault as _, Kind, Timestamp, secret};
 
 use super::letters::{Filling, Written};
 use crate::{
@@ -107,6 +107,12 @@ impl Auth {
                 let account = self.store.account(user_id).await?;
                 let to = account.as_ref().and_then(|account| account.proven_email.clone());
                 addressed(account, to, "password_changed", None)
+            }
+            Letter::AccountErased { user_id, address, handle, locale } => {
+                // Whom it tells stands in no store any more.
+                let nobody = Account::new(user_id, handle, String::new(), Timestamp::EPOCH);
+                let account = Account { locale, ..nobody };
+                addressed(Some(account), Some(address), "account_erased", None)
             }
         }
     }

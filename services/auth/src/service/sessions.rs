@@ -198,9 +198,9 @@ impl Auth {
         Err(Error::ChangedMeanwhile)
     }
 
-    /// Ends all sessions of somebody but this one.
-    pub(crate) async fn end_sessions(&self, user_id: UserId, but: Option<SessionId>) -> Result<(), Error> {
-        let mut after = None;
+    /// Ends all sessions of somebody but this one. Answers how many.
+    pub(crate) async fn end_sessions(&self, user_id: UserId, but: Option<SessionId>) -> Result<usize, Error> {
+        let (mut ended, mut after) = (0, None);
         loop {
             let page = self.store.sessions_of(user_id, after, DEFAULT_PAGE).await?;
             for session in page.items.iter().filter(|session| Some(session.value.id) != but) {
@@ -208,10 +208,11 @@ impl Auth {
                 if !self.revoke(session, None).await? {
                     self.end_session(user_id, session.value.id).await.or_else(gone)?;
                 }
+                ended += 1;
             }
             after = page.next;
             if after.is_none() {
-                return Ok(());
+                return Ok(ended);
             }
         }
     }

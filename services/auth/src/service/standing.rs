@@ -159,7 +159,7 @@ impl Auth {
         Ok(())
     }
 
-    async fn deny(&self, account: &Account) {
+    pub(super) async fn deny(&self, account: &Account) {
         let denial = account.denial(self.remembered_for());
         self.tell(REVOCATIONS.to_owned(), &Control::AccountChanged { denial }).await;
     }
@@ -202,7 +202,7 @@ impl Auth {
     }
 }
 
-/// Whoever runs the instance is neither suspended nor given another office: nobody could undo it.
-fn must_be_below(account: &Account) -> Result<(), Error> {
+/// Whoever runs the instance is neither suspended nor erased nor given another office: nobody could undo it.
+pub(super) fn must_be_below(account: &Account) -> Result<(), Error> {
     if account.operator { Err(Error::OperatorStays) } else { Ok(()) }
 }

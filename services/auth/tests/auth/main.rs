@@ -7,6 +7,7 @@ mod app;
 mod audit;
 mod authorization;
 mod dying;
+mod erasures;
 mod invitations;
 mod keys;
 mod mailbox;

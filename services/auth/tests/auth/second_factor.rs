@@ -141,6 +141,7 @@ async fn what_matters_most_asks_for_a_fresh_proof() {
         client.post("/v1/tokens", &token).await,
         client.delete("/v1/sessions").await,
         client.delete(&others_path).await,
+        client.delete("/v1/me").await,
     ];
     for answer in refused {
         assert_eq!(answer.expect(403).code(), "step_up_required");

@@ -15,6 +15,8 @@ pub enum InstanceAction {
     AppointModerators,
     /// Keep somebody from using their account, and let them again.
     SuspendAccounts,
+    /// Erase somebody's account, and see what became of those that were erased.
+    EraseAccounts,
     /// Read and verify the audit trail.
     ReadAudit,
     /// See the keys that access tokens are signed with, and rotate them.
@@ -29,6 +31,7 @@ impl InstanceAction {
         Self::ListAccounts,
         Self::AppointModerators,
         Self::SuspendAccounts,
+        Self::EraseAccounts,
         Self::ReadAudit,
         Self::RotateKeys,
     ];
@@ -41,6 +44,7 @@ impl InstanceAction {
             Self::ListAccounts => "list_accounts",
             Self::AppointModerators => "appoint_moderators",
             Self::SuspendAccounts => "suspend_accounts",
+            Self::EraseAccounts => "erase_accounts",
             Self::ReadAudit => "read_audit",
             Self::RotateKeys => "rotate_keys",
         }
@@ -54,6 +58,7 @@ impl InstanceAction {
             | Self::ListAccounts
             | Self::AppointModerators
             | Self::SuspendAccounts
+            | Self::EraseAccounts
             | Self::ReadAudit
             | Self::RotateKeys => InstanceRole::Operator,
         }

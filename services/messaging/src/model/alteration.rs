@@ -40,6 +40,8 @@ pub enum Alteration {
     ClosePoll,
     /// That it be deleted for everybody, since its time is over. Nobody asks for this; the clock does.
     Expire,
+    /// That it be deleted for everybody, since its author's account was erased. Nobody asks for this either.
+    Forget,
 }
 
 impl Alteration {
@@ -81,8 +83,11 @@ pub fn decide(
     ground: Ground,
     standing: Option<Standing<'_>>,
 ) -> Result<Option<Fact>, Error> {
-    if *alteration == Alteration::Expire {
-        return Ok(standing.and_then(|standing| expired(by, at, standing.message)));
+    // Whoever they may be by now in this conversation.
+    match alteration {
+        Alteration::Expire => return Ok(standing.and_then(|it| expired(by, at, it.message))),
+        Alteration::Forget => return Ok(standing.and_then(|it| taken_back(by, at, it.message))),
+        _ => {}
     }
     may(Action::Read, ground)?;
     let standing = standing.ok_or(Error::NoSuchMessage)?;
@@ -118,7 +123,7 @@ pub fn decide(
             let entities = markup.said(ground, standing.own_words)?;
             Fact::MessageEdited { message_id, message_seq, body: body.clone(), entities, by, at }
         }
-        Alteration::Delete | Alteration::Purge(_) | Alteration::Expire => {
+        Alteration::Delete | Alteration::Purge(_) | Alteration::Expire | Alteration::Forget => {
             Fact::MessageDeleted { message_id, message_seq, by, at }
         }
         Alteration::React(emoji) => {
@@ -144,9 +149,14 @@ fn picture(emoji: &str, own_words: OwnWords<'_>) -> Result<Option<MediaId>, Erro
 
 /// The fact that a message disappears, if its time is over and it has not. It stands in its author's name.
 fn expired(by: UserId, at: Timestamp, message: &Message) -> Option<Fact> {
-    let due = message.deleted_at.is_none() && is_past(message, at) && message.author_id == by;
+    if is_past(message, at) { taken_back(by, at, message) } else { None }
+}
+
+/// The fact that a message of this author's is deleted, if it is not.
+fn taken_back(by: UserId, at: Timestamp, message: &Message) -> Option<Fact> {
     let (message_id, message_seq) = (message.id, message.seq);
-    due.then_some(Fact::MessageDeleted { message_id, message_seq, by, at })
+    let stands = message.deleted_at.is_none() && message.author_id == by;
+    stands.then_some(Fact::MessageDeleted { message_id, message_seq, by, at })
 }
 
 /// Whether a message is over at this moment.
@@ -160,7 +170,9 @@ fn action(alteration: &Alteration, by: UserId, message: &Message) -> Action {
         Alteration::Edit(..) | Alteration::ClosePoll if own => Action::EditOwn,
         Alteration::Edit(..) => Action::EditOthers,
         Alteration::Delete if own => Action::DeleteOwn,
-        Alteration::Delete | Alteration::ClosePoll | Alteration::Expire => Action::DeleteOthers,
+        Alteration::Delete | Alteration::ClosePoll | Alteration::Expire | Alteration::Forget => {
+            Action::DeleteOthers
+        }
         Alteration::Purge(_) => Action::Purge,
         Alteration::React(_) | Alteration::Unreact(_) | Alteration::Vote(_) => Action::React,
         Alteration::Pin | Alteration::Unpin => Action::Pin,
@@ -173,7 +185,7 @@ fn is_so(alteration: &Alteration, at: Timestamp, standing: Standing<'_>) -> bool
     let pinned = pins.iter().any(|pin| pin.message_seq == message.seq);
     match alteration {
         Alteration::Edit(body, _) => !deleted && message.body == *body,
-        Alteration::Delete | Alteration::Purge(_) | Alteration::Expire => deleted,
+        Alteration::Delete | Alteration::Purge(_) | Alteration::Expire | Alteration::Forget => deleted,
         Alteration::React(emoji) => !deleted && own_emoji.contains(emoji),
         Alteration::Unreact(emoji) => deleted || !own_emoji.contains(emoji),
         Alteration::Vote(options) if deleted => options.is_empty(),

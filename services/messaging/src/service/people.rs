@@ -15,8 +15,12 @@ use crate::{
 /// How many questions to auth may be open at once for one request.
 const AT_ONCE: usize = 8;
 
-/// Remembers somebody, and what they are called. Again is the same.
+/// Remembers somebody, and what they are called. Again is the same. Whose account was erased is not remembered: what tells of
+/// them may come late.
 pub(crate) async fn remember(store: &Store, id: UserId, handle: &str) -> Result<(), Error> {
+    if store.is_erased(id).await? {
+        return Ok(());
+    }
     let person = PersonRecord { id, handle: Some(handle.to_owned()) };
     revise(&store.people, &id.to_string(), |known: Option<PersonRecord>| {
         Ok((known.as_ref() != Some(&person)).then(|| person.clone()))
@@ -28,7 +32,7 @@ pub(crate) async fn remember(store: &Store, id: UserId, handle: &str) -> Result<
 #[derive(Clone)]
 pub(crate) struct People {
     store: Store,
-    mesh: Mesh,
+    pub(super) mesh: Mesh,
 }
 
 impl People {

@@ -141,7 +141,10 @@ impl UserLogs {
             let (head, revision) = self.settled(owner).await?.map(|it| (it.value, it.revision)).unzip();
             // As of that head or newer; if it is newer, the head is another by now.
             let before = self.store.private(owner, topic).await?;
-            let Some(matter) = decide(before.as_ref())? else {
+            // Only who has nothing of their own may be somebody who is forgotten.
+            let is_forgotten = head.is_none() && self.store.is_erased(owner).await?;
+            let matter = if is_forgotten { None } else { decide(before.as_ref())? };
+            let Some(matter) = matter else {
                 return Ok(Changed { after: before.clone(), before, owing: None });
             };
             let useq = head.map_or(0, |head: UserHeadRecord| head.newest.useq) + 1;

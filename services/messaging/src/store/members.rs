@@ -63,6 +63,8 @@ const PRESENT: Index = Index::unique("present");
 const USERS: Index = Index::unique("users");
 /// What counts of them among those that one person can have.
 const COUNTED: Index = Index::ordered("counted");
+/// The conversations a user was ever a member of, or kept out of.
+pub(super) const EVER: Index = Index::unique("ever");
 /// A conversation's bans, by their end.
 const BANS: Index = Index::ordered("bans");
 /// A conversation's mutes, by their end.
@@ -70,7 +72,7 @@ const MUTES: Index = Index::ordered("mutes");
 
 impl Record for MemberRecord {
     const COLLECTION: Collection =
-        Collection { name: "members", indexes: &[PRESENT, USERS, COUNTED, BANS, MUTES] };
+        Collection { name: "members", indexes: &[PRESENT, USERS, EVER, COUNTED, BANS, MUTES] };
 
     fn id(&self) -> String {
         member_id(self.conversation_id, self.user_id)
@@ -78,7 +80,7 @@ impl Record for MemberRecord {
 
     fn keys(&self) -> Vec<(Index, Key)> {
         let (conversation, user) = (self.conversation_id, self.user_id);
-        let mut keys = Vec::new();
+        let mut keys = vec![(EVER, Key::new().display(user).display(conversation))];
         if self.present {
             keys.push((PRESENT, Key::new().display(conversation).display(user)));
             keys.push((USERS, Key::new().display(user).display(conversation)));

@@ -27,7 +27,7 @@ pub(crate) struct PrivateRecord {
 }
 
 /// A person's log.
-const LOG: Index = Index::unique("log");
+pub(super) const LOG: Index = Index::unique("log");
 /// What is listed, kind by kind.
 const LISTINGS: Index = Index::unique("listings");
 

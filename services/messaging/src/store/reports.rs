@@ -42,8 +42,11 @@ const SLOTS: Index = Index::unique("slots");
 /// A conversation's open and its decided reports, the oldest first.
 const QUEUE: Index = Index::ordered("queue");
 
+/// Everything that a person reported.
+pub(super) const WHOSE: Index = Index::unique("whose");
+
 impl Record for ReportRecord {
-    const COLLECTION: Collection = Collection { name: "reports", indexes: &[FILED, SLOTS, QUEUE] };
+    const COLLECTION: Collection = Collection { name: "reports", indexes: &[FILED, SLOTS, QUEUE, WHOSE] };
 
     fn id(&self) -> String {
         self.id.to_string()
@@ -52,7 +55,11 @@ impl Record for ReportRecord {
     fn keys(&self) -> Vec<(Index, Key)> {
         let whose = || Key::new().display(self.conversation_id).display(self.reporter_id);
         let queue = Key::new().display(self.conversation_id).number(u64::from(self.decided.is_some()));
-        let mut keys = vec![(FILED, self.about(whose())), (QUEUE, queue.display(self.id))];
+        let mut keys = vec![
+            (FILED, self.about(whose())),
+            (QUEUE, queue.display(self.id)),
+            (WHOSE, Key::new().display(self.reporter_id).display(self.id)),
+        ];
         if self.decided.is_none() {
             keys.push((SLOTS, whose().number(self.slot)));
         }

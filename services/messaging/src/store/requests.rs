@@ -31,8 +31,11 @@ pub(crate) struct RequestRecord {
 /// A conversation's wishes that wait for a decision, by age.
 const WAITING: Index = Index::ordered("waiting");
 
+/// Somebody's wishes, also declined ones.
+pub(super) const WHOSE: Index = Index::unique("whose");
+
 impl Record for RequestRecord {
-    const COLLECTION: Collection = Collection { name: "requests", indexes: &[WAITING] };
+    const COLLECTION: Collection = Collection { name: "requests", indexes: &[WAITING, WHOSE] };
 
     fn id(&self) -> String {
         member_id(self.conversation_id, self.user_id)
@@ -41,7 +44,9 @@ impl Record for RequestRecord {
     fn keys(&self) -> Vec<(Index, Key)> {
         let asked = u64::try_from(self.asked_at.as_millis()).unwrap_or(0);
         let key = Key::new().display(self.conversation_id).number(asked);
-        if self.declined_at.is_none() { vec![(WAITING, key)] } else { Vec::new() }
+        let whose = (WHOSE, Key::new().display(self.user_id).display(self.conversation_id));
+        let waiting = self.declined_at.is_none().then_some((WAITING, key));
+        [whose].into_iter().chain(waiting).collect()
     }
 }
 

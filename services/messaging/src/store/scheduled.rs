@@ -70,7 +70,7 @@ pub(crate) enum Progress {
 /// One message per name.
 const NAME: Index = Index::unique("name");
 /// The places of a person's scheduled messages.
-const SLOT: Index = Index::unique("slot");
+pub(super) const SLOT: Index = Index::unique("slot");
 /// Whatever somebody has to look after, by when.
 const DUE: Index = Index::ordered("due");
 

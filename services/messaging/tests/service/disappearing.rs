@@ -12,7 +12,7 @@ use tertulia_messaging::{COLLECTIONS, Config};
 use tertulia_runtime::testkit::{TestClient, eventually_true};
 
 use crate::harness::{
-    DEADLINE, House, Instance, handle_of, make, make_group, message_path, now, reaction_path, reason,
+    DEADLINE, House, Instance, handle_of, make, make_group, message_path, now, reaction_path, reason, stored,
     whole_log,
 };
 
@@ -28,24 +28,6 @@ async fn set(client: &TestClient, id: ConversationId, seconds: u32) -> Conversat
 
 fn deletions(log: &[tertulia_contracts::messaging::Entry]) -> usize {
     log.iter().filter(|entry| matches!(entry.e, Fact::MessageDeleted { .. })).count()
-}
-
-/// Everything that documents of this service say.
-async fn stored(service: &Instance) -> String {
-    let mut all = String::new();
-    for collection in COLLECTIONS {
-        let mut after = None;
-        loop {
-            let scan = Scan::of(Index::ID, Key::new(), 200).after(after);
-            let page = service.store.scan(collection, scan).await.unwrap();
-            page.items.iter().for_each(|found| all.push_str(found.body.get()));
-            after = page.next;
-            if after.is_none() {
-                break;
-            }
-        }
-    }
-    all
 }
 
 #[tokio::test]

@@ -20,15 +20,15 @@ use tertulia_bus::{
 use tertulia_contracts::{
     ConversationId, UserId,
     auth::User,
-    events::TOPOLOGY,
+    events::{TOPOLOGY, UserErased},
     identity::testkit::Signer,
     messaging::{Conversation, Entry, Log, Message, Messages, Posted},
     routes::role,
 };
 use tertulia_discovery::StaticDiscovery;
 use tertulia_documents::{
-    Appended, Collection, Documents, Draft, Error as StoreError, MongoDocuments, Page, Pending, PendingScope,
-    Revision, Scan, SqliteDocuments, Stored, Write,
+    Appended, Collection, Documents, Draft, Error as StoreError, Index, Key, MongoDocuments, Page, Pending,
+    PendingScope, Revision, Scan, SqliteDocuments, Stored, Write,
 };
 use tertulia_mesh::{Mesh, MeshConfig};
 use tertulia_messaging::{COLLECTIONS, Config, Deps};
@@ -54,8 +54,12 @@ pub(crate) struct House {
     mongodb: Option<(String, String)>,
     folder: TempDir,
     mesh: Mesh,
-    accounts: Arc<Mutex<BTreeSet<UserId>>>,
+    accounts: Accounts,
+    auth_away: Arc<AtomicBool>,
 }
+
+/// Who has an account, and whose program it is, if it is one's.
+type Accounts = Arc<Mutex<BTreeMap<UserId, Option<UserId>>>>;
 
 /// One messaging service.
 pub(crate) struct Instance {
@@ -77,12 +81,13 @@ impl House {
         let folder = tempfile::tempdir().unwrap();
         let bus = SqliteBus::open(&folder.path().join("bus.db"), TOPOLOGY, ambient.clone()).await.unwrap();
         let bus = Arc::new(FaultyBus::new(Arc::new(bus)));
-        let accounts: Arc<Mutex<BTreeSet<UserId>>> = Arc::default();
+        let accounts = Accounts::default();
         let discovery = Arc::new(StaticDiscovery::new([]));
         let mesh = Mesh::new(discovery, ambient.entropy.clone(), MeshConfig::default());
-        mesh.mount(role::AUTH, auth(accounts.clone()));
+        let auth_away = Arc::<AtomicBool>::default();
+        mesh.mount(role::AUTH, auth(accounts.clone(), auth_away.clone()));
         let signer = Signer::new(&ambient);
-        Self { ambient, clock, signer, bus, mongodb, folder, mesh, accounts }
+        Self { ambient, clock, signer, bus, mongodb, folder, mesh, accounts, auth_away }
     }
 
     /// One more service on the same store, over a handle of its own.
@@ -122,8 +127,26 @@ impl House {
     /// Somebody with an account.
     pub(crate) fn user(&self) -> UserId {
         let user = self.ambient.ids.next();
-        self.accounts.lock().unwrap().insert(user);
+        self.accounts.lock().unwrap().insert(user, None);
         user
+    }
+
+    /// A program of somebody's.
+    pub(crate) fn bot_of(&self, owner: UserId) -> UserId {
+        let bot = self.ambient.ids.next();
+        self.accounts.lock().unwrap().insert(bot, Some(owner));
+        bot
+    }
+
+    /// Whether auth answers nothing from now on.
+    pub(crate) fn auth_away(&self, away: bool) {
+        self.auth_away.store(away, Ordering::SeqCst);
+    }
+
+    /// Somebody's account is erased, as auth tells it.
+    pub(crate) async fn erase(&self, user_id: UserId) {
+        self.accounts.lock().unwrap().remove(&user_id);
+        self.bus.publish(&[Event::new(&self.ambient, "/auth", &UserErased { user_id })]).await.unwrap();
     }
 
     /// That user at this service.
@@ -217,12 +240,33 @@ pub(crate) async fn whole_log(client: &TestClient, conversation: ConversationId)
     }
 }
 
-fn auth(accounts: Arc<Mutex<BTreeSet<UserId>>>) -> Router {
+/// Everything that documents of this service say.
+pub(crate) async fn stored(service: &Instance) -> String {
+    let mut all = String::new();
+    for collection in COLLECTIONS {
+        let mut after = None;
+        loop {
+            let scan = Scan::of(Index::ID, Key::new(), 200).after(after);
+            let page = service.store.scan(collection, scan).await.unwrap();
+            page.items.iter().for_each(|found| all.push_str(found.body.get()));
+            after = page.next;
+            if after.is_none() {
+                break;
+            }
+        }
+    }
+    all
+}
+
+fn auth(accounts: Accounts, away: Arc<AtomicBool>) -> Router {
     let user = async move |Path(id): Path<UserId>| {
-        let known = accounts.lock().unwrap().contains(&id);
+        if away.load(Ordering::SeqCst) {
+            return Err(StatusCode::SERVICE_UNAVAILABLE);
+        }
+        let known = accounts.lock().unwrap().get(&id).copied();
         let display_name = "Somebody".to_owned();
-        let user = User { id, handle: handle_of(id), display_name, bot_of: None };
-        if known { Ok(Json(user)) } else { Err(StatusCode::NOT_FOUND) }
+        let user = |bot_of| Json(User { id, handle: handle_of(id), display_name, bot_of });
+        known.map(user).ok_or(StatusCode::NOT_FOUND)
     };
     Router::new().route("/internal/users/{id}", get(user))
 }

@@ -17,6 +17,7 @@ mod custom_roles;
 mod directory;
 mod disappearing;
 mod drafting;
+mod erasing;
 mod export;
 mod faults;
 mod filtering;

@@ -113,3 +113,15 @@ async fn what_one_began_to_link_nobody_else_finishes_and_it_signs_nobody_in() {
     assert_eq!(refused.code(), "openid_flow_invalid");
     assert_eq!(links(&app, &ana).await, Vec::<Value>::new());
 }
+
+#[tokio::test]
+async fn an_erased_accounts_identity_is_free_again() {
+    let (house, app, provider) = open().await;
+    let (ana, bea) = (app.register("ana").await, app.register("bea").await);
+    link(&house, &app.of(&ana), &provider, "one").await.expect(201);
+    app.of(&ana).delete("/v1/me").await.expect(202);
+    assert_eq!(sign_in(&house, &app, &provider).await.expect(409).code(), "account_needed");
+    link(&house, &app.of(&bea), &provider, "one").await.expect(201);
+    let in_again: SignedIn = sign_in(&house, &app, &provider).await.expect(201).read();
+    assert_eq!(in_again.account.id, bea.account.id);
+}
