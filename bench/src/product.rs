@@ -22,6 +22,8 @@ const READY_WITHIN: Duration = Duration::from_secs(30);
 /// What keeps a harness out that is thousands of clients at one address, and nothing else.
 const OPEN_DOORS: &[&str] = &[
     "gateway.stranger_burst=1000000",
+    "gateway.read_burst=1000000",
+    "gateway.write_burst=1000000",
     "auth.password.memory_kib=64",
     "auth.password.passes=1",
     "auth.access_token_s=86400",

@@ -10,9 +10,8 @@ use axum::{
 use bytes::Bytes;
 use http::{Method, StatusCode, header, request::Parts};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
-use tertulia_cache::{Cache, Quota};
 use tertulia_contracts::{
-    address::network,
+    UserId,
     identity::{Verifier, bearer},
     routes::{Access, Route},
 };
@@ -23,6 +22,7 @@ use crate::{
     address::client_address,
     headers,
     leaving::Leaving,
+    limits::{Limits, Standing, Who},
     load::{Full, Load},
 };
 
@@ -36,8 +36,7 @@ const RETURN_SPREAD: Duration = Duration::from_secs(3);
 pub(crate) struct Edge {
     pub(crate) mesh: Mesh,
     pub(crate) verifier: Arc<Verifier>,
-    pub(crate) cache: Arc<dyn Cache>,
-    pub(crate) quota: Quota,
+    pub(crate) limits: Limits,
     pub(crate) trusted_proxies: Vec<IpAddr>,
     pub(crate) leaving: Arc<Leaving>,
     pub(crate) load: Load,
@@ -47,14 +46,44 @@ pub(crate) struct Edge {
 impl Edge {
     /// Answers a request to one route of the table.
     pub(crate) async fn forward(&self, route: &'static Route, request: Request) -> Response {
-        let mut answer = match self.admit(route, request).await {
-            Ok(request) => self.pass_on(route, request).await.unwrap_or_else(IntoResponse::into_response),
-            Err(problem) => problem.into_response(),
+        let (parts, body) = request.into_parts();
+        let client = client_address(&parts, &self.trusted_proxies);
+        let known = self.known(route, &parts).await;
+        let who = known.as_ref().ok().copied().flatten().map_or(Who::From(client), Who::Member);
+        let standing = self.limits.take(route, who).await;
+        let within = standing.as_ref().map_or(Ok(()), Standing::check);
+        let answer = match within.and(known) {
+            Ok(_) => self.answer(route, (parts, body), client).await,
+            Err(problem) => Err(problem),
         };
+        let mut answer = answer.unwrap_or_else(IntoResponse::into_response);
+        if let Some(standing) = standing {
+            standing.show(&mut answer);
+        }
         if route.access == Access::Member || route.method != Method::GET {
             headers::keep_private(answer.headers_mut());
         }
         answer
+    }
+
+    /// Who asks, of a route that asks who that is.
+    async fn known(&self, route: &Route, parts: &Parts) -> Result<Option<UserId>, Problem> {
+        if route.access != Access::Member {
+            return Ok(None);
+        }
+        let identity = self.verifier.verify(bearer(&parts.headers)?).await?;
+        identity.permit(route.scope)?;
+        Ok(Some(identity.user_id))
+    }
+
+    async fn answer(
+        &self,
+        route: &'static Route,
+        (parts, body): (Parts, Body),
+        client: Option<IpAddr>,
+    ) -> Result<Response, Problem> {
+        let request = self.admit(route, (parts, body), client).await?;
+        self.pass_on(route, request).await
     }
 
     async fn pass_on(&self, route: &'static Route, request: Request) -> Result<Response, Problem> {
@@ -76,16 +105,12 @@ impl Edge {
     }
 
     /// The request as the service is to see it, if it is to see it at all.
-    async fn admit(&self, route: &'static Route, request: Request) -> Result<Request, Problem> {
-        let (mut parts, body) = request.into_parts();
-        let client = client_address(&parts, &self.trusted_proxies);
-        match route.access {
-            Access::Public if route.method == Method::POST => self.within_quota(route, client).await?,
-            Access::Public | Access::InBand => {}
-            Access::Member => {
-                self.verifier.verify(bearer(&parts.headers)?).await?.permit(route.scope)?;
-            }
-        }
+    async fn admit(
+        &self,
+        route: &'static Route,
+        (mut parts, body): (Parts, Body),
+        client: Option<IpAddr>,
+    ) -> Result<Request, Problem> {
         headers::admit(&mut parts.headers, client);
         if let Some(parameter) = route.affinity {
             let affinity = path_parameter(&mut parts, parameter).await?;
@@ -109,17 +134,6 @@ impl Edge {
             parts.extensions.insert(Repeatable(body.clone()));
         }
         Ok(Request::from_parts(parts, Body::from(body)))
-    }
-
-    async fn within_quota(&self, route: &Route, client: Option<IpAddr>) -> Result<(), Problem> {
-        let client = client.map_or_else(|| "unknown".to_owned(), |client| network(client).to_string());
-        let admission = self.cache.admit(&format!("edge:{}:{client}", route.path), self.quota).await;
-        if admission.allowed {
-            return Ok(());
-        }
-        let detail = "Too many attempts from your address. Try again a little later.";
-        let problem = Problem::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", detail);
-        Err(problem.retry_after(admission.retry_after))
     }
 }
 

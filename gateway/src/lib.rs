@@ -7,7 +7,8 @@
 //! * **Known or refused.** A member's route is forwarded only with a valid token that is good for it; the service
 //!   verifies it again.
 //! * **Bounded.** A body is read whole, up to its route's limit and within its route's time, before a service hears
-//!   of it; an answer begins within the route's time or is 504. Strangers' writes are limited by address.
+//!   of it; an answer begins within the route's time or is 504.
+//! * **Not worn out.** Members are limited by who they are, others by their address, for all gateways together.
 //! * **Not drowned.** When answers take long, fewer requests of their class are let in at a time, and the rest is told
 //!   at once to come back.
 //! * **Not to be fooled.** Headers that only the inside may set (`x-forwarded-*`, `forwarded`, `tertulia-*`) are
@@ -21,6 +22,7 @@ mod docs;
 mod edge;
 mod headers;
 mod leaving;
+mod limits;
 mod load;
 pub mod openapi;
 
@@ -31,7 +33,7 @@ use axum::{
     routing::{MethodFilter, MethodRouter, on},
 };
 use serde::{Deserialize, Serialize};
-use tertulia_cache::{Cache, Quota};
+use tertulia_cache::Cache;
 use tertulia_contracts::{
     identity::Verifier,
     routes::{ROUTES, Route, role},
@@ -41,6 +43,7 @@ use tertulia_runtime::{Ambient, Metrics, Supervisor, lifecycle::Health, problem,
 
 use edge::Edge;
 use leaving::Leaving;
+use limits::Limits;
 use load::Load;
 
 /// What an operator may set.
@@ -54,13 +57,30 @@ pub struct Config {
     pub stranger_burst: u32,
     /// And one more each such time.
     pub stranger_period_ms: u64,
+    /// So many reads of one user, or of one address without a good token, are let through at once; at least 1.
+    pub read_burst: u32,
+    /// And one more each such time.
+    pub read_period_ms: u64,
+    /// So many writes of one user are let through at once; at least 1.
+    pub write_burst: u32,
+    /// And one more each such time.
+    pub write_period_ms: u64,
     /// At shutdown, the sockets and streams that go through to other processes end spread over this time.
     pub drain_ms: u64,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { trusted_proxies: Vec::new(), stranger_burst: 60, stranger_period_ms: 1000, drain_ms: 2_000 }
+        Self {
+            trusted_proxies: Vec::new(),
+            stranger_burst: 60,
+            stranger_period_ms: 1000,
+            read_burst: 2_000,
+            read_period_ms: 5,
+            write_burst: 1_000,
+            write_period_ms: 10,
+            drain_ms: 2_000,
+        }
     }
 }
 
@@ -91,10 +111,6 @@ pub struct Deps {
 /// # Panics
 /// When the services' OpenAPI documents describe one operation twice, which a test of every build excludes.
 pub fn build(config: Config, deps: Deps) -> Router {
-    let quota = Quota {
-        burst: config.stranger_burst.max(1),
-        period: Duration::from_millis(config.stranger_period_ms),
-    };
     let stopping = deps.supervisor.stopping_token();
     let spread = Duration::from_millis(config.drain_ms);
     let leaving = Arc::new(Leaving::new(stopping, deps.ambient.entropy.clone(), spread));
@@ -103,8 +119,7 @@ pub fn build(config: Config, deps: Deps) -> Router {
     let edge = Edge {
         mesh: deps.mesh,
         verifier: deps.verifier,
-        cache: deps.cache,
-        quota,
+        limits: Limits::new(&config, deps.cache, &deps.metrics),
         trusted_proxies: config.trusted_proxies,
         leaving,
         load: Load::new(&deps.metrics),

@@ -14,7 +14,7 @@ use futures_util::{StreamExt as _, stream};
 use http::{HeaderMap, Method, StatusCode, header};
 use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
-use tertulia_cache::{MemoryCache, MemoryConfig};
+use tertulia_cache::{Cache, MemoryCache, MemoryConfig};
 use tertulia_contracts::{
     UserId,
     identity::testkit::Signer,
@@ -58,12 +58,17 @@ impl Inside {
     }
 
     pub(crate) fn gateway(&self, config: Config) -> Router {
+        self.gateway_with(config, Arc::new(MemoryCache::new(&MemoryConfig::default())))
+    }
+
+    /// One that shares what it counts.
+    pub(crate) fn gateway_with(&self, config: Config, cache: Arc<dyn Cache>) -> Router {
         let deps = Deps {
             ambient: self.ambient.clone(),
             supervisor: self.supervisor.clone(),
             mesh: self.mesh.clone(),
             verifier: self.signer.verifier(),
-            cache: Arc::new(MemoryCache::new(&MemoryConfig::default())),
+            cache,
             health: Health::new(self.ambient.clock.clone(), self.supervisor.clone()),
             metrics: Metrics::new(),
             openapi: Vec::new(),

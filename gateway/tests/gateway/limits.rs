@@ -1,11 +1,12 @@
 //! Bounds in bytes, in time and in number.
 
-use std::convert::Infallible;
+use std::{convert::Infallible, sync::Arc};
 
-use axum::body::Body;
+use axum::{Router, body::Body};
 use bytes::Bytes;
 use futures_util::{StreamExt as _, future::join_all, stream};
 use http::{Method, Request, StatusCode, header};
+use tertulia_cache::{MemoryCache, MemoryConfig};
 use tertulia_contracts::routes::Access;
 use tertulia_gateway::Config;
 use tertulia_runtime::testkit::{TestClient, TestResponse};
@@ -109,6 +110,54 @@ async fn strangers_are_limited_by_address_and_route_and_members_are_not() {
         sign_in(&at(&format!("2001:db8::{host}"))).await.expect(200);
     }
     sign_in(&at("2001:db8::4")).await.expect(429);
+}
+
+#[tokio::test]
+async fn members_are_limited_by_who_they_are_at_all_gateways_together_and_told_what_is_left() {
+    let inside = Inside::whole();
+    let hour = 3_600_000;
+    let config = Config {
+        read_burst: 3,
+        read_period_ms: hour,
+        write_burst: 2,
+        write_period_ms: hour,
+        ..Config::default()
+    };
+    let cache = Arc::new(MemoryCache::new(&MemoryConfig::default()));
+    let [one, other] = [(); 2].map(|()| inside.gateway_with(config.clone(), cache.clone()));
+    let token = inside.signer.token(inside.ambient.ids.next());
+    let at = |gateway: &Router, address: &str| TestClient::new(from_address(gateway.clone(), address));
+    let [here, there] = [at(&one, "203.0.113.7"), at(&other, "198.51.100.9")];
+    let [heres, theres] = [&here, &there].map(|client| client.with_token(&token));
+    let told = |answer: &TestResponse| {
+        let header = |name| answer.header(name).map(str::to_owned);
+        (header("ratelimit").unwrap(), header("ratelimit-policy").unwrap())
+    };
+    let read = heres.get("/v1/me").await.expect(200);
+    assert_eq!(told(&read), (r#""reads";r=2;t=3600"#.into(), r#""reads";q=3;w=10800"#.into()));
+    let read = theres.get("/v1/conversations").await.expect(200);
+    assert_eq!(told(&read).0, r#""reads";r=1;t=7200"#);
+    heres.get("/v1/me").await.expect(200);
+    let refused = theres.get("/v1/me").await.expect(429);
+    assert_eq!((refused.code(), told(&refused).0), ("rate_limited".into(), r#""reads";r=0;t=10800"#.into()));
+    let seconds: u64 = refused.header("retry-after").unwrap().parse().unwrap();
+    assert!((3590..=3600).contains(&seconds), "{seconds}");
+    // Writes are counted for themselves, and a refusal says what is left, too.
+    let written = heres.patch("/v1/me", &()).await.expect(200);
+    assert_eq!(told(&written), (r#""writes";r=1;t=3600"#.into(), r#""writes";q=2;w=7200"#.into()));
+    let large = heres.send(Method::PATCH, "/v1/me", Some("application/json"), "x".repeat(2_000_000)).await;
+    assert_eq!(told(&large.expect(413)).0, r#""writes";r=0;t=7200"#);
+    theres.patch("/v1/me", &()).await.expect(429);
+
+    // Who else is there, or was not known, is counted for themselves.
+    here.with_token(&inside.signer.token(inside.ambient.ids.next())).get("/v1/me").await.expect(200);
+    for _ in 0..3 {
+        here.with_token("made up").get("/v1/me").await.expect(401);
+    }
+    here.with_token("another").get("/v1/me").await.expect(429);
+    here.get("/.well-known/jwks.json").await.expect(429);
+    there.with_token("made up").get("/v1/me").await.expect(401);
+    assert!(here.get("/health/live").await.expect(200).header("ratelimit").is_none());
 }
 
 #[tokio::test(start_paused = true)]
