@@ -20,6 +20,7 @@ use tertulia_runtime::{Entropy, Problem, entropy::random_part};
 
 use crate::{
     address::client_address,
+    compression::{AsItIs, may_hold_secrets},
     headers,
     leaving::Leaving,
     limits::{Limits, Standing, Who},
@@ -59,6 +60,9 @@ impl Edge {
         let mut answer = answer.unwrap_or_else(IntoResponse::into_response);
         if let Some(standing) = standing {
             standing.show(&mut answer);
+        }
+        if may_hold_secrets(route) {
+            answer.extensions_mut().insert(AsItIs);
         }
         if route.access == Access::Member || route.method != Method::GET {
             headers::keep_private(answer.headers_mut());

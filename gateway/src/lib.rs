@@ -18,6 +18,8 @@
 //! * **One language.** Every failure is `application/problem+json` with a stable code and the request's id.
 
 mod address;
+mod compression;
+mod cors;
 mod docs;
 mod edge;
 mod headers;
@@ -41,6 +43,7 @@ use tertulia_contracts::{
 use tertulia_mesh::Mesh;
 use tertulia_runtime::{Ambient, Metrics, Supervisor, lifecycle::Health, problem, telemetry::trace_requests};
 
+pub use cors::Origin;
 use edge::Edge;
 use leaving::Leaving;
 use limits::Limits;
@@ -65,6 +68,8 @@ pub struct Config {
     pub write_burst: u32,
     /// And one more each such time.
     pub write_period_ms: u64,
+    /// Other sites whose pages may ask: `https://app.example`.
+    pub cors_origins: Vec<Origin>,
     /// At shutdown, the sockets and streams that go through to other processes end spread over this time.
     pub drain_ms: u64,
 }
@@ -79,6 +84,7 @@ impl Default for Config {
             read_period_ms: 5,
             write_burst: 1_000,
             write_period_ms: 10,
+            cors_origins: Vec::new(),
             drain_ms: 2_000,
         }
     }
@@ -131,7 +137,12 @@ pub fn build(config: Config, deps: Deps) -> Router {
         .merge(deps.health.router())
         .merge(deps.metrics.router())
         .fallback(edge::no_such_route);
-    let router = problem::layers(router).layer(axum::middleware::map_response(headers::secure));
+    let router = problem::layers(router)
+        .layer(axum::middleware::map_response(headers::secure))
+        .layer(compression::layer())
+        .layer(axum::middleware::map_request(compression::simplify));
+    let router =
+        if config.cors_origins.is_empty() { router } else { router.layer(cors::layer(&config.cors_origins)) };
     let router = deps.metrics.observe(role::GATEWAY, router);
     trace_requests(role::GATEWAY, deps.ambient.ids, router)
 }

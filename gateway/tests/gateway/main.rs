@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "what a test stands on fails loudly where it is wrong")]
 
+mod browsers;
 mod inside;
 mod limits;
 mod openapi;

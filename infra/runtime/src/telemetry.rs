@@ -21,7 +21,7 @@ use tracing_subscriber::{
     util::SubscriberInitExt,
 };
 
-pub use requests::{RequestId, trace_requests};
+pub use requests::{REQUEST_ID, RequestId, trace_requests};
 
 use crate::problem::panic_text;
 

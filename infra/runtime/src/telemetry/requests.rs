@@ -13,7 +13,8 @@ use tracing_opentelemetry::OpenTelemetrySpanExt;
 
 use crate::{Ids, problem::name_request, trace};
 
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// Names a request, in it and in its answer.
+pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const MAX_REQUEST_ID_BYTES: usize = 64;
 
