@@ -5,16 +5,41 @@ use std::net::IpAddr;
 use axum::response::Response;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use tertulia_contracts::address::FORWARDED_FOR;
+use tertulia_runtime::trace::is_traceparent;
 
 /// Takes off what only the inside may say, and says where the request comes from.
 pub(crate) fn admit(headers: &mut HeaderMap, client: Option<IpAddr>) {
-    let inside: Vec<HeaderName> = headers.keys().filter(|name| is_inside(name.as_str())).cloned().collect();
-    for name in inside {
+    // First: what is said from here on, no wish of the client's takes off again (RFC 9110 §7.6.1).
+    let mut ends_here = of_the_connection(headers);
+    ends_here.extend(headers.keys().filter(|name| is_inside(name.as_str())).cloned());
+    for name in ends_here {
         headers.remove(name);
+    }
+    let traceparent = headers.get(TRACEPARENT).map(|it| it.to_str().is_ok_and(is_traceparent));
+    if traceparent == Some(false) {
+        headers.remove(TRACEPARENT);
+        headers.remove(TRACESTATE);
     }
     if let Some(client) = client.and_then(|client| HeaderValue::try_from(client.to_string()).ok()) {
         headers.insert(FORWARDED_FOR, client);
     }
+}
+
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
+
+/// What ends with the client's connection, as it says itself. Its wish for another protocol is the mesh's to judge.
+fn of_the_connection(headers: &mut HeaderMap) -> Vec<HeaderName> {
+    let said = headers.get_all(header::CONNECTION).into_iter().filter_map(|value| value.to_str().ok());
+    let said: Vec<&str> = said.flat_map(|value| value.split(',')).map(str::trim).collect();
+    let upgrades = said.iter().any(|option| option.eq_ignore_ascii_case("upgrade"));
+    let others = said.iter().filter(|option| !option.eq_ignore_ascii_case("upgrade"));
+    let others = others.filter_map(|option| HeaderName::try_from(*option).ok()).collect();
+    headers.remove(header::CONNECTION);
+    if upgrades {
+        headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+    }
+    others
 }
 
 fn is_inside(name: &str) -> bool {

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "what a test stands on fails loudly where it is wrong")]
 
 mod browsers;
+mod hostile_heads;
 mod inside;
 mod limits;
 mod openapi;

@@ -61,6 +61,11 @@ pub fn inject(headers: &mut HeaderMap) {
     }
 }
 
+/// Whether this is a W3C traceparent. What is none begins a trace of its own, and is not to be passed on.
+pub fn is_traceparent(text: &str) -> bool {
+    parse(text).is_some()
+}
+
 /// Versions after 00 may say more after the flags.
 fn parse(traceparent: &str) -> Option<SpanContext> {
     let mut parts = traceparent.split('-');

@@ -1,11 +1,11 @@
 //! One HTTP/1.1 listener. Upgrades work; each connection is bounded in headers and in the time it may take
-//! to send them; the number of connections is bounded; at shutdown the listener closes at once, idle
+//! to send them; a request names its host once; the number of connections is bounded; at shutdown the listener closes at once, idle
 //! connections close, and requests in flight finish.
 
 use std::{future::Future, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
-use axum::{Router, extract::ConnectInfo};
-use http::Request;
+use axum::{Router, extract::ConnectInfo, response::IntoResponse as _};
+use http::{Request, StatusCode, Version, header, uri::Authority};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 use super::supervisor::Supervisor;
+use crate::Problem;
 
 /// What one listener puts up with.
 #[derive(Debug, Clone, Copy)]
@@ -80,7 +81,14 @@ async fn connection(
     let _ = stream.set_nodelay(true);
     let service = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(ConnectInfo(peer));
-        router.clone().oneshot(request)
+        let router = router.clone();
+        async move {
+            if !names_one_host(&request) {
+                let detail = "A request names the host that it is for, once.";
+                return Ok(Problem::new(StatusCode::BAD_REQUEST, "invalid_host", detail).into_response());
+            }
+            router.oneshot(request).await
+        }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -99,6 +107,19 @@ async fn connection(
     };
     if let Err(error) = outcome {
         tracing::debug!(%peer, %error, "a connection ended early");
+    }
+}
+
+/// Of whoever names none or several, proxies on the way may have understood another one (RFC 9112 §3.2).
+fn names_one_host(request: &Request<Incoming>) -> bool {
+    let mut named = request.headers().get_all(header::HOST).into_iter();
+    match (named.next(), named.next()) {
+        (None, _) => request.version() < Version::HTTP_11,
+        (Some(host), None) => {
+            let authority = host.to_str().ok().and_then(|host| host.parse::<Authority>().ok());
+            authority.is_some_and(|authority| !authority.as_str().contains('@'))
+        }
+        (Some(_), Some(_)) => false,
     }
 }
 
