@@ -43,7 +43,10 @@ pub(crate) fn may_hold_secrets(route: &Route) -> bool {
 pub(crate) async fn simplify(mut request: Request) -> Request {
     let asked = request.headers().get_all(header::ACCEPT_ENCODING);
     let codings = asked.iter().filter_map(|value| value.to_str().ok()).flat_map(|text| text.split(','));
-    if codings.into_iter().any(takes_gzip) {
+    let weights: Vec<(bool, f32)> = codings.filter_map(gzip_weight).collect();
+    // What is said of gzip itself goes before what is said of anything.
+    let by_name = weights.iter().find(|(by_name, _)| *by_name);
+    if by_name.or(weights.first()).is_some_and(|(_, weight)| *weight > 0.0) {
         request.headers_mut().insert(header::ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
     } else {
         request.headers_mut().remove(header::ACCEPT_ENCODING);
@@ -51,12 +54,16 @@ pub(crate) async fn simplify(mut request: Request) -> Request {
     request
 }
 
-fn takes_gzip(coding: &str) -> bool {
+/// How much gzip is wished for by one of the codings that a client lists, and whether by its name.
+fn gzip_weight(coding: &str) -> Option<(bool, f32)> {
     let mut parts = coding.split(';').map(str::trim);
     let name = parts.next().unwrap_or_default();
-    let weight = parts.find_map(|part| part.strip_prefix("q=")).map_or(Ok(1.0), str::parse::<f32>);
-    ["gzip", "x-gzip", "*"].iter().any(|known| name.eq_ignore_ascii_case(known))
-        && weight.is_ok_and(|weight| weight > 0.0)
+    let by_name = ["gzip", "x-gzip"].iter().any(|known| name.eq_ignore_ascii_case(known));
+    let weight =
+        parts.find_map(|part| part.split_once('=').filter(|(name, _)| name.eq_ignore_ascii_case("q")));
+    // A weight that is none is a wish for nothing.
+    let weight = weight.map_or(1.0, |(_, weight)| weight.parse().unwrap_or(0.0));
+    (by_name || name == "*").then_some((by_name, weight))
 }
 
 /// Compresses what may be.

@@ -95,14 +95,32 @@ async fn long_texts_are_compressed_for_whoever_takes_it() {
     let inside = Inside::whole();
     let member = inside.member().with_header(HeaderName::from_static("x-long"), "long ".repeat(400).trim());
     let path = "/v1/conversations/cnv_1/messages";
-    for takes in ["gzip", "br, gzip;q=0.5", "*", "GZIP, deflate", "identity;q=0, gzip;q=0.1"] {
+    for takes in [
+        "gzip",
+        "br, gzip;q=0.5",
+        "*",
+        "GZIP, deflate",
+        "identity;q=0, gzip;q=0.1",
+        "*;q=0, gzip",
+        "gzip;Q=0.5",
+    ] {
         let answer = asked(&member, path, takes).await.expect(200);
         assert_eq!(answer.header("content-encoding"), Some("gzip"), "{takes}");
         assert!(answer.header("vary").unwrap().contains("accept-encoding"));
         assert_eq!(plain(&answer)["path"], json!(path));
         assert_eq!(plain(&answer)["headers"].get("content-encoding"), None);
     }
-    for takes in ["", "br", "identity", "gzip;q=0", "*;q=0", "identity;q=0", "gzip;q=none"] {
+    for takes in [
+        "",
+        "br",
+        "identity",
+        "gzip;q=0",
+        "*;q=0",
+        "identity;q=0",
+        "gzip;q=none",
+        "gzip;q=0, *",
+        "*, gzip;Q=0",
+    ] {
         let answer = asked(&member, path, takes).await.expect(200);
         assert_eq!(answer.header("content-encoding"), None, "{takes}");
         assert_eq!(answer.json()["path"], json!(path));

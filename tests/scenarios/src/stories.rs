@@ -5,6 +5,7 @@ mod approving;
 mod calls;
 mod carrying;
 mod chaos;
+mod codes;
 mod commenting;
 mod crowd;
 mod custom_emoji;
@@ -26,6 +27,7 @@ mod resume;
 mod scheduled;
 mod signing_out;
 mod slow_mode;
+mod standing;
 mod strangers;
 mod threads;
 mod troublemaker;
@@ -126,6 +128,14 @@ pub const STORIES: &[Story] = &[
     Story {
         name: "other_devices_are_signed_out_everywhere",
         tell: |system| Box::pin(signing_out::other_devices_are_out_everywhere(system)),
+    },
+    Story {
+        name: "a_one_time_code_is_good_once_wherever_it_is_shown",
+        tell: |system| Box::pin(codes::each_is_good_once_wherever_it_is_shown(system)),
+    },
+    Story {
+        name: "somebody_is_suspended_everywhere_and_given_back",
+        tell: |system| Box::pin(standing::suspended_everywhere_and_given_back(system)),
     },
     Story {
         name: "somebody_comes_in_by_an_account_elsewhere",

@@ -9,6 +9,8 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
+use http::Method;
+use serde_json::json;
 use tertulia_testbed::{
     Server, Testbed, consul,
     nginx::{self, Nginx},
@@ -18,6 +20,7 @@ use tertulia_testbed::{
 };
 
 use tertulia_client::{Api, Trust};
+use tertulia_contracts::auth::SignedIn;
 
 use crate::ways::Ways;
 
@@ -69,6 +72,10 @@ const BACK_ENDS: [(&str, &str, &str, &str); 4] = [
 const OPENID: &str = "openid";
 /// How the split system's clients would reach it, had they a name service.
 const SPLIT_URL: &str = "https://chat.example";
+
+/// Whoever runs the instance.
+const OPERATOR: &str = "keeper";
+const PASSWORD: &str = "correct horse battery staple";
 
 /// The server that takes mails. It is in nobody's way, so no story cuts it off.
 pub(crate) const MAIL: &str = "mail";
@@ -157,6 +164,20 @@ impl System {
             }
         }
         anyhow::bail!("no setup link was printed")
+    }
+
+    /// The operator, whose account is made by whoever asks first.
+    pub async fn operator(&self) -> Result<Api> {
+        let api = self.stranger(&self.gateways_from(0)[0])?;
+        let wish = json!({"handle": OPERATOR, "password": PASSWORD, "setup_token": self.setup_token()?});
+        match api.send::<_, SignedIn>(Method::POST, "/v1/accounts", Some(&wish)).await {
+            Ok(operator) => Ok(api.with_token(&operator.access_token)),
+            Err(error) if matches!(error.code(), Some("setup_link_invalid" | "handle_taken")) => {
+                api.sign_in(OPERATOR, PASSWORD).await.context("the operator signs in")?;
+                Ok(api)
+            }
+            Err(error) => Err(error).context("making the operator's account"),
+        }
     }
 
     /// Nginx, which speaks without TLS at its [address](Server::address).

@@ -88,10 +88,7 @@ impl<'a> Postbox<'a> {
         if system.topology == Topology::Split {
             return Ok(Self::Sink(system));
         }
-        let operator = system.stranger(&system.gateways_from(0)[0])?;
-        let wish = json!({"handle": "keeper", "password": FIRST, "setup_token": system.setup_token()?});
-        let signed_in: SignedIn = operator.send(Method::POST, "/v1/accounts", Some(&wish)).await?;
-        Ok(Self::Outbox(operator.with_token(&signed_in.access_token)))
+        Ok(Self::Outbox(system.operator().await?))
     }
 
     /// The subject and the text of each mail to this address.
