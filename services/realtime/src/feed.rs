@@ -254,7 +254,9 @@ impl Feed {
         } else if let Some(watcher) = state.watching.first() {
             (watcher.socket.clone(), None)
         } else {
-            state.in_doubt = false;
+            // Who is reading the log may have read it before what was missed, and is not live yet: it is mended for them
+            // once they are. Whoever comes later reads it whole.
+            state.in_doubt &= state.readers > 0;
             return None;
         };
         state.in_repair = true;

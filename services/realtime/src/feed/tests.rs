@@ -57,10 +57,12 @@ impl World {
                 self.air.push(self.log);
             }
             3..=5 if !self.air.is_empty() => {
-                // Mostly in order; at times a later one overtakes, is lost, or comes twice.
+                // Mostly in order; at times a later one overtakes, is lost, of which the bus tells, or comes twice.
                 let at = if self.below(5) == 0 { self.pick(&self.air).unwrap() } else { 0 };
                 let seq = self.air.remove(at);
-                if self.below(8) > 0 && tell(&self.feed, std::iter::once(seq)).hole {
+                if self.below(8) == 0 {
+                    self.lose();
+                } else if tell(&self.feed, std::iter::once(seq)).hole {
                     self.repair(false);
                 }
                 if self.below(8) == 0 {
@@ -117,14 +119,22 @@ impl World {
         }
     }
 
+    /// Something is lost, and the bus tells so at once: also while some still read, and perhaps nobody is live.
+    fn lose(&mut self) {
+        self.feed.doubt();
+        self.repair(false);
+    }
+
+    /// What is in the air is lost, all read on until they are live, and the sweep comes by.
     fn settle(&mut self) {
+        self.lose();
         for at in 0..self.listeners.len() {
             while self.listeners[at].reading.is_some() {
                 self.read(at);
             }
         }
-        self.feed.doubt();
-        self.repair(false);
+        self.repair(true);
+        self.repair(true);
     }
 }
 
@@ -149,7 +159,8 @@ fn whatever_the_live_lane_does_a_listener_is_told_everything_once_and_in_order()
     let mut listened = 0;
     for seed in 0..2_000 {
         let mut world = World::new(seed);
-        for _ in 0..200 {
+        // Short lives, too, in which some read and nobody is live yet.
+        for _ in 0..=seed % 200 {
             world.act();
         }
         world.settle();
